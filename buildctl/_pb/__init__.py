@@ -1,0 +1,1 @@
+"""Generated messages; never edited, never exported. See proto/generate.py."""

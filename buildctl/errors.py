@@ -1,0 +1,165 @@
+"""Every exception of the project, and the exit codes they become.
+
+An exception's text is the reference's message, as `parity` demands of what scripts read; `hint` says
+what to do next and is shown to people only. Foreign exceptions (grpc, OSError, protobuf) are translated
+once, at the door where they enter; nothing recognises an error by its text.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class ExitCode(enum.IntEnum):
+    """What the process says to its caller (the reference's codes)."""
+
+    OK = 0
+    ERROR = 1
+    UNKNOWN_TOPIC = 3  # a command or help topic that does not exist
+
+
+class Code(enum.IntEnum):
+    """gRPC's status codes (google/rpc/code.proto), usable without importing grpc."""
+
+    OK = 0
+    CANCELED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+    @property
+    def camel(self) -> str:
+        """The name as Go prints it: `NotFound`, `Canceled`, `OK`."""
+        return "OK" if self is Code.OK else "".join(part.capitalize() for part in self.name.split("_"))
+
+
+class BuildctlError(Exception):
+    """The base of every error raised on purpose.
+
+    `str(error)` is one line of what failed and why; `hint`, possibly empty, is what to do about it.
+    """
+
+    exit_code = ExitCode.ERROR
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(BuildctlError):
+    """A value on the command line, or an argument of the library, that cannot be meant."""
+
+
+class FlagError(UsageError):
+    """A flag that does not exist, lacks its value, or has one that does not parse."""
+
+
+class UnknownTopicError(BuildctlError):
+    """A command or help topic that does not exist; printed without `error:`."""
+
+    exit_code = ExitCode.UNKNOWN_TOPIC
+
+
+class ConnectError(BuildctlError):
+    """No conversation with a daemon could be started at the address."""
+
+
+class RPCError(BuildctlError):
+    """A call that the daemon, or the connection to it, ended with a status other than OK.
+
+    Rendered as the reference renders it (util/grpcerrors): `Code: message` for a unary call, the bare
+    message for UNKNOWN, and `rpc error: code = … desc = …` for a status read from a stream.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        details: Sequence[ErrorDetail] = (),
+        streamed: bool = False,
+        prefix: str = "",
+        hint: str = "",
+    ) -> None:
+        if streamed:
+            text = f"rpc error: code = {code.camel} desc = {message}"
+        elif code in (Code.OK, Code.UNKNOWN):
+            text = message
+        else:
+            text = f"{code.camel}: {message}"
+        super().__init__(prefix + text, hint=hint)
+        self.code = code
+        self.message = message
+        self.details = tuple(details)
+        self.streamed = streamed
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetail:
+    """One entry of google.rpc.Status.details: its type without host and `+json`, and its JSON value."""
+
+    type_name: str
+    value: Mapping[str, Any]
+    type_url: str = ""
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceExcerpt:
+    """A piece of a build file that an error points at; lines are 1-based, ranges inclusive."""
+
+    filename: str
+    data: bytes
+    ranges: tuple[tuple[int, int], ...] = field(default=())
+
+
+class SolveError(BuildctlError):
+    """A build that failed, with what the daemon said of the place and the reason."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: Code = Code.UNKNOWN,
+        excerpts: Sequence[SourceExcerpt] = (),
+        denials: Sequence[str] = (),
+        details: Sequence[ErrorDetail] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+        self.excerpts = tuple(excerpts)
+        self.denials = tuple(denials)
+        self.details = tuple(details)
+
+
+class ServiceError(BuildctlError):
+    """What a session service answers the daemon instead of a result: a gRPC status."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class ProtocolError(BuildctlError):
+    """The daemon broke a rule of HTTP/2, gRPC or file transfer."""
+
+
+class TransferError(BuildctlError):
+    """A local file or folder could not be sent or received."""

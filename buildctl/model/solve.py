@@ -1,0 +1,86 @@
+"""What a build is asked to do, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryDestination:
+    """An export lands as files below `path`, created when missing."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDestination:
+    """An export lands as one file at `path`, written beside it and renamed when whole."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StdoutDestination:
+    """An export is written to standard output."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutDestination:
+    """An export lands as an OCI layout below `path`, through the content service."""
+
+    path: str
+
+
+Destination = DirectoryDestination | FileDestination | StdoutDestination | LayoutDestination
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One result that is asked for: the daemon's exporter, its attributes, and where it lands here."""
+
+    type: str
+    attrs: Mapping[str, str] = field(default_factory=dict)
+    destination: Destination | None = None
+    """None where the daemon keeps or pushes the result itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """A cache to import from or export to: its type and attributes, as the daemon reads them."""
+
+    type: str
+    attrs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SolveOpt:
+    """One build. The order of `exports` is the id by which the daemon addresses each of them."""
+
+    frontend: str = ""
+    """The frontend's name, such as `dockerfile.v0`; empty with a `definition`."""
+    frontend_attrs: Mapping[str, str] = field(default_factory=dict)
+    definition: bytes | None = None
+    """A serialized pb.Definition (LLB), or None with a `frontend`."""
+    local_dirs: Mapping[str, str] = field(default_factory=dict)
+    """Directories the daemon may read, by local name."""
+    exports: tuple[Export, ...] = ()
+    cache_exports: tuple[CacheEntry, ...] = ()
+    cache_imports: tuple[CacheEntry, ...] = ()
+    entitlements: tuple[str, ...] = ()
+    source_policy: bytes | None = None
+    """A serialized sourcepolicy.Policy, or None."""
+    proxy_network: bool = False
+    ref: str = ""
+    """The id of this build; a random one when empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolveResult:
+    """What a build that succeeded answers."""
+
+    ref: str
+    exporter_response: Mapping[str, str] = field(default_factory=dict)
+    """What the exporters say of their results, such as `containerimage.digest`."""
+    frontend_metadata: Mapping[str, bytes] = field(default_factory=dict)
+    """What the frontend says of its result, such as `result.txt` of a subrequest."""

@@ -1,0 +1,106 @@
+"""What a build says while it runs: the Status stream as values.
+
+Instants are nanoseconds since the Unix epoch (`*_ns`), the precision BuildKit sends, which
+`datetime` would lose. `None` stands for an instant that has not come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a build file: 1-based line, 0-based character."""
+
+    line: int
+    character: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `start` to `end`, both included."""
+
+    start: Position
+    end: Position
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """A build file that a warning or an error points into."""
+
+    filename: str
+    data: bytes
+    language: str = ""
+    definition: bytes = b""
+    """A serialized pb.Definition, or empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressGroup:
+    """Vertexes shown as one; a weak member does not make the group visible."""
+
+    id: str
+    name: str
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A step of the build graph, known by its digest."""
+
+    digest: str
+    name: str = ""
+    inputs: tuple[str, ...] = ()
+    cached: bool = False
+    started_ns: int | None = None
+    completed_ns: int | None = None
+    error: str = ""
+    progress_group: ProgressGroup | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VertexStatus:
+    """A counter inside a vertex, such as bytes transferred; `total` 0 means unknown."""
+
+    id: str
+    vertex: str
+    name: str = ""
+    current: int = 0
+    total: int = 0
+    timestamp_ns: int = 0
+    started_ns: int | None = None
+    completed_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VertexLog:
+    """Bytes that a step wrote; `stream` is 1 for stdout and 2 for stderr."""
+
+    vertex: str
+    data: bytes
+    stream: int = 1
+    timestamp_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VertexWarning:
+    """A warning of the frontend about a vertex."""
+
+    vertex: str
+    short: bytes
+    level: int = 0
+    detail: tuple[bytes, ...] = ()
+    url: str = ""
+    source_info: SourceInfo | None = None
+    ranges: tuple[Range, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SolveStatus:
+    """One message of the Status stream."""
+
+    vertexes: tuple[Vertex, ...] = ()
+    statuses: tuple[VertexStatus, ...] = ()
+    logs: tuple[VertexLog, ...] = ()
+    warnings: tuple[VertexWarning, ...] = ()
