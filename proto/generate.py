@@ -17,8 +17,10 @@ PACKAGE = "buildctl/_pb"
 STANDARD_POOL = "from google.protobuf import descriptor_pool as _descriptor_pool\n"
 PRIVATE_POOL = "from buildctl._pb import pool as _descriptor_pool\n"
 
+PACKAGE_MODULE = '"""Generated messages; never edited, never exported. See proto/generate.py."""\n'
+
 POOL_MODULE = '''\
-"""The descriptor pool of the generated messages, apart from the process's own. Generated; see proto/generate.py."""
+"""The descriptor pool of the generated messages, apart from the process's own; see proto/generate.py."""
 
 from google.protobuf import any_pb2, descriptor_pool, empty_pb2, field_mask_pb2, timestamp_pb2
 
@@ -37,12 +39,13 @@ def generate(out: Path) -> None:
 
     Raises `RuntimeError` when protoc refuses a file; nothing in `out` has changed then.
     """
-    from grpc_tools import protoc
+    from grpc_tools import protoc  # type: ignore[import-untyped]
 
     names = sorted(path.name for path in PROTO.glob("*.proto"))
     with tempfile.TemporaryDirectory() as scratch:
         arguments = ["protoc", f"--proto_path={PACKAGE}={PROTO}", f"--proto_path={protoc_include()}"]
-        arguments += [f"--python_out={scratch}", f"--pyi_out={scratch}", *(f"{PACKAGE}/{name}" for name in names)]
+        arguments += [f"--python_out={scratch}", f"--pyi_out={scratch}"]
+        arguments += [f"{PACKAGE}/{name}" for name in names]
         if protoc.main(arguments) != 0:
             raise RuntimeError("protoc refused the files; its messages are above")
         out.mkdir(parents=True, exist_ok=True)
@@ -56,7 +59,7 @@ def generate(out: Path) -> None:
                 text = text.replace(STANDARD_POOL, PRIVATE_POOL)
             Path(out, made.name).write_text(text)
     Path(out, "pool.py").write_text(POOL_MODULE)
-    Path(out, "__init__.py").write_text('"""Generated messages; never edited, never exported. See proto/generate.py."""\n')
+    Path(out, "__init__.py").write_text(PACKAGE_MODULE)
 
 
 def protoc_include() -> str:

@@ -1,4 +1,4 @@
-"""The descriptor pool of the generated messages, apart from the process's own. Generated; see proto/generate.py."""
+"""The descriptor pool of the generated messages, apart from the process's own; see proto/generate.py."""
 
 from google.protobuf import any_pb2, descriptor_pool, empty_pb2, field_mask_pb2, timestamp_pb2
 

@@ -31,20 +31,20 @@ class WorkerRecord(_message.Message):
     def __init__(self, ID: _Optional[str] = ..., Labels: _Optional[_Mapping[str, str]] = ..., platforms: _Optional[_Iterable[_Union[_ops_pb2.Platform, _Mapping]]] = ..., GCPolicy: _Optional[_Iterable[_Union[GCPolicy, _Mapping]]] = ..., BuildkitVersion: _Optional[_Union[BuildkitVersion, _Mapping]] = ..., CDIDevices: _Optional[_Iterable[_Union[CDIDevice, _Mapping]]] = ...) -> None: ...
 
 class GCPolicy(_message.Message):
-    __slots__ = ("all", "keepDuration", "filters", "reservedSpace", "maxUsedSpace", "minFreeSpace")
+    __slots__ = ("all", "keepDuration", "reservedSpace", "filters", "maxUsedSpace", "minFreeSpace")
     ALL_FIELD_NUMBER: _ClassVar[int]
     KEEPDURATION_FIELD_NUMBER: _ClassVar[int]
-    FILTERS_FIELD_NUMBER: _ClassVar[int]
     RESERVEDSPACE_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
     MAXUSEDSPACE_FIELD_NUMBER: _ClassVar[int]
     MINFREESPACE_FIELD_NUMBER: _ClassVar[int]
     all: bool
     keepDuration: int
-    filters: _containers.RepeatedScalarFieldContainer[str]
     reservedSpace: int
+    filters: _containers.RepeatedScalarFieldContainer[str]
     maxUsedSpace: int
     minFreeSpace: int
-    def __init__(self, all: bool = ..., keepDuration: _Optional[int] = ..., filters: _Optional[_Iterable[str]] = ..., reservedSpace: _Optional[int] = ..., maxUsedSpace: _Optional[int] = ..., minFreeSpace: _Optional[int] = ...) -> None: ...
+    def __init__(self, all: bool = ..., keepDuration: _Optional[int] = ..., reservedSpace: _Optional[int] = ..., filters: _Optional[_Iterable[str]] = ..., maxUsedSpace: _Optional[int] = ..., minFreeSpace: _Optional[int] = ...) -> None: ...
 
 class BuildkitVersion(_message.Message):
     __slots__ = ("package", "version", "revision", "dockerfileVersion")
