@@ -157,12 +157,10 @@ def field_fact(field: FieldDescriptor) -> str:
 
 
 def type_name(field: FieldDescriptor) -> str:
-    declared = field.message_type or field.enum_type
-    return (
-        SCALARS[field.type]
-        if declared is None
-        else short(declared.full_name, field.containing_type.file.package)
-    )
+    declared, owner = field.message_type or field.enum_type, field.containing_type
+    if declared is None or owner is None:
+        return SCALARS[field.type]
+    return short(declared.full_name, owner.file.package)
 
 
 def enum_fact(enum: EnumDescriptor) -> str:
