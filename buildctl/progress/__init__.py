@@ -1,1 +1,1 @@
-""""""
+"""A Status stream made visible."""

@@ -1,0 +1,23 @@
+"""What a way of showing a build has to offer: the seam between the pump and the voices."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from buildctl.model.status import SolveStatus
+
+
+class Renderer(Protocol):
+    """Turns what a build says into bytes for a stream. It neither writes nor waits nor asks the time."""
+
+    replaces: bool
+    """What `render` returns makes earlier output obsolete, so a slow stream may be spared some of it."""
+
+    def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
+        """Take in a message; what it returns is shown at once, whatever the pace."""
+
+    def render(self, now_ns: int) -> bytes:
+        """What to show now."""
+
+    def finish(self, now_ns: int) -> bytes:
+        """What to show last: the final state, then the logs of failed vertexes."""

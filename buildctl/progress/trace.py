@@ -1,0 +1,219 @@
+"""All that a build has said so far: a fold over the Status stream, which knows no clock and no width.
+
+A display asks a `Trace` for its vertexes and draws them. What is kept is bounded where a build can make
+it grow without end: logs, by `log_budget` (see `Trace`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from buildctl.model.status import ProgressGroup, SolveStatus, Vertex, VertexStatus, VertexWarning
+from buildctl.progress.intervals import Interval, merge_intervals
+from buildctl.progress.log import Log
+
+LOG_BUDGET = 64 << 20
+"""Bytes of logs kept by default. A daemon passes 2 MiB a step unless told otherwise, so thirty failed
+or running steps fit whole."""
+
+_CANCELED = "context canceled"
+
+
+@dataclass(slots=True, eq=False)
+class VertexTrace:
+    """A vertex, or a progress group shown as one: what is known of it now."""
+
+    digest: str
+    name: str = ""
+    cached: bool = False
+    error: str = ""
+    inputs: tuple[str, ...] = ()
+    """Digests; look them up in `Trace.by_digest`, which knows members of a group as the group."""
+    is_group: bool = False
+    hidden: bool = False
+    """A group of which only weak members have started."""
+    intervals: list[Interval] = field(default_factory=list)
+    """Merged and in order; empty before the start."""
+    statuses: dict[str, VertexStatus] = field(default_factory=dict)
+    """The latest of each counter by id, in the order in which they started; the others are not shown."""
+    warnings: list[VertexWarning] = field(default_factory=list)
+    log: Log = field(default_factory=Log)
+    events: int = 0
+    """How often it has been heard of: a measure of how busy it is."""
+    _stops: dict[int, int | None] = field(default_factory=dict)
+    _last: Vertex | None = None
+    _members: dict[str, Vertex] = field(default_factory=dict)
+
+    @property
+    def started(self) -> bool:
+        return bool(self.intervals)
+
+    @property
+    def completed(self) -> bool:
+        return bool(self.intervals) and self.intervals[-1].stop_ns is not None
+
+    @property
+    def canceled(self) -> bool:
+        return self.error.endswith(_CANCELED)
+
+    @property
+    def failed(self) -> bool:
+        """It has an error of its own, rather than one that came of another's."""
+        return bool(self.error) and not self.canceled
+
+    def duration_ns(self, now_ns: int) -> int:
+        """How long it was at work until `now_ns`."""
+        return sum((now_ns if stop is None else stop) - start for start, stop in self.intervals)
+
+    def _absorb(self, vertex: Vertex) -> bool:
+        """Take in a message about this vertex; whether it is news."""
+        last = self._last
+        if vertex.started_ns is not None:
+            self._last = vertex
+            self._stops[vertex.started_ns] = vertex.completed_ns
+            self.intervals = merge_intervals(self._stops)
+        elif self.intervals:
+            return False  # a repeated announcement takes nothing back
+        self.digest, self.name = vertex.digest, vertex.name
+        self.cached, self.error, self.inputs = vertex.cached, vertex.error, vertex.inputs
+        if vertex.started_ns is None:
+            return False
+        # A completion is news even if it is the same again (the reference compares it by pointer).
+        return (
+            last is None
+            or vertex.completed_ns is not None
+            or (vertex.name, vertex.started_ns, vertex.cached, vertex.error)
+            != (last.name, last.started_ns, last.cached, last.error)
+        )
+
+    def _absorb_member(self, member: Vertex) -> None:
+        self._members[member.digest] = member
+
+    def _refresh_group(self) -> bool:
+        """Recompute a group from its members; whether anything about it is new."""
+        before = self.cached, self.error, self.hidden
+        changed = False
+        self.cached = True
+        for member in self._members.values():
+            if (start := member.started_ns) is not None:
+                if start not in self._stops or self._stops[start] != member.completed_ns:
+                    self._stops[start] = member.completed_ns
+                    changed = True
+                if member.progress_group is not None and not member.progress_group.weak:
+                    self.hidden = False
+            self.cached = self.cached and member.cached
+            if not self.error:
+                self.error = member.error
+            else:
+                self.hidden = False
+        if changed:
+            self.intervals = merge_intervals(self._stops)
+        inputs = dict.fromkeys(digest for member in self._members.values() for digest in member.inputs)
+        self.inputs = tuple(digest for digest in inputs if digest not in self._members)
+        return changed or before != (self.cached, self.error, self.hidden)
+
+
+class Trace:
+    """The fold.
+
+    `log_budget` bounds the logs kept, in bytes. Once it is exceeded, logs of vertexes completed without
+    an error go first, then the oldest pieces of the longest log; `Log.dropped_bytes` says how much went.
+    None keeps all: for a display that takes pieces out of `VertexTrace.log` as it prints them.
+    """
+
+    def __init__(self, *, log_budget: int | None = LOG_BUDGET) -> None:
+        self.vertexes: list[VertexTrace] = []
+        """Those to be shown, in the order in which they started (a group: was revealed)."""
+        self.by_digest: dict[str, VertexTrace] = {}
+        """Every vertex ever named; a group under its id and under each member's digest."""
+        self.start_ns: int | None = None
+        """When the first vertex started."""
+        self._groups: dict[str, VertexTrace] = {}
+        self._log_budget = log_budget
+        self._log_cost = 0
+
+    def update(self, status: SolveStatus) -> dict[VertexTrace, bool]:
+        """Take in a message. Returns the vertexes it was about; False: only by a warning."""
+        touched: dict[VertexTrace, bool] = {}
+        if status.vertexes:
+            self._update_vertexes(status.vertexes, touched)
+        by_digest = self.by_digest
+        # What is said of a vertex that nobody announced is dropped, as in the reference.
+        for counter in status.statuses:
+            if (vertex := by_digest.get(counter.vertex)) is not None:
+                if counter.started_ns is not None or counter.id in vertex.statuses:
+                    vertex.statuses[counter.id] = counter
+                vertex.events += 1
+                touched[vertex] = True
+        for warning in status.warnings:
+            if (vertex := by_digest.get(warning.vertex)) is not None:
+                vertex.warnings.append(warning)
+                vertex.events += 1
+                touched.setdefault(vertex, False)
+        cost = 0
+        for log in status.logs:
+            if (vertex := by_digest.get(log.vertex)) is not None:
+                offset_ns = log.timestamp_ns - vertex.intervals[-1].start_ns if vertex.intervals else 0
+                cost += vertex.log.append(offset_ns, log.data)
+                vertex.events += 1
+                touched[vertex] = True
+        if self._log_budget is not None and cost:
+            self._log_cost += cost
+            if self._log_cost > self._log_budget:
+                self._drop_logs(self._log_budget)
+        return touched
+
+    def counts(self) -> tuple[int, int]:
+        """Completed vertexes and all that were announced.
+
+        Each member of a visible group counts besides the group, as in the reference.
+        """
+        shown = [vertex for vertex in self.by_digest.values() if not vertex.hidden]
+        return sum(vertex.completed for vertex in shown), len(shown)
+
+    def _update_vertexes(self, vertexes: tuple[Vertex, ...], touched: dict[VertexTrace, bool]) -> None:
+        groups: dict[VertexTrace, None] = {}
+        for vertex in vertexes:
+            if self.start_ns is None:
+                self.start_ns = vertex.started_ns
+            if vertex.progress_group is not None:
+                group = self._group(vertex.progress_group)
+                group._absorb_member(vertex)
+                self.by_digest[vertex.digest] = group
+                groups[group] = None
+                continue
+            known = self.by_digest.get(vertex.digest)
+            if known is None:
+                known = self.by_digest[vertex.digest] = VertexTrace(vertex.digest)
+            was_started = known.started
+            if known._absorb(vertex):
+                known.events += 1
+                touched[known] = True
+            if known.started and not was_started:
+                self.vertexes.append(known)
+        for group in groups:
+            was_hidden = group.hidden
+            changed = group._refresh_group()
+            if group.hidden:
+                continue
+            if was_hidden:
+                self.vertexes.append(group)
+            if changed:
+                group.events += 1
+                touched[group] = True
+
+    def _group(self, group: ProgressGroup) -> VertexTrace:
+        known = self._groups.get(group.id)
+        if known is None:
+            known = VertexTrace(group.id, group.name, is_group=True, hidden=True)
+            self._groups[group.id] = self.by_digest[group.id] = known
+        return known
+
+    def _drop_logs(self, budget: int) -> None:
+        """Regain a quarter of the budget, so that the next time is not soon."""
+        goal = budget * 3 // 4
+        vertexes = dict.fromkeys(self.by_digest.values())
+        for vertex in sorted(vertexes, key=lambda v: (not v.completed or bool(v.error), -v.log.cost)):
+            if self._log_cost <= goal:
+                return
+            self._log_cost -= vertex.log.drop_oldest(self._log_cost - goal)
