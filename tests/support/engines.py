@@ -1,0 +1,209 @@
+"""Real Docker Engines, each under a private root: started, spoken to on a socket, and gone without a trace.
+
+An engine runs as the first process of its own pid namespace and in its own mount namespace. Whatever becomes
+of it (or of the test run: it dies with its parent), the kernel then ends what it started and drops what it
+mounted.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support import packages
+from tests.support.debian import UnavailableError
+from tests.support.packages import Release
+
+_START_SECONDS = 60
+_STOP_SECONDS = 20
+
+# dockerd and containerd keep a few things at fixed places (/etc/docker/key.json, /opt/containerd,
+# /run/docker/plugins), and would use the system's containerd. In here they see an empty /run, and what they
+# write to /etc and /opt is dropped.
+_SECLUDED = """
+set -e
+mount --no-mtab -t tmpfs private /run
+for top in etc opt; do
+  mkdir -p /run/$top/upper /run/$top/work
+  mount --no-mtab -t overlay -o lowerdir=/$top,upperdir=/run/$top/upper,workdir=/run/$top/work private /$top
+done
+exec "$@"
+"""
+
+
+class Engine:
+    """One running dockerd; a context manager."""
+
+    def __init__(self, release: Release) -> None:
+        if os.geteuid() != 0:
+            raise UnavailableError(f"starting Docker Engine {release.name} needs root")
+        self.release = release
+        self.buildkit = release.buildkit
+        self.busybox = packages.busybox()
+        self._programs = packages.engine(release)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._namespace = ""
+        self.root = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))  # a unix socket's path must be short
+        self.socket = self.root / "docker.sock"
+
+    def start(self) -> None:
+        """Return once the engine answers on its socket."""
+        config = self.root / "daemon.json"
+        config.write_text(json.dumps(self.release.config))
+        environment = {
+            "PATH": f"{self._programs.path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LD_LIBRARY_PATH": self._programs.library_path,
+            "HOME": str(self.root),
+            "TMPDIR": str(self.root),
+        }
+        dockerd: list[str | Path] = ["dockerd", "--config-file", config, "--pidfile", self.root / "pid"]
+        dockerd += ["--host", f"unix://{self.socket}", "--group", "root"]
+        dockerd += ["--data-root", self.root / "data", "--exec-root", self.root / "exec"]
+        dockerd += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+        dockerd += ["--ip-masq=false", "--userland-proxy=false"]
+        dockerd += ["--cgroup-parent", f"/{self.root.name}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+        alone = ["setpriv", "--pdeathsig", "KILL"]
+        alone += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        alone += ["sh", "-c", _SECLUDED, "sh"]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*alone, *dockerd],
+                cwd=self.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a Ctrl-C on the tests is theirs to handle
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            ended = self._process.poll()
+            if ended is not None or time.monotonic() > deadline:
+                what = (
+                    f"ended with {ended}"
+                    if ended is not None
+                    else f"does not answer after {_START_SECONDS} s"
+                )
+                message = f"dockerd {self.release.name} {what}; its last lines:\n{self.last_lines()}"
+                self.stop()
+                raise RuntimeError(message)
+            time.sleep(0.05)
+        self._namespace = _namespace(_children(self._process.pid)[0])
+
+    @property
+    def log(self) -> Path:
+        """Everything the engine has said."""
+        return self.root / "log"
+
+    @property
+    def version(self) -> str:
+        """The engine's own version, from its API."""
+        answer = self.get("/version")
+        return str(json.loads(answer)["Version"])
+
+    def get(self, path: str) -> bytes:
+        """The body of one GET of the Engine API."""
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = self.connect()
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+    def connect(self) -> socket.socket:
+        """A fresh connection to the API socket."""
+        stream = socket.socket(socket.AF_UNIX)
+        stream.settimeout(10)
+        try:
+            stream.connect(str(self.socket))
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    def last_lines(self, count: int = 20) -> str:
+        """The end of the log, for messages."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def kill(self) -> None:
+        """End dockerd and everything it started at once, as a crash would."""
+        if self._process is not None and self._process.poll() is None:
+            for pid in _children(self._process.pid) or [self._process.pid]:
+                os.kill(pid, signal.SIGKILL)  # the namespace's first process takes all others with it
+            self._process.wait()  # which ends when they have
+
+    def stop(self) -> None:
+        """End the engine, politely at first, and remove what it had; raises if anything of it is left."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            for child in _children(process.pid):
+                os.kill(child, signal.SIGTERM)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._process = None
+        # Version 1 of cgroups has a hierarchy for each controller.
+        hierarchies = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")]
+        for hierarchy in hierarchies:
+            _remove_cgroup(hierarchy / self.root.name)
+        shutil.rmtree(self.root)
+        if left := self._left():
+            raise RuntimeError(
+                f"Docker Engine {self.release.name} was stopped, but this is left: {', '.join(left)}"
+            )
+
+    def _left(self) -> list[str]:
+        processes = [process for process in Path("/proc").glob("[0-9]*") if self._namespace]
+        left = [
+            f"process {process.name}" for process in processes if _namespace(process.name) == self._namespace
+        ]
+        mounts = Path("/proc/self/mounts").read_text().splitlines()
+        return left + [f"mount {line}" for line in mounts if str(self.root) in line]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/_ping") == b"OK"
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def _namespace(pid: int | str) -> str:
+    """The pid namespace a process is in; empty for one that has ended or may not be looked at."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
+
+
+def _remove_cgroup(group: Path) -> None:
+    """Remove a group and the groups in it; rmdir is the kernel's only way."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        os.rmdir(folder)

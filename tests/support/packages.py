@@ -1,0 +1,66 @@
+"""What tests and the demo take from Debian: two engines, a static busybox, the buildx client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.debian import unpacked
+
+# Beside the engine: its runtime, and the libraries that a small system may lack. Debian 13's runc needs a
+# younger glibc than Debian 12 has; Debian 12's serves both engines on both systems.
+_SUPPORT = ("runc", "libdevmapper1.02.1", "libseccomp2")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One engine as Debian ships it, and what is true of it."""
+
+    name: str
+    buildkit: str
+    packages: dict[str, tuple[str, ...]]
+    config: dict[str, object] = field(default_factory=dict)
+
+
+ENGINE_20 = Release("20.10", buildkit="0.8", packages={"bookworm": ("docker.io", "containerd", *_SUPPORT)})
+ENGINE_26 = Release(
+    "26.1",
+    buildkit="0.13",
+    packages={"trixie": ("docker.io", "containerd"), "bookworm": _SUPPORT},
+    config={"features": {"containerd-snapshotter": True}},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """The unpacked programs of one engine, and how to find them."""
+
+    tree: Path
+
+    @property
+    def path(self) -> str:
+        """What belongs in front of PATH."""
+        return ":".join(str(self.tree / folder) for folder in ("usr/sbin", "usr/bin"))
+
+    @property
+    def library_path(self) -> str:
+        """What belongs in LD_LIBRARY_PATH."""
+        return ":".join(
+            str(folder) for top in ("lib", "usr/lib") for folder in sorted(self.tree.glob(f"{top}/*-linux-*"))
+        )
+
+
+def engine(release: Release) -> Programs:
+    """dockerd, containerd and runc of one release."""
+    return Programs(unpacked(f"engine-{release.name}", release.packages))
+
+
+def busybox() -> Path:
+    """A statically linked busybox."""
+    return unpacked("busybox", {"bookworm": ("busybox-static",)}) / "bin" / "busybox"
+
+
+def buildx() -> Path:
+    """The buildx client, for measuring against it."""
+    tree = unpacked("buildx", {"trixie": ("docker-buildx",)})
+    return tree / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-buildx"
