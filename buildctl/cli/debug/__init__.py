@@ -1,1 +1,1 @@
-""""""
+"""The commands below `buildctl debug`, one file each."""

@@ -1,0 +1,138 @@
+"""What every command works with: the global flags, the environment, and a client when it asks for one.
+
+Nothing is imported or opened before a command needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from buildctl.cli.environment import Environment
+from buildctl.errors import BuildctlError, ExitCode, UsageError
+from buildctl.model.quote import quote
+
+if TYPE_CHECKING:
+    from buildctl.client.client import Client
+    from buildctl.model.address import TLSOptions
+
+T = TypeVar("T")
+
+_LEAVE_AFTER_SECONDS = 1.0
+"""How long a second Ctrl-C waits for temporary files and processes to be removed."""
+
+
+@dataclass(frozen=True)
+class GlobalFlags:
+    """The flags that every command has."""
+
+    debug: bool = False
+    addr: str = ""
+    log_format: str = "text"
+    tlsservername: str = ""
+    tlscacert: str = ""
+    tlscert: str = ""
+    tlskey: str = ""
+    tlsdir: str = ""
+    timeout: int = 5
+    """Seconds; 0 is no limit."""
+    wait: bool = False
+
+
+class App:
+    """One invocation of the program."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.flags = GlobalFlags()
+
+    def configure(self, flags: GlobalFlags) -> None:
+        """Take the global flags. Raises `UsageError` for a log format that does not exist."""
+        if flags.log_format not in ("", "text", "json"):
+            raise UsageError(f"unsupported log type {quote(flags.log_format)}", hint="use text or json")
+        self.flags = flags
+
+    @property
+    def tls(self) -> TLSOptions:
+        """What the TLS flags say; the files are not read yet."""
+        from buildctl.model.address import TLSOptions
+
+        flags = self.flags
+        return TLSOptions(
+            ca=flags.tlscacert,
+            cert=flags.tlscert,
+            key=flags.tlskey,
+            directory=flags.tlsdir,
+            server_name=flags.tlsservername,
+        )
+
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[Client]:
+        """A client of the chosen daemon, closed at the end. Says on stderr which one was taken unasked."""
+        from buildctl.client.client import Client
+        from buildctl.transport.discovery import choose_address
+
+        variables = self.environment.variables
+        choice = choose_address(self.flags.addr, variables)
+        if choice.notice:
+            self.environment.write_stderr(choice.notice + "\n")
+        async with Client.connect(choice.address, tls=self.tls, environ=variables) as client:
+            if self.flags.wait:
+                await client.wait(self.flags.timeout or None)
+            yield client
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run a command's coroutine to its end, with Ctrl-C and SIGTERM as cancellation.
+
+        The first signal cancels; the command tells the daemon and shows how it ends. The second cancels that
+        too and leaves as soon as temporary things are gone, in a second at most.
+        """
+
+        async def guarded() -> T:
+            task = asyncio.current_task()
+            assert task is not None
+            signals = 0
+
+            def interrupted() -> None:
+                nonlocal signals
+                signals += 1
+                task.cancel()
+                if signals > 1:
+                    watchdog = threading.Timer(_LEAVE_AFTER_SECONDS, os._exit, (ExitCode.ERROR,))
+                    watchdog.daemon = True
+                    watchdog.start()
+
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, interrupted)
+            try:
+                return await main()
+            except asyncio.CancelledError:
+                if not signals:
+                    raise
+                raise BuildctlError("context canceled") from None
+
+        return asyncio.run(guarded())
+
+
+def pass_app(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command's function the running `App`, configured by the global flags, as its first argument."""
+
+    @click.pass_context
+    @functools.wraps(function)
+    def with_app(ctx: click.Context, /, **params: Any) -> None:
+        app: App = ctx.obj
+        given = ctx.find_root().params
+        app.configure(GlobalFlags(**{field.name: given[field.name] for field in fields(GlobalFlags)}))
+        function(app, **params)
+
+    return with_app

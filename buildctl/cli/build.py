@@ -1,0 +1,195 @@
+"""`buildctl build`: flags become a `SolveOpt`, the client solves it, the display shows it.
+
+The order in which flags are read, and so which of two mistakes is reported, is the reference's
+(cmd/buildctl/build.go); unlike it, nothing is created before the daemon delivers.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from buildctl.cli.app import App, pass_app
+from buildctl.cli.flags.entitlement import parse_entitlement
+from buildctl.cli.flags.keyvalue import parse_locals, parse_opts
+from buildctl.cli.flags.output import parse_output
+from buildctl.cli.grammar import BOOL, Command, flag
+from buildctl.errors import UsageError
+from buildctl.model.solve import Export, FileDestination, SolveOpt, StdoutDestination
+
+if TYPE_CHECKING:
+    from buildctl.model.solve import SolveResult
+    from buildctl.progress.display import Display
+
+
+@click.command(
+    "build",
+    cls=Command,
+    epilog="""
+    $ buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. \\
+        --output type=local,dest=out
+    $ buildctl build --frontend dockerfile.v0 --opt target=test --opt build-arg:VERSION=1.2 \\
+        --local context=. --local dockerfile=. --output type=image,name=registry.example/me/app,push=true
+    $ buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. -o type=tar > rootfs.tar
+    """,
+)
+@flag(
+    "--frontend",
+    metavar="NAME",
+    help="What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.",
+)
+@flag(
+    "--opt",
+    "opts",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the frontend: target=STAGE, build-arg:NAME=VALUE.",
+)
+@flag(
+    "--local",
+    "local_dirs",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="Let the build read a folder: context=., dockerfile=.",
+)
+@flag(
+    "--output",
+    "-o",
+    "outputs",
+    multiple=True,
+    metavar="ATTRIBUTES",
+    help="Where the result goes: type=local,dest=out.",
+)
+@flag("--no-cache", type=BOOL, help="Run every step, cached or not.")
+@flag("--progress", default="auto", metavar="MODE", help="Display: auto, tty, plain, rawjson or quiet.")
+@flag(
+    "--allow",
+    "entitlements",
+    multiple=True,
+    metavar="ENTITLEMENT",
+    help="Grant network.host, security.insecure or device.",
+)
+@flag("--metadata-file", metavar="FILE", help="Write what the exporters answer, such as digests, as JSON.")
+@flag("--ref-file", metavar="FILE", help="Write the build's ref.")
+@pass_app
+def command(
+    app: App,
+    frontend: str,
+    opts: tuple[str, ...],
+    local_dirs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    no_cache: bool,
+    progress: str,
+    entitlements: tuple[str, ...],
+    metadata_file: str,
+    ref_file: str,
+) -> None:
+    """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
+    allowed = tuple(map(parse_entitlement, entitlements))
+    exports = tuple(check_destination(app, parse_output(text)) for text in outputs)
+    attrs = parse_opts(opts, app.environment.variables)
+    directories = {name: check_local(path) for name, path in parse_locals(local_dirs).items()}
+    definition = None if frontend else read_definition(app, no_cache=no_cache)
+    if frontend and no_cache:
+        attrs["no-cache"] = ""
+    opt = SolveOpt(
+        frontend=frontend,
+        frontend_attrs=attrs,
+        definition=definition,
+        local_dirs=directories,
+        exports=exports,
+        entitlements=allowed,
+        ref=new_ref(),
+    )
+    try:
+        result = solve(app, opt, progress)
+    finally:
+        if ref_file:
+            from buildctl.cli.outfile import write_whole
+
+            write_whole(ref_file, opt.ref.encode())
+    if metadata_file and result.exporter_response:
+        from buildctl.cli.metadata import format_metadata
+        from buildctl.cli.outfile import write_whole
+
+        write_whole(metadata_file, format_metadata(result.exporter_response))
+    if "requestid" in attrs:
+        app.environment.write_stdout(subrequest_text(result))
+
+
+def check_destination(app: App, export: Export) -> Export:
+    """The export, if its destination can be written at all. Raises `UsageError`; creates nothing."""
+    match export.destination:
+        case FileDestination(path) if Path(path).is_dir():
+            raise UsageError("invalid output option: output: destination file is a directory")
+        case StdoutDestination() if app.environment.is_terminal(app.environment.stdout):
+            raise UsageError(
+                "invalid output option: output: output file is required for "
+                f"{export.type} exporter. refusing to write to console",
+                hint=f"add ,dest=FILE to --output type={export.type}, or redirect standard output",
+            )
+    return export
+
+
+def check_local(path: str) -> str:
+    """The folder, if it is one. Raises `UsageError` in the reference's words."""
+    try:
+        entry = Path(path).stat()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"invalid local: resolve : lstat {path}: {reason}",
+            hint="--local NAME=DIR needs an existing folder; a relative one is looked up from here",
+        ) from None
+    del entry
+    if not Path(path).is_dir():
+        raise UsageError(f"invalid local: stat {path}: not a directory")
+    return path
+
+
+def read_definition(app: App, *, no_cache: bool) -> bytes:
+    """LLB from standard input. Raises `UsageError` where nothing is piped into it, or no definition is."""
+    from buildctl.llb.read import parse_definition
+
+    if app.environment.is_character_device(app.environment.stdin):
+        raise UsageError(
+            "please specify --frontend or pipe LLB definition to stdin",
+            hint="for a Dockerfile: --frontend dockerfile.v0 --local context=. --local dockerfile=.",
+        )
+    with os.fdopen(os.dup(app.environment.stdin), "rb") as stdin:
+        return parse_definition(stdin.read(), ignore_cache=no_cache)
+
+
+def new_ref() -> str:
+    """The id of a build."""
+    from buildctl.model.identity import new_id
+
+    return new_id()
+
+
+def solve(app: App, opt: SolveOpt, progress: str) -> SolveResult:
+    """Solve with the display on standard error. Raises `SolveError` and what the display's mode may raise."""
+    display = open_display(app, progress)
+
+    async def run() -> SolveResult:
+        async with display, app.connect() as client:
+            return await client.solve(opt, display.update)
+
+    return app.run(run)
+
+
+def open_display(app: App, progress: str) -> Display:
+    """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal."""
+    raise NotImplementedError
+
+
+def subrequest_text(result: SolveResult) -> bytes:
+    """What a subrequest answers: `result.txt`, or every `result.*` key with its value."""
+    metadata = result.frontend_metadata
+    if "result.txt" in metadata:
+        return metadata["result.txt"]
+    keys = sorted(key for key in metadata if key.startswith("result."))
+    return b"".join(key.encode() + b"\n" + metadata[key] + b"\n" for key in keys)

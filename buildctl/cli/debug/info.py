@@ -1,0 +1,25 @@
+"""`buildctl debug info`: which BuildKit answers. Layout: cmd/buildctl/debug/info.go."""
+
+from __future__ import annotations
+
+import click
+
+from buildctl.cli.app import App, pass_app
+from buildctl.cli.grammar import Command
+from buildctl.cli.table import align_spaces
+
+
+@click.command("info", cls=Command)
+@pass_app
+def command(app: App) -> None:
+    """Show the versions of the daemon and of its Dockerfile frontend."""
+
+    async def run() -> None:
+        async with app.connect() as client:
+            version = await client.info()
+        rows = f"BuildKit:\t{version.package} {version.version} {version.revision}\n"
+        if version.dockerfile_version:
+            rows += f"Dockerfile:\t{version.dockerfile_version}\n"
+        app.environment.write_stdout(align_spaces(rows))
+
+    app.run(run)

@@ -1,0 +1,111 @@
+"""`buildctl du`: what the build cache holds. Layout: cmd/buildctl/diskusage.go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from buildctl.cli.app import App, pass_app
+from buildctl.cli.grammar import BOOL, Command, flag
+from buildctl.cli.table import align_tabs
+from buildctl.model.bytesize import format_bytes
+
+if TYPE_CHECKING:
+    from buildctl.model.records import UsageRecord
+
+TABLE_HEADER = "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n"
+_ID_WIDTH = 71
+_RECLAIMABLE_WIDTH = 11
+
+
+@click.command(
+    "du",
+    cls=Command,
+    epilog="""
+    $ buildctl du                                  # all records, smallest first
+    $ buildctl du -v --filter type==source.local   # every field of the local contexts
+    """,
+)
+@flag(
+    "--filter",
+    "-f",
+    "filters",
+    multiple=True,
+    metavar="FILTER",
+    help="Only records that match, e.g. type==regular.",
+)
+@flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@pass_app
+def command(app: App, filters: tuple[str, ...], verbose: bool) -> None:
+    """Show what the daemon's build cache holds and how much of it can be freed."""
+
+    async def run() -> None:
+        async with app.connect() as client:
+            records = await client.disk_usage(filters)
+        text = format_verbose(records) if verbose else format_table(records)
+        app.environment.write_stdout(text if filters else text + format_summary(records))
+
+    app.run(run)
+
+
+def format_table(records: Iterable[UsageRecord]) -> str:
+    """A header and a line a record, aligned among themselves."""
+    return align_tabs(TABLE_HEADER + "".join(map(table_row, records)))
+
+
+def table_row(record: UsageRecord) -> str:
+    """One record as cells; a `*` marks what is mutable, and a size that is shared."""
+    name = record.id + "*" * record.mutable
+    size = format_bytes(record.size_bytes) + "*" * record.shared
+    return f"{name:<{_ID_WIDTH}}\t{_bool(not record.in_use):<{_RECLAIMABLE_WIDTH}}\t{size}\t\n"
+
+
+def format_verbose(records: Iterable[UsageRecord]) -> str:
+    """A block of `key: value` lines a record, each ended by an empty line."""
+    lines: list[str] = []
+    for record in records:
+        rows = [("ID", record.id)]
+        if record.parents:
+            rows.append(("Parents", ";".join(record.parents)))
+        rows += [
+            ("Created at", format_instant(record.created_at_ns)),
+            ("Mutable", _bool(record.mutable)),
+            ("Reclaimable", _bool(not record.in_use)),
+            ("Shared", _bool(record.shared)),
+            ("Size", format_bytes(record.size_bytes)),
+        ]
+        if record.description:
+            rows.append(("Description", record.description))
+        rows.append(("Usage count", str(record.usage_count)))
+        if record.last_used_at_ns is not None:
+            rows.append(("Last used", format_instant(record.last_used_at_ns)))
+        if record.record_type:
+            rows.append(("Type", record.record_type))
+        lines += [f"{key}:\t{value}\n" for key, value in rows] + ["\n"]
+    return align_tabs("".join(lines))
+
+
+def format_summary(records: Sequence[UsageRecord]) -> str:
+    """Totals: what is shared and private, where anything is, what can be freed, and all of it."""
+    total = sum(record.size_bytes for record in records if record.size_bytes > 0)
+    reclaimable = sum(record.size_bytes for record in records if record.size_bytes > 0 and not record.in_use)
+    shared = sum(record.size_bytes for record in records if record.shared)
+    rows = [("Shared", shared), ("Private", total - shared)] if shared > 0 else []
+    rows += [("Reclaimable", reclaimable), ("Total", total)]
+    return align_tabs("".join(f"{key}:\t{format_bytes(size)}\n" for key, size in rows))
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def format_instant(instant_ns: int | None) -> str:
+    """Go's time.Time as text: `2026-11-22 13:08:33.407320023 +0000 UTC`, its zero time for None."""
+    if instant_ns is None:
+        return "0001-01-01 00:00:00 +0000 UTC"
+    seconds, nanoseconds = divmod(instant_ns, 1_000_000_000)
+    fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"

@@ -1,0 +1,72 @@
+"""What surrounds the process: the only module that reads variables, the clock, streams and terminals."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The outside as one value, so that a test can hand in another."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+    """Descriptors; nothing is written past them through Python's own buffered streams."""
+
+    @classmethod
+    def system(cls) -> Environment:
+        """The process's own."""
+        return cls(os.environ)
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return time.time_ns()
+
+    def is_terminal(self, descriptor: int) -> bool:
+        """Whether the descriptor is open and a terminal."""
+        try:
+            return os.isatty(descriptor)
+        except OSError:
+            return False
+
+    def is_character_device(self, descriptor: int) -> bool:
+        """Whether the descriptor is a terminal or a device such as /dev/null: nothing was piped into it."""
+        try:
+            return stat.S_ISCHR(os.fstat(descriptor).st_mode)
+        except OSError:
+            return True
+
+    def terminal_size(self, descriptor: int) -> tuple[int, int]:
+        """Columns and lines of the terminal, 80 by 10 where it does not say (as the reference)."""
+        try:
+            columns, lines = os.get_terminal_size(descriptor)
+        except OSError:
+            columns, lines = 0, 0
+        return columns or 80, lines or 10
+
+    def write_stdout(self, text: str | bytes) -> None:
+        """Write all of it to standard output. Raises `OSError`, `BrokenPipeError` among them."""
+        write_all(self.stdout, text)
+
+    def write_stderr(self, text: str | bytes) -> None:
+        """Write all of it to standard error. Raises `OSError`."""
+        write_all(self.stderr, text)
+
+
+def write_all(descriptor: int, text: str | bytes) -> None:
+    """Write every byte to the descriptor; text that came from bytes goes out as those bytes."""
+    data = memoryview(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def program_arguments() -> list[str]:
+    """What followed the program's name."""
+    return sys.argv[1:]

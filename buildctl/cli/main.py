@@ -1,0 +1,117 @@
+"""From argv to exit code: the only module that prints errors and picks how the process ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from buildctl import __version__
+from buildctl.cli.app import App
+from buildctl.cli.environment import Environment, program_arguments
+from buildctl.cli.grammar import BOOL, INT, Group, flag, show_help
+from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
+
+PACKAGE = "buildctl-python"
+"""What stands for the Go package's path in `--version`."""
+
+
+@click.group(
+    "buildctl",
+    cls=Group,
+    short_help="build utility",
+    lazy={
+        "du": ("buildctl.cli.du", "disk usage"),
+        "prune": ("buildctl.cli.prune", "clean up build cache"),
+        "build": ("buildctl.cli.build", "build"),
+        "debug": ("buildctl.cli.debug.group", "debug utilities"),
+    },
+    aliases={"b": "build"},
+)
+@flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
+@flag(
+    "--addr",
+    envvar="BUILDKIT_HOST",
+    metavar="URL",
+    help="The daemon: unix://, tcp://, docker://, daemonless://.",
+)
+@flag("--log-format", default="text", metavar="FORMAT", help="Format of log messages: text or json.")
+@flag(
+    "--tlsservername",
+    metavar="NAME",
+    help="The name in the daemon's certificate. Default: the address's host.",
+)
+@flag(
+    "--tlscacert",
+    metavar="FILE",
+    help="CA certificate (PEM) that the daemon's certificate must be signed by.",
+)
+@flag("--tlscert", metavar="FILE", help="Client certificate (PEM).")
+@flag("--tlskey", metavar="FILE", help="Key of the client certificate (PEM).")
+@flag("--tlsdir", metavar="DIR", help="Folder with ca.pem, cert.pem, key.pem or ca.crt, tls.crt, tls.key.")
+@flag("--timeout", type=INT, default=5, metavar="SECONDS", help="How long --wait waits; 0 is for ever.")
+@flag("--wait", type=BOOL, help="Wait until the daemon answers.")
+@flag("--version", "-v", type=BOOL, local=True, help="Print the version.")
+def root(**flags: object) -> None:
+    """Build images and files with a BuildKit daemon, and look after its cache."""
+
+
+def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
+    """Run one command line; returns the exit code.
+
+    The umask is set to 0 as in the reference, so that exported files get the modes that were built.
+    """
+    environment = environment or Environment.system()
+    os.umask(0)
+    app = App(environment)
+    try:
+        return _run(app, list(program_arguments() if arguments is None else arguments))
+    except UnknownTopicError as error:
+        environment.write_stderr(f"{error}\n")
+        return error.exit_code
+    except BuildctlError as error:
+        return _report(app, error)
+    except BrokenPipeError:
+        return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
+
+
+def _run(app: App, arguments: list[str]) -> int:
+    try:
+        ctx = root.make_context("buildctl", arguments, obj=app)
+    except FlagError as error:
+        app.environment.write_stderr(f"Incorrect Usage: {error}\n\n")
+        show_help(click.Context(root, info_name="buildctl", obj=app))
+        raise
+    with ctx:
+        if ctx.params["version"]:
+            app.environment.write_stdout(f"buildctl {PACKAGE} v{__version__} \n")
+            return ExitCode.OK
+        try:
+            ctx.command.invoke(ctx)
+        except FlagError as error:  # of a command below: the reference shows no help page then
+            app.environment.write_stderr(f"Incorrect Usage: {error}\n\n")
+            raise
+    return ExitCode.OK
+
+
+def _report(app: App, error: BuildctlError) -> int:
+    """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
+    write = app.environment.write_stderr
+    if isinstance(error, SolveError):
+        from buildctl.client.excerpt import format_excerpt
+
+        for excerpt in error.excerpts:
+            write(format_excerpt(excerpt))
+        for denial in filter(None, error.denials):
+            write(f"policy deny: {denial}\n")
+    write(f"error: {error}\n")
+    if error.hint and app.environment.is_terminal(app.environment.stderr):
+        write(f"hint: {error.hint}\n")
+    return error.exit_code
+
+
+def entry() -> None:
+    """The `buildctl` program."""
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Small files that a command leaves for scripts, such as `--metadata-file`: whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from buildctl.errors import BuildctlError
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write the file beside its name, mode 0666 as the umask allows, and rename it there.
+
+    Raises `BuildctlError` naming the path; the file that was there before is untouched then.
+    """
+    target = Path(path)
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".tmp-{target.name}", dir=target.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(descriptor, 0o666 & ~_umask())
+        os.replace(temporary, target)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        reason = (error.strerror or str(error)).lower()
+        raise BuildctlError(
+            f"open {path}: {reason}", hint="check that the folder exists and is writable"
+        ) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,92 @@
+"""`buildctl prune`: free the build cache. Layout: cmd/buildctl/prune.go."""
+
+from __future__ import annotations
+
+import click
+
+from buildctl.cli import du
+from buildctl.cli.app import App, pass_app
+from buildctl.cli.grammar import BOOL, DURATION, SIZE, Command, flag
+from buildctl.cli.table import align_tabs
+from buildctl.model.bytesize import format_bytes
+
+
+@click.command(
+    "prune",
+    cls=Command,
+    epilog="""
+    $ buildctl prune                          # everything that is not in use
+    $ buildctl prune --keep-storage 10GB      # until 10 GB are left
+    $ buildctl prune --keep-duration 7d       # what nobody used for a week
+    $ buildctl prune --filter type==source.local
+    """,
+)
+@flag(
+    "--keep-duration",
+    type=DURATION,
+    metavar="DURATION",
+    help="Keep what was used within this time: 48h, 7d.",
+)
+@flag(
+    "--keep-storage",
+    type=SIZE,
+    metavar="SIZE",
+    help="Keep up to this much: 10GB, 512MiB, or megabytes as a bare number.",
+)
+@flag(
+    "--keep-storage-min",
+    type=SIZE,
+    metavar="SIZE",
+    help="Keep at least this much, whatever else is asked.",
+)
+@flag(
+    "--free-storage", type=SIZE, metavar="SIZE", help="Prune until this much of the disk is free."
+)
+@flag(
+    "--filter",
+    "-f",
+    "filters",
+    multiple=True,
+    metavar="FILTER",
+    help="Only records that match, e.g. type==regular.",
+)
+@flag("--all", "everything", type=BOOL, help="Also internal records, frontends and shared ones.")
+@flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@pass_app
+def command(
+    app: App,
+    keep_duration: int,
+    keep_storage: int,
+    keep_storage_min: int,
+    free_storage: int,
+    filters: tuple[str, ...],
+    everything: bool,
+    verbose: bool,
+) -> None:
+    """Remove build cache that is not in use, within the limits given, and show what went."""
+    from buildctl.model.records import PruneOpt
+
+    opt = PruneOpt(
+        filters=filters,
+        all=everything,
+        keep_duration_ns=keep_duration,
+        reserved_space_bytes=keep_storage_min,
+        max_used_space_bytes=keep_storage,
+        min_free_space_bytes=free_storage,
+    )
+
+    async def run() -> None:
+        write = app.environment.write_stdout
+        total = 0
+        header = du.TABLE_HEADER
+        async with app.connect() as client:
+            async for record in client.prune(opt):
+                total += record.size_bytes
+                if verbose:
+                    write(du.format_verbose([record]))
+                else:  # each row is aligned alone, but for the first, which is with the header
+                    write(align_tabs(header + du.table_row(record)))
+                    header = ""
+        write(align_tabs(f"Total:\t{format_bytes(total)}\n"))
+
+    app.run(run)
