@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
 from typing import Any
 
 import click
 import pytest
 
+from buildctl.cli.app import App
+from buildctl.cli.environment import Environment
 from buildctl.cli.grammar import BOOL, DURATION, INT, Command, Group, flag
 from buildctl.errors import FlagError, UnknownTopicError
 
@@ -37,16 +38,15 @@ def prog(**params: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _module(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _module(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("tests_grammar_work")
     module.command = work  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tests_grammar_work", module)
     SEEN.clear()
-    yield
 
 
 def run(*words: str) -> dict[str, Any]:
-    ctx = prog.make_context("prog", list(words))
+    ctx = prog.make_context("prog", list(words), obj=App(Environment()))
     with ctx:
         ctx.command.invoke(ctx)
     return SEEN
