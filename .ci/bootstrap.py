@@ -1,0 +1,48 @@
+"""Make the virtual environment: the project, editable, with its development tools. Nothing is installed elsewhere.
+
+    python3 .ci/bootstrap.py .venv
+
+Debian's and Ubuntu's python3 comes without pip and without the module that would bring it (both are packages of
+their own); pip is then taken from the distribution's wheel, downloaded and unpacked into the cache folder.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT))
+
+from tests.support.debian import UnavailableError, machine_suite, unpacked  # noqa: E402
+
+
+def main() -> None:
+    if sys.version_info < (3, 11):
+        sys.exit(f"Python 3.11 or newer is needed, and {sys.executable} is {sys.version.split()[0]}.")
+    folder = Path(sys.argv[1])
+    own_pip = find_spec("ensurepip") is not None
+    venv.create(folder, clear=True, symlinks=True, with_pip=own_pip)
+    python = folder / "bin" / "python"
+    pip = [python, "-m", "pip"] if own_pip else [python, _distribution_wheel() / "pip"]
+    quietly = ["install", "--quiet", "--disable-pip-version-check"]
+    # Debian 12's pip knows no dependency groups: pip 25.1 was the first.
+    subprocess.run([*pip, *quietly, "--upgrade", "pip>=25.1"], check=True)
+    subprocess.run([python, "-m", "pip", *quietly, "--editable", ".", "--group", "dev"], cwd=PROJECT, check=True)
+
+
+def _distribution_wheel() -> Path:
+    tree = unpacked("pip", {machine_suite(): ("python3-pip-whl",)})
+    return next(tree.glob("usr/share/python-wheels/pip-*.whl"))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UnavailableError as missing:
+        sys.exit(f"The virtual environment cannot be made: {missing}")
+    except subprocess.CalledProcessError as failed:
+        sys.exit(f"The virtual environment cannot be made: pip ended with {failed.returncode}; its message is above.")

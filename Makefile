@@ -1,0 +1,42 @@
+# Every target works as the first command in a fresh clone: it needs make, python3 (3.11 or newer) and the network.
+# Downloads are kept in BUILDCTL_TEST_CACHE (~/.cache/buildctl-tests); nothing is installed on the system.
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-long check fmt demo clean
+
+help: ## Show the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+test: check ## All checks, then every test but the long ones, on two real engines (as root), with coverage
+	$(BIN)/pytest -m "not long" -n $(WORKERS) --cov --cov-report=term
+
+test-long: $(READY) ## The tests that take minutes
+	$(BIN)/pytest -m long -n $(WORKERS)
+
+check: $(READY) ## Lint, formatting, types and import floors
+	$(BIN)/ruff check --output-format concise
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+fmt: $(READY) ## Format the code and fix what lint can fix
+	$(BIN)/ruff check --fix --output-format concise
+	$(BIN)/ruff format
+
+demo: $(READY) ## Build examples/hello on a BuildKit and show the result
+	$(BIN)/python -m examples.demo
+
+clean: ## Remove what was made here; downloads stay in the cache folder
+	rm -rf .venv build dist out examples/hello/out examples/hello/busybox .coverage .coverage.* htmlcov
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when what it depends on changes; the mark is set last, so an interrupted start is started again.
+$(READY): pyproject.toml .ci/bootstrap.py
+	$(PYTHON) .ci/bootstrap.py .venv
+	@touch $@
