@@ -1,1 +1,1 @@
-""""""
+"""OCI image layouts on disk: directories of blobs by digest, and the index that names them."""

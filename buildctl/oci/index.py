@@ -1,0 +1,179 @@
+"""`index.json` of an OCI layout: which names stand for which blobs, changed under a lock.
+
+The lock file, the annotations and the order of things are those of the reference (client/ociindex), so that
+both may write the same layout at once. Unlike it, a writer waits for the lock, and the file is replaced whole,
+so a reader never sees half of it and another writer's entries are never lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from buildctl.errors import BuildctlError
+
+IMAGE_NAME = "io.containerd.image.name"
+REF_NAME = "org.opencontainers.image.ref.name"
+
+_INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_LOCK_SECONDS = 10.0
+_LOCK_PAUSE_SECONDS = 0.02
+
+Descriptor = dict[str, Any]
+"""A descriptor as JSON has it: mediaType, digest, size, and what else its writer put there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What an entry is to be found by: an image's full name, or, with `is_tag`, a bare tag."""
+
+    text: str
+    is_tag: bool = False
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The annotations by which the entry is known."""
+        if self.is_tag:
+            return {REF_NAME: self.text}
+        return {IMAGE_NAME: self.text, REF_NAME: reference_object(self.text)}
+
+
+def reference_object(name: str) -> str:
+    """The tag, or `@digest`, of an image's full name; the whole text where it is none.
+
+    Source: containerd's reference package, whose names begin with a host.
+    """
+    host, slash, path = name.partition("/")
+    clean = path and path == os.path.normpath(path)
+    if not re.fullmatch(r"[^:@/]+(:[0-9]*)?", host) or (slash and not clean):
+        return name
+    found = re.search("[:@]", path)
+    if found is None:
+        return ""
+    return path[found.start() :].removeprefix(":")
+
+
+def read_index(layout: str) -> list[Descriptor]:
+    """A layout's entries. Raises `FileNotFoundError` without one, `BuildctlError` for a bad one."""
+    return _entries(_load(Path(layout, "index.json")))
+
+
+def find(entries: Sequence[Descriptor], tag: str) -> Descriptor | None:
+    """The entry whose image name, or else whose tag, is `tag`."""
+    for annotation in (IMAGE_NAME, REF_NAME):
+        for entry in entries:
+            if (entry.get("annotations") or {}).get(annotation) == tag:
+                return entry
+    return None
+
+
+def put(layout: str, descriptor: Mapping[str, Any], names: Sequence[Name]) -> None:
+    """Enter a descriptor under each name, replacing what stood there; without names, append it bare.
+
+    Raises `BuildctlError` where the lock is not to be had or the index is not one.
+    """
+    folder = Path(layout)
+    with _locked(folder / "index.json.lock"):
+        _replace(folder / "oci-layout", _LAYOUT)
+        path = folder / "index.json"
+        try:
+            index = _load(path)
+        except FileNotFoundError:
+            index = {}
+        members = {
+            "schemaVersion": index.get("schemaVersion") or 2,
+            "mediaType": index.get("mediaType") or _INDEX_TYPE,
+        }
+        entries = _entries(index)
+        for name in names or (None,):
+            entries = _with(entries, dict(descriptor), name)
+        index = {**members, **index, **members, "manifests": entries}
+        _replace(path, json.dumps(index, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _with(entries: list[Descriptor], descriptor: Descriptor, name: Name | None) -> list[Descriptor]:
+    if name is None:
+        return [*entries, descriptor]
+    known_by = name.annotations
+    others = [entry for entry in entries if not _is_known_by(entry, known_by)]
+    annotations = {**(descriptor.get("annotations") or {}), **known_by}
+    return [*others, {**descriptor, "annotations": dict(sorted(annotations.items()))}]
+
+
+def _is_known_by(entry: Descriptor, known_by: Mapping[str, str]) -> bool:
+    annotations = entry.get("annotations") or {}
+    return all(annotations.get(key, "") == known_by.get(key, "") for key in (IMAGE_NAME, REF_NAME))
+
+
+def _load(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    if not data:
+        return {}
+    try:
+        index = json.loads(data)
+    except ValueError as error:
+        raise BuildctlError(
+            f"could not unmarshal {path}: {error}", hint="it is no OCI index; move it away"
+        ) from None
+    if not isinstance(index, dict) or not isinstance(index.get("manifests") or [], list):
+        raise BuildctlError(
+            f"could not unmarshal {path}: not an OCI index", hint="it is no OCI index; move it away"
+        )
+    return index
+
+
+def _entries(index: Mapping[str, Any]) -> list[Descriptor]:
+    return [entry for entry in index.get("manifests") or [] if isinstance(entry, dict)]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(descriptor, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file, which exists only while somebody does."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while (descriptor := _try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise BuildctlError(
+                f"could not lock {path}", hint="another process has been writing this layout for long"
+            )
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def _try_lock(path: Path) -> int | None:
+    """The locked descriptor, or None while somebody else has it, or had it and removed the file just now."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
