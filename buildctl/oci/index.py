@@ -1,7 +1,7 @@
 """`index.json` of an OCI layout: which names stand for which blobs, changed under a lock.
 
 The lock file, the annotations and the order of things are those of the reference (client/ociindex), so that
-both may write the same layout at once. Unlike it, a writer waits for the lock, and the file is replaced whole,
+both may write a layout at once. Unlike it, a writer waits for the lock, and the file is replaced whole,
 so a reader never sees half of it and another writer's entries are never lost.
 """
 
