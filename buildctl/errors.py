@@ -52,12 +52,14 @@ class BuildctlError(Exception):
     """The base of every error raised on purpose.
 
     `str(error)` is one line of what failed and why; `hint`, possibly empty, is what to do about it.
+    `message` is that line without what a subclass puts before it.
     """
 
     exit_code = ExitCode.ERROR
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
+        self.message = message
         self.hint = hint
 
 

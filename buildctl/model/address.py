@@ -1,0 +1,150 @@
+"""Where a daemon is: the text a user gives, read once, and the TLS files that go with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buildctl.errors import UsageError
+from buildctl.model.url import URL, go_quote, parse_url
+
+DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
+
+# Kubernetes' names, their length left open (client/connhelper/kubepod).
+_KUBE_NAME = re.compile(r"[-a-z0-9.]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One place where a daemon may be reached; what each scheme means is the transport's matter."""
+
+    text: str
+    """What the user gave."""
+    scheme: str = ""
+    """`unix`, `tcp`, `docker`, ...; empty for a bare `host:port`."""
+    user: str = ""
+    hostname: str = ""
+    """The host, or the container's or pod's name, without port and brackets."""
+    port: str = ""
+    path: str = ""
+    """A socket's path; for `unix-abstract` its name."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    endpoint: str = ""
+    """What is dialled with TCP, as given: `host:port` where the address is a good one."""
+    host: str = ""
+    """The URL's host and port, which becomes the `:authority` of calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class TLSOptions:
+    """The files and the name of a TLS connection; all empty where there is to be none."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    directory: str = ""
+    """A folder that holds the three files under their conventional names."""
+    server_name: str = ""
+    """The name the daemon's certificate must carry; empty means the address's host."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the connection is to be encrypted: a name alone asks for nothing."""
+        return bool(self.ca or self.cert or self.key or self.directory)
+
+
+def parse_address(text: str) -> Address:
+    """What `text` means; raises UsageError in the reference's words. Empty text is the default address."""
+    text = text or DEFAULT_ADDRESS
+    url = parse_url(text)
+    if validate := _VALIDATORS.get(url.scheme):
+        validate(text, url)
+    scheme, path, endpoint = url.scheme, url.path, text
+    if url.scheme in ("unix", "unix-abstract"):
+        path = url.path or url.opaque
+    elif url.scheme in ("tcp", "docker"):
+        endpoint = url.host
+    elif url.scheme in ("dns", "passthrough"):
+        endpoint = (url.path or url.opaque).removeprefix("/")
+    elif url.scheme not in _VALIDATORS:
+        scheme = ""  # `localhost:1234` reads as a scheme; the resolver knows none such and dials the text
+    return Address(
+        text=text,
+        scheme=scheme,
+        user=url.user or "",
+        hostname=url.hostname,
+        port=url.port,
+        path=path,
+        query=url.query,
+        endpoint=endpoint,
+        host=url.host,
+    )
+
+
+def _validate_unix(text: str, url: URL) -> None:
+    if url.host:
+        raise UsageError(
+            f"failed to dial {go_quote(text)} . make sure buildkitd is running: failed to exit idle mode: "
+            f"failed to start resolver: invalid (non-empty) authority: {url.host}",
+            hint=f"a socket's path follows three slashes: unix:///{url.host}{url.path}",
+        )
+
+
+def _validate_container(text: str, url: URL) -> None:
+    if not url.hostname:
+        raise UsageError("url lacks container name", hint=f"give it as {url.scheme}://NAME")
+
+
+def _validate_pod(text: str, url: URL) -> None:
+    namespace, container = url.query.get("namespace", ""), url.query.get("container", "")
+    if namespace and not _KUBE_NAME.match(namespace):
+        raise UsageError(f"unsupported namespace name: {go_quote(namespace)}")
+    if not url.hostname:
+        raise UsageError("url lacks pod name", hint="give it as kube-pod://POD")
+    if not _KUBE_NAME.match(url.hostname):
+        raise UsageError(f"unsupported pod name: {go_quote(url.hostname)}")
+    if container and not _KUBE_NAME.match(container):
+        raise UsageError(f"unsupported container name: {go_quote(container)}")
+
+
+def _validate_ssh(text: str, url: URL) -> None:
+    if url.password is not None:
+        raise UsageError("plain-text password is not supported", hint="let ssh find a key, or ask")
+    if not url.hostname:
+        raise UsageError("no host specified", hint="give it as ssh://[user@]host[:port][/path/to.sock]")
+    if url.raw_query:
+        raise UsageError(f"extra query after the host: {go_quote(url.raw_query)}")
+    if url.fragment:
+        raise UsageError(f"extra fragment after the host: {go_quote(url.fragment)}")
+
+
+def _validate_npipe(text: str, url: URL) -> None:
+    raise UsageError("npipe connections are only supported on windows")
+
+
+def _validate_docker(text: str, url: URL) -> None:
+    if url.opaque or url.user is not None or (url.host and url.path not in ("", "/")):
+        raise UsageError(
+            f"not an address of a Docker Engine: {go_quote(text)}",
+            hint="give docker:// (DOCKER_HOST or the default socket), docker:///path/docker.sock "
+            "or docker://host:port",
+        )
+
+
+def _validate_daemonless(text: str, url: URL) -> None:
+    if url.opaque or url.host or url.path:
+        raise UsageError(f"nothing may follow daemonless://, got {go_quote(text)}")
+
+
+_VALIDATORS = {
+    "unix": _validate_unix,
+    "docker-container": _validate_container,
+    "podman-container": _validate_container,
+    "nerdctl-container": _validate_container,
+    "kube-pod": _validate_pod,
+    "ssh": _validate_ssh,
+    "npipe": _validate_npipe,
+    "docker": _validate_docker,
+    "daemonless": _validate_daemonless,
+}

@@ -1,0 +1,170 @@
+"""An address becomes a grpc.aio channel, with everything behind it opened and closed again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import quote
+
+import grpc
+import grpc.aio
+
+from buildctl.errors import ConnectError
+from buildctl.model.address import Address, TLSOptions
+from buildctl.transport.diagnose import diagnose
+from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
+from buildctl.transport.engine import engine_dialer
+from buildctl.transport.relay import open_relay
+from buildctl.transport.stream import Dial
+from buildctl.transport.tls import TLSFiles, load_tls
+
+_MEBIBYTE = 1024 * 1024
+_CONNECT_TIMEOUT_MS = 5_000
+_LONGEST_PATH = 103  # of a sockaddr_un, on the system with the least room for it
+
+_OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", 64 * _MEBIBYTE),
+    # A build's failure carries its sources and stacks in the trailers.
+    ("grpc.max_metadata_size", _MEBIBYTE),
+    ("grpc.absolute_max_metadata_size", _MEBIBYTE),
+    ("grpc.enable_retries", 0),
+    ("grpc.service_config_disable_resolution", 1),
+    # Calls fail fast; a later one must not find the channel still waiting out an earlier failure.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.use_local_subchannel_pool", 1),
+    # grpcio reads other proxy variables than the reference, and would apply them to sockets too.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.http2.lookahead_bytes", 4 * _MEBIBYTE),
+    ("grpc.http2.max_frame_size", 4 * _MEBIBYTE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """How an address is reached: what grpcio connects to, and how to open the same stream by hand."""
+
+    target: str
+    dial: Dial
+    why_ended: Callable[[], Awaitable[ConnectError | None]] | None = None
+    engine: str = ""
+    """The docker:// address to recommend where an Engine listens here."""
+    notice: str = ""
+    connect_timeout_ms: int = _CONNECT_TIMEOUT_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open way to a daemon. The channel dials on first use; calls fail fast."""
+
+    address: Address
+    channel: grpc.aio.Channel
+    notice: str = ""
+    """One line for people on what this daemon cannot do; mostly empty."""
+    _route: _Route = field(repr=False, kw_only=True)
+    _tls: TLSFiles | None = field(repr=False, kw_only=True)
+    _server_name: str = field(repr=False, kw_only=True)
+
+    async def diagnose(self) -> ConnectError | None:
+        """Why a call was UNAVAILABLE, in under five seconds; None where the daemon answers by now."""
+        if self._route.why_ended is not None and (failure := await self._route.why_ended()) is not None:
+            return failure
+        return await diagnose(self._route.dial, self._tls, self._server_name, engine=self._route.engine)
+
+
+@contextlib.asynccontextmanager
+async def open_connection(
+    address: Address, *, tls: TLSOptions | None = None, environ: Mapping[str, str]
+) -> AsyncIterator[Connection]:
+    """Open a channel to `address`; on the way out it is closed, and so is all that was started for it.
+
+    Raises UsageError and ConnectError for what is wrong before any daemon is asked: TLS files, DOCKER_HOST,
+    a throwaway daemon that does not start. Whether the daemon is there is seen by the first call.
+    """
+    tls = tls or TLSOptions()
+    async with contextlib.AsyncExitStack() as stack:
+        encrypts_itself = address.scheme == "docker"
+        files = None if encrypts_itself else await asyncio.to_thread(load_tls, tls)
+        route = await _find_route(stack, address, tls, environ)
+        server_name = tls.server_name or address.hostname or _default_name(address)
+        authority = server_name if files else (address.host or _default_name(address))
+        channel = _open_channel(route, files, server_name, authority)
+        stack.push_async_callback(channel.close, None)
+        yield Connection(address, channel, route.notice, _route=route, _tls=files, _server_name=server_name)
+
+
+def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authority: str) -> grpc.aio.Channel:
+    options: list[tuple[str, int | str]] = [
+        *_OPTIONS,
+        ("grpc.default_authority", authority),
+        (
+            "grpc.min_reconnect_backoff_ms",
+            route.connect_timeout_ms,
+        ),  # the limit of one attempt, despite its name
+    ]
+    if tls is None:
+        return grpc.aio.insecure_channel(route.target, options=options)
+    credentials = grpc.ssl_channel_credentials(tls.ca, tls.key or None, tls.cert or None)
+    options.append(("grpc.ssl_target_name_override", server_name))
+    return grpc.aio.secure_channel(route.target, credentials, options=options)
+
+
+def _default_name(address: Address) -> str:
+    """The authority of an address whose URL has no host (RFC 9110 wants one): a socket is on this machine."""
+    if address.scheme in ("", "dns", "passthrough"):
+        return address.endpoint.rpartition(":")[0].strip("[]") or address.endpoint
+    return "localhost"
+
+
+async def _find_route(
+    stack: contextlib.AsyncExitStack, address: Address, tls: TLSOptions, environ: Mapping[str, str]
+) -> _Route:
+    match address.scheme:
+        case "unix":
+            dial = partial(dial_unix, address.path)
+            if len(os.fsencode(address.path)) > _LONGEST_PATH:
+                return await _relayed(stack, dial, environ)  # which says so when it is dialled
+            engine = f"docker://{address.path}" if address.path.startswith("/") else ""
+            return _Route(f"unix:{quote(address.path)}", dial, engine=engine)
+        case "unix-abstract":
+            return _Route(f"unix-abstract:{quote(address.path)}", partial(dial_unix, "\0" + address.path))
+        case "docker":
+            return await _relayed(stack, engine_dialer(address, tls, environ), environ)
+        case _:
+            return await _tcp_route(stack, address, environ)
+
+
+async def _tcp_route(
+    stack: contextlib.AsyncExitStack, address: Address, environ: Mapping[str, str]
+) -> _Route:
+    """Straight to the host's addresses; through the relay, dialling anew, where its name is not known."""
+    endpoint = address.endpoint
+    if address.scheme == "dns" and ":" not in endpoint:
+        endpoint += ":443"  # the resolver's default (grpc naming.md)
+    dial = partial(dial_tcp, endpoint)
+    try:
+        addresses = await resolve(endpoint)
+    except ConnectError:
+        return await _relayed(stack, dial, environ)
+    return _Route(_ip_target(addresses), dial, engine=f"docker://{endpoint}")
+
+
+def _ip_target(addresses: Sequence[SocketAddress]) -> str:
+    """All addresses in one target, in order: next to IPv6, an IPv4 address is written as a mapped one."""
+    if all(family == socket.AF_INET for family, _ in addresses):
+        return "ipv4:" + ",".join(join_host_port(*address) for _, address in addresses)
+    return "ipv6:" + ",".join(
+        join_host_port(host if family == socket.AF_INET6 else f"::ffff:{host}", port)
+        for family, (host, port) in addresses
+    )
+
+
+async def _relayed(stack: contextlib.AsyncExitStack, dial: Dial, environ: Mapping[str, str]) -> _Route:
+    relay = await stack.enter_async_context(open_relay(dial, environ))
+    return _Route(f"unix:{quote(relay.path)}", dial, why_ended=relay.why_ended)

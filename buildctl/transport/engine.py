@@ -1,0 +1,157 @@
+"""docker://: the BuildKit inside a Docker Engine, reached by upgrading an HTTP request to gRPC.
+
+The Engine serves BuildKit's API on `POST /grpc` (moby api/server/router/grpc): after its 101 the
+connection carries HTTP/2. A DOCKER_HOST with ssh runs `docker system dial-stdio` on that host, which
+copies to the Engine's socket there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import io
+import json
+import os
+import re
+from collections.abc import Mapping
+from functools import partial
+
+from buildctl.errors import ConnectError, UsageError
+from buildctl.model.address import Address, TLSOptions, parse_address
+from buildctl.model.url import go_quote
+from buildctl.transport.dial import DIAL_TIMEOUT, dial_tcp, dial_unix
+from buildctl.transport.stream import ByteStream, Dial, dial_error
+from buildctl.transport.tls import load_tls
+from buildctl.transport.tlsstream import dial_tls
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+
+_REQUEST = (
+    b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n"
+)
+_ANSWER_LIMIT = 64 * 1024
+_NEXT_STEP = "is that a Docker Engine of 18.09 or later, and may you use it?"
+
+
+def engine_address(address: Address, environ: Mapping[str, str]) -> Address:
+    """Where the Engine is: a `unix`, `tcp` or `ssh` address; `docker://` alone leaves it to DOCKER_HOST."""
+    if address.path not in ("", "/"):
+        return _socket(address.path)
+    if address.host:
+        return _with_port(address, environ)
+    if not environ.get("DOCKER_HOST"):
+        return _socket(DEFAULT_SOCKET)
+    host = parse_address(environ["DOCKER_HOST"])
+    if host.scheme == "tcp":
+        return _with_port(host, environ)
+    if host.scheme in ("unix", "ssh") and (host.path or host.hostname):
+        return host
+    raise UsageError(
+        f"DOCKER_HOST is no address that can be dialled: {go_quote(host.text)}",
+        hint="it may be unix:///path/docker.sock, tcp://host:port or ssh://[user@]host",
+    )
+
+
+def _socket(path: str) -> Address:
+    return Address(text=f"unix://{path}", scheme="unix", path=path)
+
+
+def _with_port(address: Address, environ: Mapping[str, str]) -> Address:
+    if address.port:
+        return parse_address(f"tcp://{address.host}")
+    host = address.host or "localhost"
+    return parse_address(f"tcp://{host}:{2376 if engine_tls(environ).wanted else 2375}")
+
+
+def engine_tls(environ: Mapping[str, str]) -> TLSOptions:
+    """The TLS that Docker's own variables ask for: certificates are always verified."""
+    directory = environ.get("DOCKER_CERT_PATH", "")
+    if not directory and environ.get("DOCKER_TLS_VERIFY"):
+        directory = environ.get("DOCKER_CONFIG") or os.path.join(environ.get("HOME", ""), ".docker")
+    return TLSOptions(directory=directory)
+
+
+def engine_dialer(address: Address, tls: TLSOptions, environ: Mapping[str, str]) -> Dial:
+    """Dials the Engine that a `docker` address means and upgrades the connection."""
+    engine = engine_address(address, environ)
+    if engine.scheme == "unix":
+        return partial(_dial, partial(dial_unix, engine.path), engine.text)
+    files = load_tls(tls if tls.wanted else engine_tls(environ))
+    dial: Dial = partial(dial_tcp, engine.endpoint)
+    if files is not None:
+        dial = partial(dial_tls, dial, files, tls.server_name or engine.hostname)
+    return partial(_dial, dial, engine.text)
+
+
+async def _dial(dial: Dial, where: str) -> ByteStream:
+    return await upgrade(await dial(), where)
+
+
+async def upgrade(stream: ByteStream, where: str) -> ByteStream:
+    """Turn a fresh connection to an Engine into one to its BuildKit; closes it when that fails."""
+    try:
+        async with asyncio.timeout(DIAL_TIMEOUT):
+            return await _upgrade(stream, where)
+    except TimeoutError:
+        await stream.aclose()
+        raise dial_error(f"Docker Engine at {where}: POST /grpc: i/o timeout", _NEXT_STEP) from None
+    except OSError as error:
+        await stream.aclose()
+        raise dial_error(
+            f"Docker Engine at {where}: POST /grpc: {(error.strerror or 'EOF').lower()}", _NEXT_STEP
+        ) from None
+    except BaseException:
+        await stream.aclose()
+        raise
+
+
+async def _upgrade(stream: ByteStream, where: str) -> ByteStream:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(stream.sock, _REQUEST)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        chunk = await loop.sock_recv(stream.sock, 16 * 1024)
+        if not chunk or len(answer) > _ANSWER_LIMIT:
+            raise dial_error(f"Docker Engine at {where}: POST /grpc: no HTTP answer", _NEXT_STEP)
+        answer += chunk
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    status = re.match(rb"HTTP/1\.[01] (\d{3})", head)
+    if status is None:
+        raise dial_error(f"Docker Engine at {where}: POST /grpc: no HTTP answer", _NEXT_STEP)
+    if status[1] == b"101":
+        stream.early = rest
+        return stream
+    raise await _refusal(stream, where, answer)
+
+
+async def _refusal(stream: ByteStream, where: str, answer: bytes) -> ConnectError:
+    """The Engine's own words for not upgrading: its status line, and the message of its JSON body."""
+    loop = asyncio.get_running_loop()
+    said = "no HTTP answer"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):  # a body of this size comes with its header; keep-alive never ends
+            while len(answer) < _ANSWER_LIMIT and (chunk := await loop.sock_recv(stream.sock, 16 * 1024)):
+                answer += chunk
+    response = http.client.HTTPResponse(_Recorded(answer))  # type: ignore[arg-type]
+    try:
+        response.begin()
+        said = f"{response.status} {response.reason}"
+        body = json.loads(response.read(_ANSWER_LIMIT))
+    except (http.client.HTTPException, ValueError):
+        body = None
+    finally:
+        response.close()
+    if isinstance(body, dict) and (message := body.get("message")):
+        said = f"{said}: {message}"
+    return dial_error(f"Docker Engine at {where}: POST /grpc: {said}", _NEXT_STEP)
+
+
+class _Recorded:
+    """What HTTPResponse wants of a socket, over bytes that have been read already."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._data)

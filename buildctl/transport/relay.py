@@ -1,0 +1,196 @@
+"""A private socket in front of any byte stream that grpcio cannot dial itself.
+
+grpcio connects to addresses only. The relay listens on a unix socket in a folder that nobody else may
+enter, dials the real stream for each connection it accepts, and copies both ways: one buffer a direction,
+read only when it is empty, so that a slow reader stops the writer; the end of one direction is passed on
+while the other goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+
+from buildctl.errors import ConnectError
+from buildctl.transport.stream import ByteStream, Dial
+
+_BUFFER_BYTES = 256 * 1024
+_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes on Linux, 104 elsewhere
+
+
+class Relay:
+    """The listening side: where grpcio is to connect, and why the last stream could not be had."""
+
+    def __init__(self, dial: Dial, path: str) -> None:
+        self.path = path
+        self.failure: ConnectError | None = None
+        """Why the last dial failed; None once one succeeds."""
+        self._dial = dial
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def why_ended(self) -> ConnectError | None:
+        """What the stream's own side knows of a failed call: a failed dial, or what its end left behind."""
+        if self.failure is None:
+            # The stream's end may still be under way when grpcio reports the call.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    while self._tasks and self.failure is None:
+                        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        return self.failure
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection that waits at `listener`, and carry it in a task of its own."""
+        try:
+            client, _ = listener.accept()
+        except OSError:  # it went away before its turn
+            return
+        task = asyncio.get_running_loop().create_task(self._carry(client))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Close every stream."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _carry(self, client: socket.socket) -> None:
+        with client:
+            client.setblocking(False)
+            try:
+                stream = await self._dial()
+            except ConnectError as error:
+                self.failure = error
+                return
+            self.failure = None
+            try:
+                await _copy_both_ways(client, stream)
+                self.failure = await stream.why_ended()
+            finally:
+                await stream.aclose()
+
+
+@contextlib.asynccontextmanager
+async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Relay]:
+    """A relay that serves while the block runs; its socket and folder are gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="buildctl-", dir=_socket_root(environ)) as directory,
+        socket.socket(socket.AF_UNIX) as listener,
+    ):
+        path = os.path.join(directory, "relay.sock")
+        listener.bind(path)
+        listener.listen()
+        listener.setblocking(False)
+        relay = Relay(dial, path)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(listener, relay.accept, listener)
+        try:
+            yield relay
+        finally:
+            loop.remove_reader(listener)
+            await relay.aclose()
+
+
+def _socket_root(environ: Mapping[str, str]) -> str:
+    """TMPDIR where it leaves room for a socket's path, else /tmp."""
+    root = environ.get("TMPDIR", "")
+    fits = (
+        root.startswith("/") and len(os.fsencode(root)) + len("/buildctl-xxxxxxxx/relay.sock") <= _PATH_LIMIT
+    )
+    return root if fits else "/tmp"  # noqa: S108 - mkdtemp makes the folder, mode 0700
+
+
+async def _copy_both_ways(client: socket.socket, stream: ByteStream) -> None:
+    """Return when both directions have ended, or either has failed."""
+    loop = asyncio.get_running_loop()
+    pumps = (_Pump(loop, client, stream.sock), _Pump(loop, stream.sock, client, stream.early))
+    try:
+        await asyncio.gather(*(pump.ended for pump in pumps))
+    except OSError:
+        return  # either end went away; closing both sockets tells the other
+    finally:
+        for pump in pumps:
+            pump.stop()
+
+
+class _Pump:
+    """Copies one direction by the loop's readiness callbacks, without a task switch per chunk."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, source: socket.socket, sink: socket.socket, early: bytes = b""
+    ) -> None:
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._source = source
+        self._sink = sink
+        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._pending = memoryview(early)
+        self._writing = bool(early)
+        if early:
+            loop.add_writer(sink, self._on_writable)
+        else:
+            loop.add_reader(source, self._on_readable)
+
+    def stop(self) -> None:
+        """Forget both sockets; they are about to be closed."""
+        if not self.ended.done():
+            self.ended.cancel()
+        self._unregister()
+
+    def _unregister(self) -> None:
+        if self._writing:
+            self._loop.remove_writer(self._sink)
+        else:
+            self._loop.remove_reader(self._source)
+
+    def _on_readable(self) -> None:
+        try:
+            count = self._source.recv_into(self._buffer)
+            if count == 0:
+                self._finish(None)
+                return
+            self._pending = self._buffer[:count]
+            self._send()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._finish(error)
+            return
+        if self._pending:
+            self._loop.remove_reader(self._source)
+            self._loop.add_writer(self._sink, self._on_writable)
+            self._writing = True
+
+    def _on_writable(self) -> None:
+        try:
+            self._send()
+        except OSError as error:
+            self._finish(error)
+            return
+        if not self._pending:
+            self._loop.remove_writer(self._sink)
+            self._loop.add_reader(self._source, self._on_readable)
+            self._writing = False
+
+    def _send(self) -> None:
+        with contextlib.suppress(BlockingIOError, InterruptedError):
+            self._pending = self._pending[self._sink.send(self._pending) :]
+
+    def _finish(self, error: OSError | None) -> None:
+        self._unregister()
+        if error is None:
+            try:
+                self._sink.shutdown(socket.SHUT_WR)
+            except OSError as late:
+                error = late
+        if self.ended.done():
+            return
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)

@@ -1,0 +1,40 @@
+"""A byte stream to a daemon, however it was opened: what dialling yields, and what the relay carries."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from buildctl.errors import ConnectError
+from buildctl.model.url import go_quote
+
+
+@dataclass(slots=True)
+class ByteStream:
+    """An open stream: a non-blocking socket, and what the peer sent before the handshake's end was seen."""
+
+    sock: socket.socket
+    early: bytes = b""
+
+    async def aclose(self) -> None:
+        """Close the stream and end what is behind it."""
+        self.sock.close()
+
+    async def why_ended(self) -> ConnectError | None:
+        """The reason that the stream ended, where somebody besides the peer knows it."""
+        return None
+
+
+Dial = Callable[[], Awaitable[ByteStream]]
+"""Opens a stream; raises ConnectError."""
+
+
+def dial_error(reason: str, hint: str) -> ConnectError:
+    """No stream could be opened, worded as grpc-go words it."""
+    return connection_error(f"transport: Error while dialing: {reason}", hint)
+
+
+def connection_error(description: str, hint: str) -> ConnectError:
+    """The connection failed; the text is what follows `Unavailable: ` in the reference's errors."""
+    return ConnectError(f"connection error: desc = {go_quote(description)}", hint=hint)
