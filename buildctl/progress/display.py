@@ -1,0 +1,90 @@
+"""A build's display: a renderer at the right pace, written where it cannot hold up or fail the build."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from buildctl.model.status import SolveStatus
+from buildctl.progress.pump import Pump
+from buildctl.progress.renderer import Renderer
+from buildctl.progress.writer import StreamWriter
+
+
+class Display:
+    """Shows one build: `async with` it, give it what the Status stream says, and it ends with the rest.
+
+    `now` gives nanoseconds since the epoch and must not go back. `update` is a status sink: it neither
+    waits nor raises. A display that fails says so in a line and shows nothing more.
+    """
+
+    def __init__(
+        self,
+        renderer: Renderer,
+        writer: StreamWriter,
+        *,
+        now: Callable[[], int],
+        rate_ms: int | None = None,
+    ) -> None:
+        self._now = now
+        self._writer = writer
+        self._pump = Pump(renderer, now(), rate_ms=rate_ms)
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.failure: Exception | None = None
+        """What ended the display early."""
+
+    async def __aenter__(self) -> Self:
+        self._arm()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def update(self, status: SolveStatus) -> None:
+        """Show what a message says, now or soon."""
+        if not self._closed:
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+
+    async def close(self, patience_s: float | None = None) -> None:
+        """Show the end and wait until it is written, at most `patience_s` seconds.
+
+        Without a limit a reader that has stopped reading is waited for: it may be a pager.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._show(self._pump.finish)
+        try:
+            await self._writer.close(patience_s)
+        finally:
+            self._writer.abandon()
+
+    def _show(self, produce: Callable[[int], bytes]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            self._writer.write(produce(self._now()))
+        except Exception as error:  # a build is worth more than its picture
+            self.failure = error
+            self._writer.write(b"\nprogress display failed: %s\n" % repr(error).encode(errors="replace"))
+
+    def _arm(self) -> None:
+        # One timer that looks again is cheaper than a new one for every message.
+        wait_s = max(0.0, (self._pump.due_ns - self._now()) / 1e9)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
+
+    def _tick(self) -> None:
+        if self._now() >= self._pump.due_ns:
+            self._show(lambda now_ns: self._pump.refresh(now_ns, busy=self._writer.busy))
+        if self.failure is None:
+            self._arm()
