@@ -1,9 +1,9 @@
-"""Make the virtual environment: the project, editable, with its development tools. Nothing is installed elsewhere.
+"""Make the virtual environment: the project, editable, with its development tools; nothing elsewhere.
 
     python3 .ci/bootstrap.py .venv
 
-Debian's and Ubuntu's python3 comes without pip and without the module that would bring it (both are packages of
-their own); pip is then taken from the distribution's wheel, downloaded and unpacked into the cache folder.
+Debian's and Ubuntu's python3 comes without pip and without the module that would bring it (both are packages
+of their own); pip is then taken from the distribution's wheel, downloaded and unpacked into the cache folder.
 """
 
 from __future__ import annotations
@@ -21,17 +21,21 @@ from tests.support.debian import UnavailableError, machine_suite, unpacked  # no
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  # this very check is what tells the user
         sys.exit(f"Python 3.11 or newer is needed, and {sys.executable} is {sys.version.split()[0]}.")
     folder = Path(sys.argv[1])
-    own_pip = find_spec("ensurepip") is not None
-    venv.create(folder, clear=True, symlinks=True, with_pip=own_pip)
-    python = folder / "bin" / "python"
-    pip = [python, "-m", "pip"] if own_pip else [python, _distribution_wheel() / "pip"]
-    quietly = ["install", "--quiet", "--disable-pip-version-check"]
-    # Debian 12's pip knows no dependency groups: pip 25.1 was the first.
-    subprocess.run([*pip, *quietly, "--upgrade", "pip>=25.1"], check=True)
-    subprocess.run([python, "-m", "pip", *quietly, "--editable", ".", "--group", "dev"], cwd=PROJECT, check=True)
+    has_pip = find_spec("ensurepip") is not None
+    venv.create(folder, clear=True, symlinks=True, with_pip=has_pip)
+    python = folder.resolve() / "bin" / "python"
+    pip = python.parent / "pip"
+    # Debian 12's pip knows no dependency groups: pip 25.1 was the first that does.
+    _install(python, pip if has_pip else _distribution_wheel() / "pip", "--upgrade", "pip>=25.1")
+    _install(python, pip, "--editable", ".", "--group", "dev")
+
+
+def _install(python: Path, pip: Path, *wanted: str) -> None:
+    quietly = ("install", "--quiet", "--disable-pip-version-check")
+    subprocess.run([python, pip, *quietly, *wanted], cwd=PROJECT, check=True)
 
 
 def _distribution_wheel() -> Path:
@@ -45,4 +49,4 @@ if __name__ == "__main__":
     except UnavailableError as missing:
         sys.exit(f"The virtual environment cannot be made: {missing}")
     except subprocess.CalledProcessError as failed:
-        sys.exit(f"The virtual environment cannot be made: pip ended with {failed.returncode}; its message is above.")
+        sys.exit(f"The virtual environment cannot be made: pip ended with {failed.returncode}.")
