@@ -77,11 +77,16 @@ flag = functools.partial(click.option, cls=Flag)
 
 
 class Command(click.Command):
-    """A command whose arguments are read by Go's rules."""
+    """A command whose arguments are read by Go's rules.
 
-    def __init__(self, *args: Any, **attrs: Any) -> None:
+    `argument` names what its positionals are; its function then takes them as `args`. Without it, they are
+    ignored, as the reference does.
+    """
+
+    def __init__(self, *args: Any, argument: str = "", **attrs: Any) -> None:
         attrs.setdefault("add_help_option", False)
         super().__init__(*args, **attrs)
+        self.argument = argument
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill `ctx.params` with the flags' values and `ctx.args` with the positionals.
@@ -95,6 +100,8 @@ class Command(click.Command):
         if args[:1] == ["help"] or args[:1] == ["h"]:
             args = ["--help", *args[1:]]
         ctx.args = _read(ctx, own, persistent, list(args))
+        if self.argument:
+            ctx.params["args"] = tuple(ctx.args)
         return ctx.args
 
     def invoke(self, ctx: click.Context) -> Any:

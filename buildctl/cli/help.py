@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import click
 
-from buildctl.cli.grammar import Flag, Group, flags_of, lineage
+from buildctl.cli.grammar import Command, Flag, Group, flags_of, lineage
 from buildctl.errors import UnknownTopicError
 
 _MAX_WIDTH = 100
@@ -41,11 +41,9 @@ def help_text(ctx: click.Context, topic: Iterable[str] = (), *, columns: int = 8
 
 def _write_head(ctx: click.Context, formatter: click.HelpFormatter) -> None:
     command = ctx.command
-    suffix = "COMMAND [FLAGS]" if isinstance(command, click.Group) else "[FLAGS]"
-    metavars = [
-        param.human_readable_name.upper() for param in command.params if isinstance(param, click.Argument)
-    ]
-    formatter.write_usage(" ".join(name_path(ctx)), " ".join([suffix, *metavars]))
+    suffix = "COMMAND [FLAGS]" if isinstance(command, Group) else "[FLAGS]"
+    argument = command.argument if isinstance(command, Command) else ""
+    formatter.write_usage(" ".join(name_path(ctx)), f"{suffix} {argument}".rstrip())
     if command.help:
         formatter.write_paragraph()
         formatter.write_text(inspect.cleandoc(command.help))

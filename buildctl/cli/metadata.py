@@ -1,4 +1,4 @@
-"""The text of `--metadata-file`: what the exporters answered, as Go's encoding/json writes it.
+"""The text of `--metadata-file`: what the exporters answered, as the reference writes it.
 
 A value that is base64 of a non-empty JSON object (a descriptor, a provenance statement) is embedded as that
 object, its keys in their own order. Source: cmd/buildctl/build.go, writeMetadataFile.
@@ -12,16 +12,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_HTML_ESCAPES = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
+from buildctl.model.gojson import encode
 
 
 def format_metadata(response: Mapping[str, str]) -> bytes:
-    """A JSON object with sorted keys, two spaces a level, HTML escaped, no newline at the end."""
-    members = {key: _embedded(value) for key, value in sorted(response.items())}
-    text = json.dumps(members, indent=2, ensure_ascii=False)
-    return text.translate(_HTML_ESCAPES).encode("utf-8", "surrogateescape")
+    """A JSON object with sorted keys, two spaces a level, no newline at the end."""
+    return encode({key: _embedded(value) for key, value in sorted(response.items())}, indent=2)
 
 
 def _embedded(value: str) -> Any:

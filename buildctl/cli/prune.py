@@ -39,9 +39,7 @@ from buildctl.model.bytesize import format_bytes
     metavar="SIZE",
     help="Keep at least this much, whatever else is asked.",
 )
-@flag(
-    "--free-storage", type=SIZE, metavar="SIZE", help="Prune until this much of the disk is free."
-)
+@flag("--free-storage", type=SIZE, metavar="SIZE", help="Prune until this much of the disk is free.")
 @flag(
     "--filter",
     "-f",

@@ -11,6 +11,7 @@ from buildctl.cli.grammar import Group
     "debug",
     cls=Group,
     lazy={
+        "dump-llb": ("buildctl.cli.debug.dump_llb", "dump LLB in human-readable form; needs no daemon"),
         "workers": ("buildctl.cli.debug.workers", "list workers"),
         "info": ("buildctl.cli.debug.info", "display internal information"),
     },

@@ -1,0 +1,147 @@
+"""Definitions for people to read: a line of JSON an op, or a graph for Graphviz.
+
+Names and what is left out are those that Go's encoding/json gives the reference (solver/pb/json.go,
+cmd/buildctl/debug/dumpllb.go): proto names, zero values omitted, bytes in base64, enums as numbers.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from buildctl._pb import ops_pb2
+from buildctl.errors import UsageError
+from buildctl.model.gojson import encode
+from buildctl.model.quote import quote
+
+_Object = dict[str, Any]
+
+
+def dump_json(data: bytes) -> Iterator[bytes]:
+    """A line for each op of a serialized definition: Op, Digest, OpMetadata. Raises `UsageError`."""
+    definition = _definition(data)
+    for encoded in getattr(definition, "def"):
+        digest = _digest(encoded)
+        entry = {"Op": _op(_parse_op(encoded)), "Digest": digest}
+        if digest in definition.metadata:
+            entry["OpMetadata"] = _plain(definition.metadata[digest])
+        else:
+            entry["OpMetadata"] = {}
+        yield encode(entry) + b"\n"
+
+
+def dump_dot(data: bytes) -> Iterator[bytes]:
+    """The graph of a serialized definition in Graphviz's language. Raises `UsageError`."""
+    ops = [(_digest(encoded), _parse_op(encoded)) for encoded in getattr(_definition(data), "def")]
+    yield b"digraph {\n"
+    for digest, op in ops:
+        label, shape = _node(digest, op)
+        yield f"  {quote(digest)} [label={quote(label)} shape={quote(shape)}];\n".encode()
+    for digest, op in ops:
+        for index, source in enumerate(op.inputs):
+            mounted = [mount.dest for mount in op.exec.mounts if mount.input == index and mount.dest != "/"]
+            label = mounted[-1] if mounted else ""
+            yield f"  {quote(source.digest)} -> {quote(digest)} [label={quote(label)}];\n".encode()
+    yield b"}\n"
+
+
+def _definition(data: bytes) -> ops_pb2.Definition:
+    try:
+        return ops_pb2.Definition.FromString(data)
+    except DecodeError as error:
+        raise UsageError(f"proto: {error}", hint="give a serialized LLB definition") from None
+
+
+def _parse_op(data: bytes) -> ops_pb2.Op:
+    try:
+        return ops_pb2.Op.FromString(data)
+    except DecodeError as error:
+        raise UsageError(f"failed to parse op: proto: {error}") from None
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _op(op: ops_pb2.Op) -> _Object:
+    kind = op.WhichOneof("op")
+    members: _Object = {"inputs": [_plain(source) for source in op.inputs]} if op.inputs else {}
+    members["Op"] = {kind: _plain(getattr(op, kind))} if kind else {}
+    for name in ("platform", "constraints"):
+        if op.HasField(name):
+            members[name] = _plain(getattr(op, name))
+    return members
+
+
+def _plain(message: Message) -> _Object:
+    """A message as Go marshals its struct; three types have a form of their own."""
+    match message:
+        case ops_pb2.Op():
+            return _op(message)
+        case ops_pb2.FileAction():
+            kind = message.WhichOneof("action")
+            shown = kind is not None and kind != "symlink"  # which the reference's form does not know
+            return {
+                "input": message.input,
+                "secondaryInput": message.secondaryInput,
+                "output": message.output,
+                "Action": {kind: _plain(getattr(message, kind))} if shown and kind else {},
+            }
+        case ops_pb2.UserOpt():
+            if message.WhichOneof("user") == "byName":
+                return {"User": {"byName": _plain(message.byName)}}
+            return {"User": {"byId": message.byID} if message.byID else {}}
+    return {field.name: _field(field, value) for field, value in message.ListFields()}
+
+
+def _field(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        inner = field.message_type.fields_by_name["value"]
+        return {key: _value(inner, value[key]) for key in sorted(value)}
+    if isinstance(value, str | bytes | bool | int | Message):
+        return _value(field, value)
+    return [_value(field, item) for item in value]
+
+
+def _value(field: FieldDescriptor, value: Any) -> Any:
+    if field.message_type is not None:
+        return _plain(value)
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+
+
+def _node(digest: str, op: ops_pb2.Op) -> tuple[str, str]:
+    """Label and shape."""
+    match op.WhichOneof("op"):
+        case "source":
+            return op.source.identifier, "ellipse"
+        case "exec":
+            return " ".join(op.exec.meta.args), "box"
+        case "build":
+            return "build", "box3d"
+        case "merge":
+            return "merge", "invtriangle"
+        case "diff":
+            return "diff", "doublecircle"
+        case "file":
+            return ",".join(map(_file_action, op.file.actions)), "note"
+    return digest, "plaintext"
+
+
+def _file_action(action: ops_pb2.FileAction) -> str:
+    match action.WhichOneof("action"):
+        case "copy":
+            return f"copy{{src={action.copy.src}, dest={action.copy.dest}}}"
+        case "mkfile":
+            return f"mkfile{{path={action.mkfile.path}}}"
+        case "mkdir":
+            return f"mkdir{{path={action.mkdir.path}}}"
+        case "rm":
+            return f"rm{{path={action.rm.path}}}"
+        case "symlink":
+            return f"symlink{{oldpath={action.symlink.oldpath}, newpath={action.symlink.newpath}}}"
+    return ""
