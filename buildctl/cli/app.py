@@ -90,10 +90,10 @@ class App:
                 await client.wait(self.flags.timeout or None)
             yield client
 
-    def run(self, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:
         """Run a command's coroutine to its end, with Ctrl-C and SIGTERM as cancellation.
 
-        The first signal cancels; the command tells the daemon and shows how it ends. The second cancels that
+        A command that was cancelled raises `BuildctlError` with the text `interrupted`. The first signal cancels; the command tells the daemon and shows how it ends. The second cancels that
         too and leaves as soon as temporary things are gone, in a second at most.
         """
 
@@ -102,7 +102,7 @@ class App:
             assert task is not None
             signals = 0
 
-            def interrupted() -> None:
+            def interrupt() -> None:
                 nonlocal signals
                 signals += 1
                 task.cancel()
@@ -113,13 +113,13 @@ class App:
 
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, interrupted)
+                loop.add_signal_handler(number, interrupt)
             try:
                 return await main()
             except asyncio.CancelledError:
                 if not signals:
                     raise
-                raise BuildctlError("context canceled") from None
+                raise BuildctlError(interrupted) from None
 
         return asyncio.run(guarded())
 

@@ -6,7 +6,9 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
+import functools
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from buildctl.cli.flags.keyvalue import parse_locals, parse_opts
 from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.errors import UsageError
+from buildctl.model.identity import new_id
 from buildctl.model.solve import Export, FileDestination, SolveOpt, StdoutDestination
 
 if TYPE_CHECKING:
@@ -102,10 +105,10 @@ def command(
         local_dirs=directories,
         exports=exports,
         entitlements=allowed,
-        ref=new_ref(),
+        ref=new_id(),
     )
     try:
-        result = solve(app, opt, progress)
+        result = solve(app, opt, display_on_stderr(app, progress))
     finally:
         if ref_file:
             from buildctl.cli.outfile import write_whole
@@ -137,15 +140,14 @@ def check_destination(app: App, export: Export) -> Export:
 def check_local(path: str) -> str:
     """The folder, if it is one. Raises `UsageError` in the reference's words."""
     try:
-        entry = Path(path).stat()
+        mode = os.stat(path).st_mode
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UsageError(
             f"invalid local: resolve : lstat {path}: {reason}",
             hint="--local NAME=DIR needs an existing folder; a relative one is looked up from here",
         ) from None
-    del entry
-    if not Path(path).is_dir():
+    if not stat.S_ISDIR(mode):
         raise UsageError(f"invalid local: stat {path}: not a directory")
     return path
 
@@ -163,27 +165,25 @@ def read_definition(app: App, *, no_cache: bool) -> bytes:
         return parse_definition(stdin.read(), ignore_cache=no_cache)
 
 
-def new_ref() -> str:
-    """The id of a build."""
-    from buildctl.model.identity import new_id
-
-    return new_id()
-
-
-def solve(app: App, opt: SolveOpt, progress: str) -> SolveResult:
-    """Solve with the display on standard error. Raises `SolveError` and what the display's mode may raise."""
-    display = open_display(app, progress)
+def solve(app: App, opt: SolveOpt, display: Display) -> SolveResult:
+    """Solve, with the display on standard error. Raises `SolveError`."""
 
     async def run() -> SolveResult:
-        async with display, app.connect() as client:
+        async with app.connect() as client, display:
             return await client.solve(opt, display.update)
 
-    return app.run(run)
+    return app.run(run, interrupted="failed to solve: Canceled: context canceled")
 
 
-def open_display(app: App, progress: str) -> Display:
+def display_on_stderr(app: App, progress: str) -> Display:
     """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal."""
-    raise NotImplementedError
+    from buildctl.progress.modes import choose_mode, open_display
+
+    environment = app.environment
+    descriptor, variables = environment.stderr, environment.variables
+    mode = choose_mode(progress, is_terminal=environment.is_terminal(descriptor), variables=variables)
+    size = functools.partial(environment.terminal_size, descriptor)
+    return open_display(mode, descriptor, began_ns=environment.now_ns(), size=size, variables=variables)
 
 
 def subrequest_text(result: SolveResult) -> bytes:
