@@ -93,8 +93,9 @@ class App:
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:
         """Run a command's coroutine to its end, with Ctrl-C and SIGTERM as cancellation.
 
-        A command that was cancelled raises `BuildctlError` with the text `interrupted`. The first signal cancels; the command tells the daemon and shows how it ends. The second cancels that
-        too and leaves as soon as temporary things are gone, in a second at most.
+        The first signal cancels: the command tells the daemon, shows how it ends, and `BuildctlError` is
+        raised with the text `interrupted`. The second cancels that too and leaves as soon as temporary things
+        are gone, in a second at most.
         """
 
         async def guarded() -> T:
