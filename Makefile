@@ -13,9 +13,11 @@ help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 test: check ## All checks, then every test but the long ones, on two real engines (as root), with coverage
+	@$(BIN)/python -m tests.support.packages
 	$(BIN)/pytest -m "not long" -n $(WORKERS) --cov --cov-report=term
 
 test-long: $(READY) ## The tests that take minutes
+	@$(BIN)/python -m tests.support.packages
 	$(BIN)/pytest -m long -n $(WORKERS)
 
 check: $(READY) ## Lint, formatting, types and import floors

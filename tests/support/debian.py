@@ -134,8 +134,9 @@ def _mirror(suite: str) -> str:
             f"no Debian mirror is known on this machine; set {MIRROR_VARIABLE} to the URL of one"
         )
     form = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
+    no_trace = ["--option", "Dir::Cache::pkgcache=", "--option", "Dir::Cache::srcpkgcache="]
     listed = _run(
-        ["apt-get", "indextargets", "--no-release-info", "--format", form, "Created-By: Packages"],
+        ["apt-get", *no_trace, "indextargets", "--no-release-info", "--format", form, "Created-By: Packages"],
         "cannot read apt's sources",
     )
     releases = {own, "stable", "oldstable", "testing", "unstable", "sid"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.debian import unpacked
+from tests.support.debian import UnavailableError, unpacked
 
 # Beside the engine: its runtime, and the libraries that a small system may lack. Debian 13's runc needs a
 # younger glibc than Debian 12 has; Debian 12's serves both engines on both systems.
@@ -64,3 +64,17 @@ def buildx() -> Path:
     """The buildx client, for measuring against it."""
     tree = unpacked("buildx", {"trixie": ("docker-buildx",)})
     return tree / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-buildx"
+
+
+def main() -> None:
+    """Fetch everything the tests use, so that none of them waits for a download."""
+    for release in (ENGINE_20, ENGINE_26):
+        print(f"Docker Engine {release.name}: {engine(release).tree}", flush=True)
+    print(f"busybox: {busybox()}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UnavailableError as missing:
+        print(f"Tests on real engines will be skipped: {missing}")
