@@ -67,7 +67,7 @@ def load(name: str) -> Case:
 
 def _recordings(path: Path) -> Iterator[Recording]:
     calls: dict[int, Recording] = {}
-    for line in path.read_text().splitlines():
+    for line in filter(None, path.read_text().splitlines()):
         event = json.loads(line)
         at: float = event["t"]
         if event["event"] == "start":

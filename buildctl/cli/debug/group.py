@@ -12,6 +12,7 @@ from buildctl.cli.grammar import Group
     cls=Group,
     lazy={
         "dump-llb": ("buildctl.cli.debug.dump_llb", "dump LLB in human-readable form; needs no daemon"),
+        "dump-metadata": ("buildctl.cli.debug.dump_metadata", "dump a stopped daemon's metadata database"),
         "workers": ("buildctl.cli.debug.workers", "list workers"),
         "info": ("buildctl.cli.debug.info", "display internal information"),
     },
