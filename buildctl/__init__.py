@@ -1,3 +1,143 @@
-"""buildctl for Python: a command line and a typed client library for BuildKit."""
+"""buildctl for Python: a command line and a typed client library for BuildKit.
+
+import asyncio
+from buildctl import Client, DirectoryDestination, Export, SolveOpt, parse_address
+
+async def main() -> None:
+    async with Client.connect(parse_address("unix:///run/buildkit/buildkitd.sock")) as client:
+        await client.solve(
+            SolveOpt(
+                frontend="dockerfile.v0",
+                local_dirs={"context": ".", "dockerfile": "."},
+                exports=(Export("local", destination=DirectoryDestination("out")),),
+            )
+        )
+
+asyncio.run(main())
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from buildctl.client.client import Client
+    from buildctl.client.excerpt import format_excerpt
+    from buildctl.client.solve import StatusSink
+    from buildctl.errors import (
+        BuildctlError,
+        Code,
+        ConnectError,
+        ErrorDetail,
+        ProtocolError,
+        RPCError,
+        SolveError,
+        SourceExcerpt,
+        TransferError,
+        UsageError,
+    )
+    from buildctl.model.address import Address, TLSOptions, parse_address
+    from buildctl.model.records import (
+        BuildkitVersion,
+        CDIDevice,
+        GCPolicy,
+        Platform,
+        PruneOpt,
+        UsageRecord,
+        WorkerRecord,
+    )
+    from buildctl.model.solve import (
+        CacheEntry,
+        Destination,
+        DirectoryDestination,
+        Export,
+        FileDestination,
+        LayoutDestination,
+        SolveOpt,
+        SolveResult,
+        StdoutDestination,
+    )
+    from buildctl.model.status import (
+        Position,
+        ProgressGroup,
+        Range,
+        SolveStatus,
+        SourceInfo,
+        Vertex,
+        VertexLog,
+        VertexStatus,
+        VertexWarning,
+    )
 
 __version__ = "0.1.0"
+
+__all__ = (
+    "Address",
+    "BuildctlError",
+    "BuildkitVersion",
+    "CDIDevice",
+    "CacheEntry",
+    "Client",
+    "Code",
+    "ConnectError",
+    "Destination",
+    "DirectoryDestination",
+    "ErrorDetail",
+    "Export",
+    "FileDestination",
+    "GCPolicy",
+    "LayoutDestination",
+    "Platform",
+    "Position",
+    "ProgressGroup",
+    "ProtocolError",
+    "PruneOpt",
+    "RPCError",
+    "Range",
+    "SolveError",
+    "SolveOpt",
+    "SolveResult",
+    "SolveStatus",
+    "SourceExcerpt",
+    "SourceInfo",
+    "StatusSink",
+    "StdoutDestination",
+    "TLSOptions",
+    "TransferError",
+    "UsageError",
+    "UsageRecord",
+    "Vertex",
+    "VertexLog",
+    "VertexStatus",
+    "VertexWarning",
+    "WorkerRecord",
+    "format_excerpt",
+    "parse_address",
+)
+
+_MODULES = (
+    "errors",
+    "model.address",
+    "model.records",
+    "model.solve",
+    "model.status",
+    "client.excerpt",
+    "client.solve",
+    "client.client",
+)
+"""Where the public names live, the light ones first: whoever needs an error class does not load grpc."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
+    if name in __all__:
+        for module in _MODULES:
+            with contextlib.suppress(AttributeError):
+                return getattr(importlib.import_module(f"buildctl.{module}"), name)
+    raise AttributeError(f"module 'buildctl' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, "__version__"))

@@ -1,0 +1,125 @@
+"""The daemon's API as typed asyncio Python: every call a user makes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import grpc.aio
+
+from buildctl._pb import control_pb2
+from buildctl.client import convert
+from buildctl.client.calls import DISK_USAGE, INFO, LIST_WORKERS, PRUNE, STATUS
+from buildctl.client.rpc import Caller, Diagnose
+from buildctl.errors import Code, ConnectError, RPCError
+from buildctl.model.address import Address, TLSOptions
+from buildctl.model.records import BuildkitVersion, PruneOpt, UsageRecord, WorkerRecord
+from buildctl.model.solve import SolveOpt, SolveResult
+from buildctl.model.status import SolveStatus
+from buildctl.transport.channel import open_connection
+
+if TYPE_CHECKING:
+    from buildctl.client.solve import StatusSink
+    from buildctl.session.stream import Attachable
+
+_WAIT_SECONDS = 1.0
+
+
+class Client:
+    """A conversation with one daemon.
+
+    Every method raises `RPCError` when the call fails; what is iterated over may raise it at any step.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None) -> None:
+        """A client on an open channel, which stays the caller's to close."""
+        self._caller = Caller(channel, diagnose)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(
+        cls,
+        address: Address,
+        *,
+        tls: TLSOptions | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Client]:
+        """A client of the daemon at `address`, disconnected at the end.
+
+        `environ` is what helper programs and Docker's own settings are read from. Whether a daemon is there
+        shows with the first call.
+        """
+        async with open_connection(address, tls=tls or TLSOptions(), environ=environ or {}) as connection:
+            yield cls(connection.channel, connection.diagnose)
+
+    async def solve(
+        self, opt: SolveOpt, on_status: StatusSink | None = None, *, attachables: Sequence[Attachable] = ()
+    ) -> SolveResult:
+        """Build.
+
+        `on_status` is called with what the daemon says meanwhile. `attachables` are offered to it besides the
+        services that `opt` asks for. Raises `SolveError` when the build fails. Cancelling the task cancels
+        the build on the daemon.
+        """
+        from buildctl.client.solve import solve  # with the session, which no other call needs
+
+        return await solve(self._caller, opt, on_status, attachables)
+
+    async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
+        """What the build `ref` says, from its first word on, until it ends."""
+        with convert.valid_text():
+            request = control_pb2.StatusRequest(Ref=ref)
+        async with contextlib.aclosing(self._caller.stream(STATUS, request)) as messages:
+            async for message in messages:
+                yield convert.solve_status(message)
+
+    async def disk_usage(self, filters: Iterable[str] = ()) -> list[UsageRecord]:
+        """The build cache, smallest entry first."""
+        with convert.valid_text():
+            request = control_pb2.DiskUsageRequest(filter=filters)
+        response = await self._caller.unary(DISK_USAGE, request, prefix="failed to call diskusage: ")
+        return convert.usage_records(response.record)
+
+    async def prune(self, opt: PruneOpt | None = None) -> AsyncGenerator[UsageRecord, None]:
+        """Remove what `opt` allows from the build cache; yields each entry as it goes."""
+        request = convert.prune_request(opt or PruneOpt())
+        async with contextlib.aclosing(self._caller.stream(PRUNE, request)) as messages:
+            async for message in messages:
+                yield convert.usage_record(message)
+
+    async def workers(self, filters: Iterable[str] = ()) -> list[WorkerRecord]:
+        """The daemon's workers."""
+        with convert.valid_text():
+            request = control_pb2.ListWorkersRequest(filter=filters)
+        response = await self._caller.unary(LIST_WORKERS, request, prefix="failed to list workers: ")
+        return [convert.worker_record(record) for record in response.record]
+
+    async def info(self) -> BuildkitVersion:
+        """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11."""
+        response = await self._caller.unary(INFO, control_pb2.InfoRequest(), prefix="failed to call info: ")
+        return convert.buildkit_version(response.buildkitVersion)
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait until the daemon answers, for ever or for `seconds`.
+
+        Raises `ConnectError` when the time is over, and at once any failure but that there is no daemon.
+        """
+        unavailable: RPCError | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self.info()
+                        return
+                    except RPCError as error:
+                        if error.code is Code.UNIMPLEMENTED:
+                            return  # an answer too
+                        if error.code is not Code.UNAVAILABLE:
+                            raise
+                        unavailable = error
+                    await asyncio.sleep(_WAIT_SECONDS)
+        except TimeoutError:
+            hint = f"no daemon answered; the last try: {unavailable}" if unavailable else "no daemon answered"
+            raise ConnectError("context deadline exceeded", hint=hint) from None

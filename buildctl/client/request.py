@@ -1,0 +1,140 @@
+"""What a build asks for, as the daemon's requests: `SolveOpt` to Control.Solve and to LLBBridge.Solve.
+
+A build with a gateway sends two requests. Control.Solve says who exports what and leaves the frontend empty,
+which makes the daemon wait for a result; LLBBridge.Solve names the frontend or the definition that yields it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from google.protobuf.message import DecodeError
+
+from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
+from buildctl.client.convert import valid_text
+from buildctl.errors import UsageError
+from buildctl.model.quote import quote
+from buildctl.model.solve import CacheEntry, SolveOpt
+
+_SUBREQUESTS = "moby.buildkit.frontend.subrequests"
+_LOCAL_MODES = ("", "copy", "delete")
+_JSON_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+"""What Go's encoding/json escapes beyond the standard."""
+
+
+def check(opt: SolveOpt) -> None:
+    """Raise `UsageError` for what the daemon would not be asked to do."""
+    if not opt.frontend and opt.definition is None:
+        raise UsageError("invalid empty definition", hint="name a frontend, such as dockerfile.v0")
+    if opt.frontend and opt.definition is not None:
+        raise UsageError(f"invalid definition for frontend {opt.frontend}")
+    for export in opt.exports:
+        mode = export.attrs.get("mode", "")
+        if export.type == "local" and mode.strip().lower() not in _LOCAL_MODES:
+            raise UsageError(f"invalid local exporter mode {quote(mode)}", hint="use copy or delete")
+    for entries, role in ((opt.cache_exports, "exporter"), (opt.cache_imports, "importer")):
+        for entry in entries:
+            if entry.type == "registry" and not entry.attrs.get("ref"):
+                raise UsageError(f"registry cache {role} requires ref", hint="add ref=HOST/NAME")
+
+
+@valid_text()
+def control_request(opt: SolveOpt, *, ref: str, session_id: str) -> control_pb2.SolveRequest:
+    """Control.Solve of a build whose result the gateway brings."""
+    request = control_pb2.SolveRequest(
+        Ref=ref,
+        Session=session_id,
+        FrontendAttrs=_frontend_attrs(opt),
+        Cache=control_pb2.CacheOptions(
+            Exports=_control_entries(opt.cache_exports), Imports=_control_entries(opt.cache_imports)
+        ),
+        Entitlements=opt.entitlements,
+        Exporters=[control_pb2.Exporter(Type=export.type, Attrs=export.attrs) for export in opt.exports],
+        ProxyNetwork=opt.proxy_network,
+    )
+    if opt.exports:  # once more, for daemons that know of one export (before 0.13)
+        request.ExporterDeprecated = opt.exports[0].type
+        request.ExporterAttrsDeprecated.update(opt.exports[0].attrs)
+    if opt.source_policy is not None:
+        try:
+            request.SourcePolicy.MergeFrom(sourcepolicy_pb2.Policy.FromString(opt.source_policy))
+        except DecodeError as error:
+            raise UsageError(f"invalid source policy: {error}") from error
+    return request
+
+
+@valid_text()
+def plain_request(opt: SolveOpt, *, ref: str, session_id: str) -> control_pb2.SolveRequest:
+    """Control.Solve of a build on a daemon without a gateway, which are those of 2018.
+
+    They take registry caches alone, in fields of their own (`CacheOptions` of 0.3).
+    """
+    request = control_request(opt, ref=ref, session_id=session_id)
+    request.Frontend = opt.frontend
+    if opt.definition is not None:
+        request.Definition.CopyFrom(definition(opt.definition))
+    for entry in opt.cache_exports:
+        if entry.type == "registry":
+            attrs = dict(entry.attrs)
+            request.Cache.ExportRefDeprecated = attrs.pop("ref")
+            request.Cache.ExportAttrsDeprecated.update(attrs)
+    request.Cache.ImportRefsDeprecated.extend(
+        entry.attrs["ref"] for entry in opt.cache_imports if entry.type == "registry"
+    )
+    return request
+
+
+@valid_text()
+def gateway_request(opt: SolveOpt) -> gateway_pb2.SolveRequest:
+    """LLBBridge.Solve: the frontend or the definition, with its options."""
+    options = _frontend_attrs(opt)
+    if "requestid" in options:
+        options.setdefault("frontend.caps", _SUBREQUESTS)
+    request = gateway_pb2.SolveRequest(
+        Frontend=opt.frontend,
+        FrontendOpt=options,
+        allowResultReturn=True,
+        allowResultArrayRef=True,
+        CacheImports=[
+            gateway_pb2.CacheOptionsEntry(Type=entry.type, Attrs=entry.attrs) for entry in opt.cache_imports
+        ],
+    )
+    if opt.definition is not None:
+        request.Definition.CopyFrom(definition(opt.definition))
+    return request
+
+
+def definition(data: bytes) -> ops_pb2.Definition:
+    """A serialized pb.Definition as a message."""
+    try:
+        return ops_pb2.Definition.FromString(data)
+    except DecodeError as error:
+        raise UsageError(f"failed to parse input: {error}") from error
+
+
+def _frontend_attrs(opt: SolveOpt) -> dict[str, str]:
+    """The frontend's options, with the caches to import as frontends look for them."""
+    attrs = dict(opt.frontend_attrs)
+    if opt.cache_imports:
+        attrs["cache-imports"] = go_json([_json_entry(entry) for entry in opt.cache_imports])
+    return attrs
+
+
+def _control_entries(entries: Iterable[CacheEntry]) -> list[control_pb2.CacheOptionsEntry]:
+    return [control_pb2.CacheOptionsEntry(Type=entry.type, Attrs=entry.attrs) for entry in entries]
+
+
+def _json_entry(entry: CacheEntry) -> Mapping[str, object]:
+    """An entry as Go writes the message: fields in their order, empty ones left out, keys sorted."""
+    fields: dict[str, object] = {}
+    if entry.type:
+        fields["Type"] = entry.type
+    if entry.attrs:
+        fields["Attrs"] = dict(sorted(entry.attrs.items()))
+    return fields
+
+
+def go_json(value: object) -> str:
+    """JSON as Go's encoding/json writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_JSON_ESCAPES)

@@ -1,0 +1,122 @@
+"""The one door between grpc and the rest: calls go out as bytes, failures come back as `RPCError`.
+
+Messages are serialized here and not by grpc, which would log an unreadable answer and hand out None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+
+from buildctl.client.calls import SESSION_PATH, Method, Request, Response
+from buildctl.client.convert import error_details
+from buildctl.client.details import wrapping
+from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
+
+Metadata: TypeAlias = Sequence[tuple[str, str]]
+Diagnose: TypeAlias = Callable[[], Awaitable[ConnectError | None]]
+"""Says why no connection can be made, or None when one can."""
+
+_DETAILS = "grpc-status-details-bin"
+_LOST_POLLS = 10
+_LOST_POLL_SECONDS = 0.01
+_BROKEN = "error reading from server: EOF"
+"""What the reference says of a connection that ended during a call (grpc-go's http2_client)."""
+
+
+class Caller:
+    """Makes calls on one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None) -> None:
+        self._channel = channel
+        self._diagnose = diagnose
+
+    async def unary(
+        self,
+        method: Method[Request, Response],
+        request: Request,
+        *,
+        prefix: str = "",
+        metadata: Metadata = (),
+        seconds: float | None = None,
+    ) -> Response:
+        """One request, one answer, within `seconds` if given. Raises `RPCError`, its text after `prefix`."""
+        connected = self._is_connected()
+        call: Any = self._channel.unary_unary(method.path, None, None)
+        try:
+            data = await call(request.SerializeToString(), metadata=tuple(metadata), timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            raise await self._translate(error, prefix, connected) from None
+        return _parse(method, data)
+
+    async def stream(
+        self, method: Method[Request, Response], request: Request, *, prefix: str = ""
+    ) -> AsyncGenerator[Response, None]:
+        """One request, a stream of answers. Raises `RPCError` as read from a stream.
+
+        The call is cancelled when the iterator is closed or its task cancelled.
+        """
+        connected = self._is_connected()
+        start: Any = self._channel.unary_stream(method.path, None, None)
+        call = start(request.SerializeToString())
+        try:
+            async for data in call:
+                yield _parse(method, data)
+        except grpc.aio.AioRpcError as error:
+            raise await self._translate(error, prefix, connected, streamed=True) from None
+        finally:
+            call.cancel()
+
+    def session(self, metadata: Metadata) -> Any:
+        """The byte tunnel, a call whose messages are serialized `BytesMessage`s both ways."""
+        start: Any = self._channel.stream_stream(SESSION_PATH, None, None)
+        return start(metadata=tuple(metadata))
+
+    def _is_connected(self) -> bool:
+        return self._channel.get_state() is grpc.ChannelConnectivity.READY
+
+    async def _is_lost(self) -> bool:
+        """Whether there is no connection; a failing call may know it a little before the channel does."""
+        for _ in range(_LOST_POLLS):
+            if not self._is_connected():
+                return True
+            await asyncio.sleep(_LOST_POLL_SECONDS)
+        return False
+
+    async def _translate(
+        self, error: grpc.aio.AioRpcError, prefix: str, connected: bool, streamed: bool = False
+    ) -> RPCError:
+        code = Code(error.code().value[0])
+        message = error.details() or ""
+        hint = ""
+        if code is Code.UNAVAILABLE and await self._is_lost():
+            # The connection is gone, so these are not the daemon's words but grpc's own.
+            failure = await self._diagnose() if self._diagnose and not connected else None
+            if failure:
+                message, hint = str(failure), failure.hint
+            elif connected:
+                message, hint = _BROKEN, "the daemon ended during the call; its log may say why"
+        details = _status_details(error)
+        if not streamed:
+            prefix += wrapping(details)
+        return RPCError(code, message, details=details, streamed=streamed, prefix=prefix, hint=hint)
+
+
+def _parse(method: Method[Request, Response], data: bytes) -> Response:
+    try:
+        return method.response.FromString(data)
+    except DecodeError as error:
+        raise ProtocolError(f"the daemon's answer to {method.path} cannot be read: {error}") from error
+
+
+def _status_details(error: grpc.aio.AioRpcError) -> tuple[ErrorDetail, ...]:
+    trailers: Any = error.trailing_metadata() or ()
+    for key, value in trailers:
+        if key == _DETAILS and isinstance(value, bytes):
+            return error_details(value)
+    return ()

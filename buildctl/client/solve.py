@@ -1,0 +1,212 @@
+"""One build from start to end: the session, Solve, Status and the gateway side by side, and how they end.
+
+They end in this order: Solve returns, the session is closed and drained, Status runs out. Of several failures
+the first is the build's, unless the connection broke, which all calls say at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TypeAlias
+
+from buildctl._pb import control_pb2
+from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
+from buildctl.client.convert import solve_status
+from buildctl.client.details import solve_error
+from buildctl.client.gateway import has_gateway, run_gateway
+from buildctl.client.request import check, control_request, plain_request
+from buildctl.client.rpc import Caller
+from buildctl.errors import Code, RPCError, SolveError
+from buildctl.model.identity import new_id
+from buildctl.model.solve import (
+    DirectoryDestination,
+    FileDestination,
+    SolveOpt,
+    SolveResult,
+    StdoutDestination,
+)
+from buildctl.model.status import SolveStatus
+from buildctl.session.auth import CREDENTIALS_PATH, AnonymousAuth
+from buildctl.session.filesend import FileSend
+from buildctl.session.filesync import FileSync
+from buildctl.session.stream import Attachable
+from buildctl.session.tunnel import Session
+
+StatusSink: TypeAlias = Callable[[SolveStatus], None]
+
+_BY_FILE_SEND = DirectoryDestination | FileDestination | StdoutDestination
+
+_ACCOUNT_SECONDS = 5.0
+"""How long Solve has to say why another call failed (the reference's limit for the gateway)."""
+_STATUS_IDLE_SECONDS = 5.0
+"""How long Status may be silent once Solve has ended (the reference's limit)."""
+_STATUS_SILENT_SECONDS = 1.0
+"""The same where Status never said a word, because the build failed before it began."""
+_SESSION_DRAIN_SECONDS = 5.0
+"""How long the daemon may take to end the session once it is closed."""
+_CANCEL_SECONDS = 1.5
+"""How long a cancelled build waits for the daemon to show how it ends."""
+
+
+async def solve(
+    caller: Caller,
+    opt: SolveOpt,
+    on_status: StatusSink | None = None,
+    attachables: Sequence[Attachable] = (),
+) -> SolveResult:
+    """Run one build. Raises `SolveError` when the daemon says that it failed.
+
+    When the task is cancelled, so is the build; `on_status` still gets what the daemon says of it, for a
+    moment, before `CancelledError` is raised.
+    """
+    prefix = "listing workers for Build: failed to list workers: "
+    workers = await caller.unary(LIST_WORKERS, control_pb2.ListWorkersRequest(), prefix=prefix)
+    check(opt)
+    # Daemons that say their version are younger than the gateway; of others it must be known before Solve,
+    # for one without a gateway would export an empty result where it should wait for ours.
+    with_gateway = any(worker.BuildkitVersion.version for worker in workers.record) or await has_gateway(
+        caller
+    )
+    return await _Build(caller, opt, on_status, attachables, with_gateway).run()
+
+
+def session_services(opt: SolveOpt, attachables: Sequence[Attachable] = ()) -> list[Attachable]:
+    """What a build offers the daemon: its folders, its destinations, and whatever is given besides."""
+    services: list[Attachable] = list(attachables)
+    if not any(CREDENTIALS_PATH in service.methods for service in services):
+        services.append(AnonymousAuth())
+    if opt.local_dirs:
+        services.append(FileSync(opt.local_dirs))
+    if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
+        services.append(FileSend(opt.exports))
+    return services
+
+
+class _Build:
+    """A running build: one task for each of its calls."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        opt: SolveOpt,
+        on_status: StatusSink | None,
+        attachables: Sequence[Attachable],
+        with_gateway: bool,
+    ) -> None:
+        self._caller = caller
+        self._opt = opt
+        self._on_status = on_status
+        self._with_gateway = with_gateway
+        self._ref = opt.ref or new_id()
+        self._session_id = new_id()
+        self._session = Session(session_services(opt, attachables), self._session_id)
+        self._errors: list[Exception] = []  # in the order in which they happened
+        self._exporter_response: Mapping[str, str] = {}
+        self._frontend_metadata: Mapping[str, bytes] = {}
+        self._status_at: float | None = None  # when Status last said something
+        self._status_error: RPCError | None = None
+
+    async def run(self) -> SolveResult:
+        self._solve_task = solve = self._start(self._solve())
+        session = self._start(self._run_session())
+        status = self._start(self._follow_status())
+        gateway = self._start(self._run_gateway())
+        tasks = (solve, session, status, gateway)
+        try:
+            while not (solve.done() or self._errors):
+                running = [task for task in tasks if not task.done()]
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            if self._errors:
+                solve.cancel()
+                gateway.cancel()
+            self._session.close()
+            await self._wind_down(session, gateway, status)
+        except asyncio.CancelledError:
+            solve.cancel()
+            gateway.cancel()
+            self._session.close()
+            await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
+            raise
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._errors:
+            raise self._failure()
+        return SolveResult(self._ref, self._exporter_response, self._frontend_metadata)
+
+    def _start(self, part: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        return asyncio.create_task(self._note_error(part))
+
+    async def _note_error(self, part: Coroutine[None, None, None]) -> None:
+        try:
+            await part
+        except Exception as error:
+            self._errors.append(error)
+
+    async def _run_session(self) -> None:
+        try:
+            await self._session.run(self._caller.session(self._session.metadata))
+        except RPCError:
+            # The daemon knows best why it ended the session, and may not even need it any more.
+            if not await self._solve_ends_well():
+                raise
+
+    async def _solve(self) -> None:
+        make_request = control_request if self._with_gateway else plain_request
+        request = make_request(self._opt, ref=self._ref, session_id=self._session_id)
+        try:
+            response = await self._caller.unary(SOLVE, request, prefix="failed to solve: ")
+            self._exporter_response = dict(response.ExporterResponse)
+        except RPCError as error:
+            raise solve_error(error) from error
+
+    async def _solve_ends_well(self) -> bool:
+        """Give Solve time to end, for its account of a failure is better than those of the other calls."""
+        await asyncio.wait([self._solve_task], timeout=_ACCOUNT_SECONDS)
+        return self._solve_task.done() and not self._errors
+
+    async def _run_gateway(self) -> None:
+        if not self._with_gateway:
+            return
+        try:
+            self._frontend_metadata = await run_gateway(self._caller, self._opt, self._ref)
+        except SolveError:
+            await self._solve_ends_well()
+            raise
+
+    async def _follow_status(self) -> None:
+        loop = asyncio.get_running_loop()
+        request = control_pb2.StatusRequest(Ref=self._ref)
+        stream = self._caller.stream(STATUS, request, prefix="failed to receive status: ")
+        try:
+            async with contextlib.aclosing(stream) as messages:
+                async for message in messages:
+                    self._status_at = loop.time()
+                    if self._on_status:
+                        self._on_status(solve_status(message))
+        except RPCError as error:
+            self._status_error = error
+            raise
+
+    async def _wind_down(
+        self, session: asyncio.Task[None], gateway: asyncio.Task[None], status: asyncio.Task[None]
+    ) -> None:
+        """Let the other calls end by themselves once Solve has, each within its limit."""
+        loop = asyncio.get_running_loop()
+        solved_at = loop.time()
+        await asyncio.wait([session, gateway], timeout=_SESSION_DRAIN_SECONDS)
+        while not status.done():
+            limit = _STATUS_SILENT_SECONDS if self._status_at is None else _STATUS_IDLE_SECONDS
+            left = max(solved_at, self._status_at or 0) + limit - loop.time()
+            if left <= 0:
+                break
+            await asyncio.wait([status], timeout=left)
+
+    def _failure(self) -> Exception:
+        """The build's error: the first, or what Status says when it is the connection that broke."""
+        first = self._errors[0]
+        broke = isinstance(first, SolveError | RPCError) and first.code is Code.UNAVAILABLE
+        return (self._status_error if broke else None) or first
