@@ -1,0 +1,405 @@
+"""One HTTP/2 connection seen from the server: bytes in, events out, bytes to send; no I/O (RFC 9113).
+
+`receive_data` turns the peer's bytes into events and queues what the protocol owes in return;
+`data_to_send` takes what is to be written next, in the order of `output`.
+
+A stream error resets its stream and is reported as `StreamReset`. A connection error queues GOAWAY and
+raises `ProtocolError`; after it only `data_to_send` may be called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import hpack
+
+from buildctl.errors import ProtocolError
+from buildctl.http2 import fields, frames
+from buildctl.http2.events import DataReceived, Event, GoAway, RequestReceived, StreamReset
+from buildctl.http2.frames import Buffer, ErrorCode, Flag, Frame, FrameType, PeerError, Setting
+from buildctl.http2.output import Output
+from buildctl.http2.streams import Closed, Stream, Streams
+from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
+
+# What the Go server of a session announces (recorded), so that a daemon meets what it is used to.
+MAX_CONCURRENT_STREAMS = 250
+MAX_FRAME_SIZE = 1 << 20
+MAX_HEADER_LIST_SIZE = 1_048_896  # Go's 1 MiB and 320 bytes; a build with many followpaths sends 72 kB
+STREAM_WINDOW = 1 << 20
+CONNECTION_WINDOW = 1 << 21
+HEADER_TABLE_SIZE = 4096
+
+# Floods. Each limit is far above what a real peer does, and reaching it costs us little.
+MAX_QUEUED_CONTROL_FRAMES = 10_000  # not taken by the peer; maxQueuedControlFrames of Go's net/http2
+MAX_IDLE_FRAMES = 10_000  # in a row that move no content either way; CVE-2019-9512, -9515 and -9518
+MAX_EXCESS_RESETS = 1_000  # resets beyond completed calls; nghttp2's burst since CVE-2023-44487
+MAX_CONTINUATIONS = 128  # twice what a full header list needs in 16 KiB frames; CVE-2024-27316 had no end
+
+
+class _HeaderBlock:
+    """A header section until its last CONTINUATION."""
+
+    __slots__ = ("count", "data", "end_stream", "stream_id")
+
+    def __init__(self, stream_id: int, end_stream: bool) -> None:
+        self.stream_id = stream_id
+        self.end_stream = end_stream
+        self.data = bytearray()
+        self.count = 0
+
+
+class Connection:
+    """The server's end; the peer is the client, which speaks first."""
+
+    def __init__(self) -> None:
+        self._frames = frames.FrameReader(MAX_FRAME_SIZE)
+        self._decoder = hpack.Decoder(MAX_HEADER_LIST_SIZE)
+        self._encoder = hpack.Encoder()
+        self._streams = Streams()
+        self._output = Output()
+        self._receive_window = ReceiveWindow(0, CONNECTION_WINDOW)
+        self._peer_stream_window = INITIAL_WINDOW
+        self._greeted = False
+        self._going_away = False
+        self._block: _HeaderBlock | None = None  # while a header section is incomplete
+        self._idle_frames = 0
+        self._excess_resets = 0
+        settings = (
+            (Setting.HEADER_TABLE_SIZE, HEADER_TABLE_SIZE),
+            (Setting.MAX_CONCURRENT_STREAMS, MAX_CONCURRENT_STREAMS),
+            (Setting.INITIAL_WINDOW_SIZE, STREAM_WINDOW),
+            (Setting.MAX_FRAME_SIZE, MAX_FRAME_SIZE),
+            (Setting.MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE),
+        )
+        self._output.control += (
+            frames.settings_frame(settings),
+            frames.window_update_frame(0, CONNECTION_WINDOW - INITIAL_WINDOW),
+        )
+        self._handlers: dict[int, Callable[[Frame, list[Event]], None]] = {
+            FrameType.DATA: self._on_data,
+            FrameType.HEADERS: self._on_headers,
+            FrameType.RST_STREAM: self._on_rst_stream,
+            FrameType.SETTINGS: self._on_settings,
+            FrameType.PUSH_PROMISE: self._on_push_promise,
+            FrameType.PING: self._on_ping,
+            FrameType.GOAWAY: self._on_goaway,
+            FrameType.WINDOW_UPDATE: self._on_window_update,
+            FrameType.CONTINUATION: self._on_continuation,
+        }
+
+    # Receiving
+
+    def receive_data(self, data: Buffer) -> list[Event]:
+        """What the peer's next bytes mean. Raises `ProtocolError` when they break the connection."""
+        events: list[Event] = []
+        try:
+            for frame in self._frames.feed(data):
+                try:
+                    self._receive_frame(frame, events)
+                except PeerError as error:
+                    self._fail_stream(error, events)
+            if len(self._output.control) > MAX_QUEUED_CONTROL_FRAMES:
+                raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "asks for more answers than it takes")
+        except PeerError as error:
+            self._output.clear()
+            self.go_away(error.code, error.text)
+            raise ProtocolError(f"session: the daemon {error.text} (HTTP/2 {error.code.name})") from None
+        return events
+
+    def acknowledge(self, stream_id: int, size: int) -> None:
+        """The owner holds `size` bytes of the stream's content no longer: the peer may send more."""
+        stream = self._streams.get(stream_id)
+        if stream is not None and not stream.remote_closed:
+            grant = stream.receive_window.consume(size)
+            if grant:
+                self._output.control.append(frames.window_update_frame(stream_id, grant))
+
+    def _receive_frame(self, frame: Frame, events: list[Event]) -> None:
+        kind, _, stream_id, payload = frame
+        if kind or not stream_id:  # DATA on a stream has nothing to check
+            frames.check_frame(kind, stream_id, len(payload))
+        if self._block is not None:
+            if kind != FrameType.CONTINUATION or stream_id != self._block.stream_id:
+                raise PeerError(ErrorCode.PROTOCOL_ERROR, "interrupted a header block")
+        elif not self._greeted:
+            if kind != FrameType.SETTINGS or frame.flags & Flag.ACK:
+                raise PeerError(ErrorCode.PROTOCOL_ERROR, "did not begin with SETTINGS")
+            self._greeted = True
+        if kind or not payload:
+            self._idle_frames += 1
+            if self._idle_frames > MAX_IDLE_FRAMES:
+                raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "sends frame after frame without content")
+        handler = self._handlers.get(kind)
+        if handler is not None:  # PRIORITY is obsolete and unknown kinds mean nothing (5.3, 5.5)
+            handler(frame, events)
+
+    def _on_data(self, frame: Frame, events: list[Event]) -> None:
+        size = len(frame.payload)
+        self._receive_window.receive(size)
+        # The connection's window is given back at once, or one stream that is not read would stop all.
+        grant = self._receive_window.consume(size)
+        if grant:
+            self._output.control.append(frames.window_update_frame(0, grant))
+        data = frames.unpad(frame) if frame.flags & Flag.PADDED else frame.payload
+        stream = self._streams.get(frame.stream_id)
+        if stream is None:
+            self._check_opened(frame)
+            self._streams.check_late(frame.stream_id, "DATA")
+            return
+        if stream.remote_closed:
+            raise PeerError(ErrorCode.STREAM_CLOSED, "sent DATA after the end of the stream", stream.id)
+        stream.receive_window.receive(size)
+        if size:
+            self._idle_frames = 0
+        end_stream = bool(frame.flags & Flag.END_STREAM)
+        if stream.content_left is not None:
+            stream.content_left -= len(data)
+            if stream.content_left < 0 or (end_stream and stream.content_left):
+                raise PeerError(
+                    ErrorCode.PROTOCOL_ERROR, "sent content of another length than announced", stream.id
+                )
+        if size != len(data):
+            self.acknowledge(stream.id, size - len(data))
+        stream.remote_closed = end_stream
+        events.append(DataReceived(stream.id, data, end_stream))
+
+    def _on_headers(self, frame: Frame, events: list[Event]) -> None:
+        if not frame.stream_id % 2:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"opened stream {frame.stream_id}, a server's")
+        payload = frames.unpad(frame)
+        if frame.flags & Flag.PRIORITY:
+            if len(payload) < 5:
+                raise PeerError(ErrorCode.FRAME_SIZE_ERROR, "sent HEADERS without room for its priority")
+            payload = payload[5:]
+        self._block = _HeaderBlock(frame.stream_id, bool(frame.flags & Flag.END_STREAM))
+        self._extend_block(self._block, frame.flags, payload, events)
+
+    def _on_continuation(self, frame: Frame, events: list[Event]) -> None:
+        if self._block is None:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent CONTINUATION without HEADERS")
+        self._block.count += 1
+        if self._block.count > MAX_CONTINUATIONS:
+            raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "sent a header block without end")
+        self._extend_block(self._block, frame.flags, frame.payload, events)
+
+    def _extend_block(
+        self, block: _HeaderBlock, flags: int, payload: memoryview, events: list[Event]
+    ) -> None:
+        block.data += payload
+        if len(block.data) > MAX_HEADER_LIST_SIZE:
+            raise PeerError(
+                ErrorCode.ENHANCE_YOUR_CALM, f"sent more than {MAX_HEADER_LIST_SIZE} bytes of headers"
+            )
+        if not flags & Flag.END_HEADERS:
+            return
+        self._block = None
+        try:  # whatever becomes of the stream, the block has to pass through the shared table
+            section = list(self._decoder.decode(bytes(block.data), raw=True))
+        except hpack.OversizedHeaderListError:
+            raise PeerError(
+                ErrorCode.ENHANCE_YOUR_CALM, f"sent more than {MAX_HEADER_LIST_SIZE} bytes of headers"
+            ) from None
+        except (hpack.HPACKError, IndexError) as error:
+            raise PeerError(
+                ErrorCode.COMPRESSION_ERROR, f"sent headers that do not decompress: {error}"
+            ) from None
+        stream = self._streams.get(block.stream_id)
+        if stream is not None:
+            self._receive_trailers(stream, block, section, events)
+        elif self._streams.is_idle(block.stream_id):
+            self._open_stream(block, section, events)
+        else:
+            self._streams.check_late(block.stream_id, "HEADERS")
+
+    def _open_stream(
+        self, block: _HeaderBlock, section: Iterable[tuple[bytes, bytes]], events: list[Event]
+    ) -> None:
+        if self._going_away:  # 6.8: streams above the announced one are ignored
+            return
+        self._streams.last_id = block.stream_id
+        if len(self._streams) >= MAX_CONCURRENT_STREAMS:
+            raise PeerError(ErrorCode.REFUSED_STREAM, "opened too many streams at once", block.stream_id)
+        request = fields.parse_request(block.stream_id, section)
+        if block.end_stream and request.content_length:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, "announced content and sent none", block.stream_id)
+        stream = Stream(block.stream_id, self._peer_stream_window, STREAM_WINDOW, request.content_length)
+        stream.remote_closed = block.end_stream
+        self._streams.add(stream)
+        events.append(
+            RequestReceived(stream.id, request.method, request.path, request.fields, block.end_stream)
+        )
+
+    def _receive_trailers(
+        self,
+        stream: Stream,
+        block: _HeaderBlock,
+        section: Iterable[tuple[bytes, bytes]],
+        events: list[Event],
+    ) -> None:
+        if stream.remote_closed:
+            raise PeerError(ErrorCode.STREAM_CLOSED, "sent HEADERS after the end of the stream", stream.id)
+        if not block.end_stream:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent trailers that do not end the stream", stream.id)
+        fields.check_trailers(stream.id, section)
+        if stream.content_left:
+            raise PeerError(
+                ErrorCode.PROTOCOL_ERROR, "sent content of another length than announced", stream.id
+            )
+        stream.remote_closed = True
+        events.append(DataReceived(stream.id, b"", True))
+
+    def _on_rst_stream(self, frame: Frame, events: list[Event]) -> None:
+        stream = self._streams.get(frame.stream_id)
+        code = int.from_bytes(frame.payload, "big")
+        if stream is None:
+            self._check_opened(frame)
+            return
+        self._streams.close(stream, Closed.BY_PEER)
+        events.append(StreamReset(stream.id, code, ""))
+        self._count_reset()
+
+    def _on_settings(self, frame: Frame, events: list[Event]) -> None:
+        payload = frame.payload
+        if len(payload) % 6 or (frame.flags & Flag.ACK and payload):
+            raise PeerError(ErrorCode.FRAME_SIZE_ERROR, f"sent SETTINGS of {len(payload)} bytes")
+        if frame.flags & Flag.ACK:
+            return
+        for i in range(0, len(payload), 6):
+            self._apply_setting(
+                int.from_bytes(payload[i : i + 2], "big"), int.from_bytes(payload[i + 2 : i + 6], "big")
+            )
+        self._output.control.append(frames.SETTINGS_ACK)
+
+    def _apply_setting(self, key: int, value: int) -> None:
+        if key == Setting.HEADER_TABLE_SIZE:
+            self._encoder.header_table_size = min(value, HEADER_TABLE_SIZE)
+        elif key == Setting.ENABLE_PUSH and value > 1:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"set ENABLE_PUSH to {value}")
+        elif key == Setting.INITIAL_WINDOW_SIZE:
+            if value > LARGEST_WINDOW:
+                raise PeerError(ErrorCode.FLOW_CONTROL_ERROR, f"set INITIAL_WINDOW_SIZE to {value}")
+            change, self._peer_stream_window = value - self._peer_stream_window, value
+            for stream in self._streams:
+                stream.send_window.resize(change)
+                self._output.queue(stream)
+        elif key == Setting.MAX_FRAME_SIZE:
+            if not frames.DEFAULT_FRAME_SIZE <= value <= frames.LARGEST_FRAME_SIZE:
+                raise PeerError(ErrorCode.PROTOCOL_ERROR, f"set MAX_FRAME_SIZE to {value}")
+            self._output.frame_size = value
+
+    def _on_push_promise(self, frame: Frame, events: list[Event]) -> None:
+        raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent PUSH_PROMISE, a server's frame")
+
+    def _on_ping(self, frame: Frame, events: list[Event]) -> None:
+        if not frame.flags & Flag.ACK:
+            self._output.control.append(frames.ping_ack_frame(bytes(frame.payload)))
+
+    def _on_goaway(self, frame: Frame, events: list[Event]) -> None:
+        debug = bytes(frame.payload[8:]).decode("utf-8", "replace")
+        events.append(GoAway(int.from_bytes(frame.payload[4:8], "big"), debug))
+
+    def _on_window_update(self, frame: Frame, events: list[Event]) -> None:
+        increment = int.from_bytes(frame.payload, "big") & LARGEST_WINDOW
+        if not frame.stream_id:
+            self._output.window.grant(increment)
+            return
+        stream = self._streams.get(frame.stream_id)
+        if stream is not None:
+            stream.send_window.grant(increment)
+            self._output.queue(stream)
+        else:
+            self._check_opened(frame)
+
+    def _check_opened(self, frame: Frame) -> None:
+        """On an idle stream nothing but HEADERS may come; a reset or a grant for a closed one is no news."""
+        if self._streams.is_idle(frame.stream_id):
+            name = FrameType(frame.kind).name
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"sent {name} on a stream that it did not open")
+
+    # Calls that fail
+
+    def _fail_stream(self, error: PeerError, events: list[Event]) -> None:
+        if self._streams.is_idle(error.stream_id):  # the connection, or a stream that cannot be reset
+            raise error
+        self._output.control.append(frames.rst_stream_frame(error.stream_id, error.code))
+        stream = self._streams.get(error.stream_id)
+        if stream is not None:
+            self._streams.close(stream, Closed.BY_US)
+            events.append(StreamReset(stream.id, error.code, error.text))
+        else:
+            self._streams.remember(error.stream_id, Closed.BY_US)
+        self._count_reset()
+
+    def _count_reset(self) -> None:
+        """Calls that are opened and thrown away cost us work and the peer nothing."""
+        self._excess_resets += 1
+        if self._excess_resets > MAX_EXCESS_RESETS:
+            raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "resets streams as fast as it opens them")
+
+    # Sending
+
+    def send_headers(self, stream_id: int, section: Sequence[tuple[str, str]]) -> None:
+        """Begin a response. On a stream that is gone this and the next two do nothing."""
+        if self._streams.get(stream_id) is not None:
+            self._output.control.append(self._header_frames(stream_id, section, end_stream=False))
+
+    def send_data(self, stream_id: int, data: Iterable[Buffer]) -> None:
+        """Queue content, which must not change until it has been sent."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._output.add(stream, data)
+
+    def send_trailers(self, stream_id: int, section: Sequence[tuple[str, str]]) -> None:
+        """End a response after all its content (or begin and end it in one section)."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            stream.trailers = section
+            if not stream.unsent:
+                self._output.control.append(self._finish(stream))
+
+    def reset_stream(self, stream_id: int, code: ErrorCode) -> None:
+        """Give a stream up, what it still had to send included."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            self._streams.close(stream, Closed.BY_US)
+            self._output.control.append(frames.rst_stream_frame(stream_id, code))
+
+    def go_away(self, code: ErrorCode, debug: str = "") -> None:
+        """Let no more streams be opened."""
+        self._going_away = True
+        self._output.control.append(
+            frames.goaway_frame(self._streams.last_id, code, debug.encode("utf-8", "replace"))
+        )
+
+    def unsent(self, stream_id: int) -> int:
+        """How much content of the stream waits for flow control and its turn."""
+        stream = self._streams.get(stream_id)
+        return 0 if stream is None else stream.unsent
+
+    def data_to_send(self, limit: int) -> list[Buffer]:
+        """What is to be written next, in pieces: control frames, and content up to `limit` bytes."""
+        window = self._output.window.available
+        pieces = self._output.take(limit, self._finish)
+        if self._output.window.available != window:
+            self._idle_frames = 0
+        return pieces
+
+    def _header_frames(
+        self, stream_id: int, section: Sequence[tuple[str, str]], *, end_stream: bool
+    ) -> bytes:
+        block: bytes = self._encoder.encode(section)
+        return frames.headers_frames(
+            stream_id, block, end_stream=end_stream, max_frame_size=self._output.frame_size
+        )
+
+    def _finish(self, stream: Stream) -> bytes:
+        """The frames that end a response whose content has been sent."""
+        assert stream.trailers is not None
+        end = self._header_frames(stream.id, stream.trailers, end_stream=True)
+        self._excess_resets = max(0, self._excess_resets - 1)
+        if stream.remote_closed:
+            self._streams.close(stream, Closed.BY_BOTH)
+        else:  # 8.1: the answer is complete, the rest of the request is not wanted
+            self._streams.close(stream, Closed.BY_US)
+            end += frames.rst_stream_frame(stream.id, ErrorCode.NO_ERROR)
+        return end
