@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import quote
 
@@ -16,9 +16,10 @@ import grpc.aio
 
 from buildctl.errors import ConnectError
 from buildctl.model.address import Address, TLSOptions
+from buildctl.transport.daemonless import open_daemon
 from buildctl.transport.diagnose import diagnose
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
-from buildctl.transport.engine import engine_dialer
+from buildctl.transport.engine import engine_dialer, engine_socket_dialer
 from buildctl.transport.relay import open_relay
 from buildctl.transport.stream import Dial
 from buildctl.transport.tls import TLSFiles, load_tls
@@ -136,6 +137,13 @@ async def _find_route(
             return _Route(f"unix-abstract:{quote(address.path)}", partial(dial_unix, "\0" + address.path))
         case "docker":
             return await _relayed(stack, engine_dialer(address, tls, environ), environ)
+        case "daemonless":
+            daemon = await stack.enter_async_context(open_daemon(environ))
+            if daemon.is_engine:
+                route = await _relayed(stack, engine_socket_dialer(daemon.socket), environ)
+            else:
+                route = _Route(f"unix:{quote(daemon.socket)}", partial(dial_unix, daemon.socket))
+            return replace(route, notice=daemon.notice)
         case _:
             return await _tcp_route(stack, address, environ)
 

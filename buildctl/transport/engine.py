@@ -76,12 +76,17 @@ def engine_dialer(address: Address, tls: TLSOptions, environ: Mapping[str, str])
     """Dials the Engine that a `docker` address means and upgrades the connection."""
     engine = engine_address(address, environ)
     if engine.scheme == "unix":
-        return partial(_dial, partial(dial_unix, engine.path), engine.text)
+        return engine_socket_dialer(engine.path)
     files = load_tls(tls if tls.wanted else engine_tls(environ))
     dial: Dial = partial(dial_tcp, engine.endpoint)
     if files is not None:
         dial = partial(dial_tls, dial, files, tls.server_name or engine.hostname)
     return partial(_dial, dial, engine.text)
+
+
+def engine_socket_dialer(path: str) -> Dial:
+    """Dials the Engine that listens on the socket at `path` and upgrades the connection."""
+    return partial(_dial, partial(dial_unix, path), f"unix://{path}")
 
 
 async def _dial(dial: Dial, where: str) -> ByteStream:
