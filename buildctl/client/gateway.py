@@ -96,7 +96,7 @@ class _Gateway:
 
     async def _finish(self, request: gateway_pb2.SolveRequest, result: gateway_pb2.Result) -> None:
         """End a build on a daemon that has no Return: the request once more, as the last."""
-        if result.WhichOneof("result") == "ref" and not result.ref.id:
+        if not (result.ref.id or result.refDeprecated):
             request = gateway_pb2.SolveRequest(Definition=ops_pb2.Definition())
         metadata = {key: base64.b64encode(value).decode() for key, value in sorted(result.metadata.items())}
         request.Final = True
