@@ -16,7 +16,7 @@ from buildctl.progress.writer import StreamWriter
 class Display:
     """Shows one build: `async with` it, give it what the Status stream says, and it ends with the rest.
 
-    `now` gives nanoseconds since the epoch and must not go back. `update` is a status sink: it neither
+    `began_ns` is the instant of entering, by the client's clock. `update` is a status sink: it neither
     waits nor raises. A display that fails says so in a line and shows nothing more.
     """
 
@@ -25,18 +25,20 @@ class Display:
         renderer: Renderer,
         writer: StreamWriter,
         *,
-        now: Callable[[], int],
+        began_ns: int,
         rate_ms: int | None = None,
     ) -> None:
-        self._now = now
         self._writer = writer
-        self._pump = Pump(renderer, now(), rate_ms=rate_ms)
+        self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
+        self._began_ns = began_ns
+        self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.failure: Exception | None = None
         """What ended the display early."""
 
     async def __aenter__(self) -> Self:
+        self._origin_s = asyncio.get_running_loop().time()
         self._arm()
         return self
 
@@ -77,6 +79,11 @@ class Display:
         except Exception as error:  # a build is worth more than its picture
             self.failure = error
             self._writer.write(b"\nprogress display failed: %s\n" % repr(error).encode(errors="replace"))
+
+    def _now(self) -> int:
+        """The client's clock as it was at the beginning, carried on by one that nobody sets."""
+        assert self._origin_s is not None, "a display is entered before it is used"
+        return self._began_ns + int((asyncio.get_running_loop().time() - self._origin_s) * 1e9)
 
     def _arm(self) -> None:
         # One timer that looks again is cheaper than a new one for every message.

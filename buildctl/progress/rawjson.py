@@ -5,7 +5,6 @@ Field names and what is omitted: client/graph.go; the build file of a warning is
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from buildctl._pb import ops_pb2
+from buildctl.model import gojson
 from buildctl.model.status import (
     Position,
     SolveStatus,
@@ -26,11 +26,6 @@ from buildctl.model.status import (
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_GO_ESCAPES = str.maketrans(
-    {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-)
-"""None of these stands outside a string in JSON, so the whole text can be translated."""
-
 _Object = dict[str, Any]
 
 
@@ -60,8 +55,7 @@ def encode_status(status: SolveStatus) -> bytes:
         )
     except OverflowError:
         return b""
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_GO_ESCAPES).encode(errors="replace") + b"\n"
+    return gojson.encode(fields) + b"\n"
 
 
 def _vertex(vertex: Vertex) -> _Object:

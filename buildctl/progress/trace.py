@@ -123,7 +123,8 @@ class Trace:
 
     def __init__(self, *, log_budget: int | None = LOG_BUDGET) -> None:
         self.vertexes: list[VertexTrace] = []
-        """Those to be shown, in the order in which they started (a group: was revealed)."""
+        """Those to be shown, in the order in which they started (a group: was revealed, which errors of
+        its members can do before any has started)."""
         self.by_digest: dict[str, VertexTrace] = {}
         """Every vertex ever named; a group under its id and under each member's digest."""
         self.start_ns: int | None = None
@@ -176,13 +177,13 @@ class Trace:
         for vertex in vertexes:
             if self.start_ns is None:
                 self.start_ns = vertex.started_ns
-            if vertex.progress_group is not None:
-                group = self._group(vertex.progress_group)
-                group._absorb_member(vertex)
-                self.by_digest[vertex.digest] = group
-                groups[group] = None
-                continue
             known = self.by_digest.get(vertex.digest)
+            if vertex.progress_group is not None:
+                known = self.by_digest[vertex.digest] = self._group(vertex.progress_group)
+            if known is not None and known.is_group:
+                known._absorb_member(vertex)
+                groups[known] = None
+                continue
             if known is None:
                 known = self.by_digest[vertex.digest] = VertexTrace(vertex.digest)
             was_started = known.started

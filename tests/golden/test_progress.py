@@ -38,7 +38,7 @@ def test_the_plain_cases_are_there() -> None:
 
 
 def _normal(text: bytes) -> list[Any]:
-    """The objects with instants as nanoseconds since the first start, in whose place each side has its own."""
+    """The objects, with instants as nanoseconds since the first of them."""
     origin: int | None = None
 
     def nanoseconds(text: str) -> int:

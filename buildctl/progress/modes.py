@@ -1,0 +1,89 @@
+"""Which display: `--progress` and the environment become a mode, and a mode becomes a display.
+
+The mode is chosen without importing any renderer, so that a wrong one is refused before anything starts.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+
+from buildctl.errors import UsageError
+from buildctl.progress.display import Display
+from buildctl.progress.renderer import Renderer
+from buildctl.progress.writer import StreamWriter
+
+
+class Mode(enum.StrEnum):
+    """A way of showing a build; the values are what the user types."""
+
+    TTY = "tty"
+    PLAIN = "plain"
+    RAWJSON = "rawjson"
+    QUIET = "quiet"
+
+
+_DROPPED_NOTE = b"\n[%d bytes of progress were not read in time and are lost]\n\n"
+
+
+def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str]) -> Mode:
+    """The mode that `--progress VALUE` means on this stream. Raises `UsageError`.
+
+    `auto` gives way to BUILDKIT_PROGRESS; the empty value means the same but does not.
+    """
+    if value == "auto":
+        value = variables.get("BUILDKIT_PROGRESS") or value
+    if value in ("", "auto"):
+        return Mode.TTY if is_terminal else Mode.PLAIN
+    try:
+        mode = Mode(value)
+    except ValueError:
+        known = ", ".join(["auto", *Mode])
+        raise UsageError(f"invalid progress mode {value}", hint=f"The modes are {known}.") from None
+    if mode is Mode.TTY and not is_terminal:
+        raise UsageError(
+            "failed to get console: provided file is not a console",
+            hint="The live display needs a terminal; use --progress=plain where there is none.",
+        )
+    return mode
+
+
+def open_display(
+    mode: Mode,
+    fd: int,
+    *,
+    began_ns: int,
+    size: Callable[[], tuple[int, int]],
+    variables: Mapping[str, str],
+) -> Display:
+    """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal."""
+    writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode is Mode.PLAIN else b"")
+    renderer = _renderer(mode, size, variables)
+    return Display(renderer, writer, began_ns=began_ns, rate_ms=parse_rate(variables))
+
+
+def _renderer(mode: Mode, size: Callable[[], tuple[int, int]], variables: Mapping[str, str]) -> Renderer:
+    match mode:
+        case Mode.PLAIN:
+            from buildctl.progress.plain import PlainPrinter
+
+            return PlainPrinter(trim_names=variables.get("PROGRESS_NO_TRUNC") == "0")
+        case Mode.RAWJSON:
+            from buildctl.progress.rawjson import RawJSONRenderer
+
+            return RawJSONRenderer()
+        case Mode.QUIET:
+            from buildctl.progress.quiet import QuietRenderer
+
+            return QuietRenderer()
+        case Mode.TTY:
+            from buildctl.progress.tty import TTYRenderer
+
+            return TTYRenderer(size=size, variables=variables)
+
+
+def parse_rate(variables: Mapping[str, str]) -> int | None:
+    """TTY_DISPLAY_RATE in milliseconds; None if it is no positive number, which is then ignored."""
+    text = variables.get("TTY_DISPLAY_RATE", "")
+    return int(text) if re.fullmatch(r"\+?0*[1-9][0-9]{0,8}", text, re.ASCII) else None
