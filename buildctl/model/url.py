@@ -6,7 +6,6 @@ port that is no number, a bad escape), and scripts see those refusals.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,8 +66,32 @@ def parse_url(text: str) -> URL:
 
 
 def go_quote(text: str) -> str:
-    """`text` as Go's %q shows it, for the characters that addresses contain."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
+    """`text` as Go's %q shows it."""
+    return '"' + "".join(map(_quoted, text)) + '"'
+
+
+def _quoted(character: str) -> str:
+    if (named := _NAMED_ESCAPES.get(character)) is not None:
+        return named
+    code = ord(character)
+    if character.isprintable():
+        return character
+    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # the latter: a byte that was no UTF-8
+        return f"\\x{code & 0xFF:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_NAMED_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+    "\v": "\\v",
+}
 
 
 def _parse(text: str, raw_fragment: str) -> URL:

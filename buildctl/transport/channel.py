@@ -16,6 +16,8 @@ import grpc.aio
 
 from buildctl.errors import ConnectError
 from buildctl.model.address import Address, TLSOptions
+from buildctl.transport.command import dial_command
+from buildctl.transport.connhelper import helper_command
 from buildctl.transport.daemonless import open_daemon
 from buildctl.transport.diagnose import diagnose
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
@@ -26,6 +28,9 @@ from buildctl.transport.tls import TLSFiles, load_tls
 
 _MEBIBYTE = 1024 * 1024
 _CONNECT_TIMEOUT_MS = 5_000
+_RELAY_TIMEOUT_MS = (
+    30_000  # dials behind a relay have limits of their own; a login on another host takes time
+)
 _LONGEST_PATH = 103  # of a sockaddr_un, on the system with the least room for it
 
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -144,6 +149,8 @@ async def _find_route(
             else:
                 route = _Route(f"unix:{quote(daemon.socket)}", partial(dial_unix, daemon.socket))
             return replace(route, notice=daemon.notice)
+        case _ if argv := helper_command(address):
+            return await _relayed(stack, partial(dial_command, argv, environ), environ)
         case _:
             return await _tcp_route(stack, address, environ)
 
@@ -175,4 +182,6 @@ def _ip_target(addresses: Sequence[SocketAddress]) -> str:
 
 async def _relayed(stack: contextlib.AsyncExitStack, dial: Dial, environ: Mapping[str, str]) -> _Route:
     relay = await stack.enter_async_context(open_relay(dial, environ))
-    return _Route(f"unix:{quote(relay.path)}", dial, why_ended=relay.why_ended)
+    return _Route(
+        f"unix:{quote(relay.path)}", dial, why_ended=relay.why_ended, connect_timeout_ms=_RELAY_TIMEOUT_MS
+    )

@@ -20,6 +20,8 @@ from functools import partial
 from buildctl.errors import ConnectError, UsageError
 from buildctl.model.address import Address, TLSOptions, parse_address
 from buildctl.model.url import go_quote
+from buildctl.transport.command import dial_command
+from buildctl.transport.connhelper import ssh_command
 from buildctl.transport.dial import DIAL_TIMEOUT, dial_tcp, dial_unix
 from buildctl.transport.stream import ByteStream, Dial, dial_error
 from buildctl.transport.tls import load_tls
@@ -30,6 +32,7 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 _REQUEST = (
     b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n"
 )
+_LOGIN_SECONDS = 25.0
 _ANSWER_LIMIT = 64 * 1024
 _NEXT_STEP = "is that a Docker Engine of 18.09 or later, and may you use it?"
 
@@ -77,6 +80,10 @@ def engine_dialer(address: Address, tls: TLSOptions, environ: Mapping[str, str])
     engine = engine_address(address, environ)
     if engine.scheme == "unix":
         return engine_socket_dialer(engine.path)
+    if engine.scheme == "ssh":
+        remote = ("--host", f"unix://{engine.path}") if engine.path not in ("", "/") else ()
+        argv = ssh_command(engine, "docker", *remote, "system", "dial-stdio")
+        return partial(_dial, partial(dial_command, argv, environ), engine.text, _LOGIN_SECONDS)
     files = load_tls(tls if tls.wanted else engine_tls(environ))
     dial: Dial = partial(dial_tcp, engine.endpoint)
     if files is not None:
@@ -89,44 +96,43 @@ def engine_socket_dialer(path: str) -> Dial:
     return partial(_dial, partial(dial_unix, path), f"unix://{path}")
 
 
-async def _dial(dial: Dial, where: str) -> ByteStream:
-    return await upgrade(await dial(), where)
+async def _dial(dial: Dial, where: str, timeout_seconds: float = DIAL_TIMEOUT) -> ByteStream:
+    return await upgrade(await dial(), where, timeout_seconds)
 
 
-async def upgrade(stream: ByteStream, where: str) -> ByteStream:
+async def upgrade(stream: ByteStream, where: str, timeout_seconds: float = DIAL_TIMEOUT) -> ByteStream:
     """Turn a fresh connection to an Engine into one to its BuildKit; closes it when that fails."""
     try:
-        async with asyncio.timeout(DIAL_TIMEOUT):
-            return await _upgrade(stream, where)
+        async with asyncio.timeout(timeout_seconds):
+            stream.early = await _exchange(stream, where)
     except TimeoutError:
         await stream.aclose()
-        raise dial_error(f"Docker Engine at {where}: POST /grpc: i/o timeout", _NEXT_STEP) from None
+        raise _failure(where, "i/o timeout") from None
     except OSError as error:
+        reason = await stream.why_ended()
         await stream.aclose()
-        raise dial_error(
-            f"Docker Engine at {where}: POST /grpc: {(error.strerror or 'EOF').lower()}", _NEXT_STEP
-        ) from None
+        raise reason or _failure(where, (error.strerror or "EOF").lower()) from None
     except BaseException:
         await stream.aclose()
         raise
+    return stream
 
 
-async def _upgrade(stream: ByteStream, where: str) -> ByteStream:
+async def _exchange(stream: ByteStream, where: str) -> bytes:
+    """Ask for the upgrade; what the Engine has sent of HTTP/2 by the time its consent is read."""
     loop = asyncio.get_running_loop()
     await loop.sock_sendall(stream.sock, _REQUEST)
     answer = b""
     while b"\r\n\r\n" not in answer:
         chunk = await loop.sock_recv(stream.sock, 16 * 1024)
-        if not chunk or len(answer) > _ANSWER_LIMIT:
-            raise dial_error(f"Docker Engine at {where}: POST /grpc: no HTTP answer", _NEXT_STEP)
+        if not chunk:
+            raise ConnectionResetError
         answer += chunk
+        if len(answer) > _ANSWER_LIMIT:
+            raise _failure(where, "no HTTP answer")
     head, _, rest = answer.partition(b"\r\n\r\n")
-    status = re.match(rb"HTTP/1\.[01] (\d{3})", head)
-    if status is None:
-        raise dial_error(f"Docker Engine at {where}: POST /grpc: no HTTP answer", _NEXT_STEP)
-    if status[1] == b"101":
-        stream.early = rest
-        return stream
+    if re.match(rb"HTTP/1\.[01] 101\b", head):
+        return rest
     raise await _refusal(stream, where, answer)
 
 
@@ -149,6 +155,10 @@ async def _refusal(stream: ByteStream, where: str, answer: bytes) -> ConnectErro
         response.close()
     if isinstance(body, dict) and (message := body.get("message")):
         said = f"{said}: {message}"
+    return _failure(where, said)
+
+
+def _failure(where: str, said: str) -> ConnectError:
     return dial_error(f"Docker Engine at {where}: POST /grpc: {said}", _NEXT_STEP)
 
 

@@ -22,6 +22,7 @@ from buildctl.transport.stream import ByteStream, Dial
 
 _BUFFER_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024  # what an unprivileged user may set (/proc/sys/fs/pipe-max-size)
+_END_SECONDS = 3.0
 _PATH_LIMIT = 100  # sockaddr_un holds 108 bytes on Linux, 104 elsewhere
 
 
@@ -40,7 +41,7 @@ class Relay:
         if self.failure is None:
             # The stream's end may still be under way when grpcio reports the call.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(_END_SECONDS):
                     while self._tasks and self.failure is None:
                         await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         return self.failure
