@@ -1,0 +1,363 @@
+"""Writes received entries below one directory, and nothing anywhere else.
+
+Names are used relative to the descriptor of their directory and are never followed, so that a link in the
+way is replaced or refused but not written through. A file's content goes to a temporary name beside its own
+and is renamed when it is whole. Everything here blocks: it is called from one worker thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import secrets
+import shutil
+import stat as st
+import sys
+from collections import OrderedDict
+from contextlib import suppress
+
+from buildctl._pb.fsutil_pb2 import Stat
+from buildctl.errors import TransferError
+from buildctl.fsutil import filemode
+from buildctl.fsutil.directories import Directories
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_HINTS = {
+    errno.ENOSPC: "free some space there, or choose a destination on another file system",
+    errno.EDQUOT: "free some of the quota there, or choose a destination on another file system",
+    errno.ENOENT: "create the directory it is in first",
+    errno.EPIPE: "what reads the output ended before it was complete",
+    errno.EROFS: "choose a destination on a file system that is not mounted read-only",
+    errno.EACCES: "check the owner and the mode of the destination",
+    errno.EPERM: "device files and foreign owners need root; check the owner of the destination",
+    errno.ELOOP: "something else is changing the destination; try again when it is left alone",
+    errno.ENOTDIR: "something else is changing the destination; try again when it is left alone",
+    errno.ENAMETOOLONG: "the file system of the destination does not take names of this length",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
+
+class IncomingFile:
+    """A regular file whose content is on its way."""
+
+    __slots__ = ("descriptor", "links", "mtime", "path", "permissions", "temporary", "xattrs")
+
+    def __init__(self, stat: Stat) -> None:
+        self.path = stat.path
+        self.permissions = filemode.permissions(stat.mode)
+        self.mtime = stat.modTime
+        self.xattrs = [(xattr.key, xattr.value) for xattr in stat.xattrs] if stat.xattrs else ()
+        self.temporary = b""
+        """Its name until it is whole; empty before anything is written."""
+        self.descriptor = -1
+        self.links: list[bytes] = []
+        """Hard links to be made when it is whole."""
+
+
+class DiskWriter:
+    """The destination of one transfer. Raises `TransferError` for everything the disk refuses."""
+
+    def __init__(self, destination: str, *, max_open_files: int = 256) -> None:
+        self._destination = destination
+        self._max_open_files = max_open_files
+        self._owner = (os.getuid(), os.getgid())
+        self._directories: Directories | None = None
+        self._received: list[tuple[bytes, int, int]] = []  # each directory's path, permissions and time
+        self._unfinished: set[IncomingFile] = set()  # files that have a temporary name
+        self._open: OrderedDict[IncomingFile, None] = OrderedDict()
+        # Not to be guessed, so that no entry of the transfer can have the name of a temporary file.
+        self._temporary = b".tmp." + secrets.token_hex(6).encode() + b"."
+        self._serial = itertools.count()
+
+    def open(self) -> None:
+        """Open the destination, creating it and what is missing above it with mode 0700."""
+        try:
+            _make_directories(self._destination)
+        except OSError as error:
+            raise write_failure(f"create synctarget dest dir {self._destination}", error) from error
+        try:
+            root = os.open(self._destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise write_failure(f"open synctarget dest root {self._destination}", error) from error
+        self._directories = Directories(root)
+
+    def names(self, directory: bytes) -> list[bytes]:
+        """What a directory, empty for the root, holds now."""
+        try:
+            return [os.fsencode(name) for name in os.listdir(self._at(directory))]
+        except OSError as error:
+            raise self._failure("list", directory, error) from error
+
+    def make_directory(self, stat: Stat) -> bool:
+        """Create a directory, or take over the one that is there. True if there was one.
+
+        It stays writable, and its mode and time are set by `finish`, after all that is written into it.
+        """
+        path = stat.path
+        parent, _, name = path.rpartition(b"/")
+        try:
+            existed = self._make_directory(self._at(parent), name)
+            descriptor = self._at(path)
+            if stat.xattrs:
+                _set_xattrs(descriptor, [(xattr.key, xattr.value) for xattr in stat.xattrs])
+            if existed:
+                mode = os.fstat(descriptor).st_mode
+                if mode & st.S_IRWXU != st.S_IRWXU:
+                    os.fchmod(descriptor, st.S_IMODE(mode) | st.S_IRWXU)
+            os.fchown(descriptor, *self._owner)
+        except OSError as error:
+            raise self._failure("create dir", path, error) from error
+        self._received.append((path, filemode.permissions(stat.mode), stat.modTime))
+        return existed
+
+    def make_symlink(self, stat: Stat) -> None:
+        """Create a symbolic link; what it points to is its own affair."""
+        path = stat.path
+        parent, _, name = path.rpartition(b"/")
+        try:
+            at = self._at(parent)
+            made = name
+            try:
+                os.symlink(stat.linkname, name, dir_fd=at)
+            except FileExistsError:
+                made = self._temporary_name()
+                os.symlink(stat.linkname, made, dir_fd=at)
+            os.chown(made, *self._owner, dir_fd=at, follow_symlinks=False)
+            os.utime(made, ns=(stat.modTime, stat.modTime), dir_fd=at, follow_symlinks=False)
+            if made != name:
+                _replace(at, made, name)
+        except (OSError, ValueError) as error:
+            raise self._failure("symlink", path, error) from error
+
+    def make_special(self, stat: Stat) -> None:
+        """Create a device or a named pipe."""
+        path = stat.path
+        parent, _, name = path.rpartition(b"/")
+        permissions = filemode.permissions(stat.mode)
+        try:
+            at = self._at(parent)
+            device = os.makedev(stat.devmajor, stat.devminor)
+            kind = _special_type(stat.mode)
+            made = name
+            try:
+                os.mknod(name, kind | permissions, device, dir_fd=at)
+            except FileExistsError:
+                made = self._temporary_name()
+                os.mknod(made, kind | permissions, device, dir_fd=at)
+            os.chown(made, *self._owner, dir_fd=at, follow_symlinks=False)
+            _chmod_special(at, made, kind, permissions)
+            os.utime(made, ns=(stat.modTime, stat.modTime), dir_fd=at, follow_symlinks=False)
+            if made != name:
+                _replace(at, made, name)
+        except (OSError, OverflowError) as error:
+            raise self._failure("create device", path, error) from error
+
+    def make_link(self, path: bytes, target: bytes) -> None:
+        """Create a hard link to a file of this transfer that is in its place."""
+        parent, _, name = path.rpartition(b"/")
+        target_parent, _, target_name = target.rpartition(b"/")
+        try:
+            source = os.dup(self._at(target_parent))  # opening the other directory may close this one
+            try:
+                at = self._at(parent)
+                try:
+                    os.link(target_name, name, src_dir_fd=source, dst_dir_fd=at, follow_symlinks=False)
+                except FileExistsError:
+                    made = self._temporary_name()
+                    os.link(target_name, made, src_dir_fd=source, dst_dir_fd=at, follow_symlinks=False)
+                    _replace(at, made, name)
+                    with suppress(FileNotFoundError):  # rename(2) keeps both names of one file
+                        os.unlink(made, dir_fd=at)
+            finally:
+                os.close(source)
+        except OSError as error:
+            raise self._failure("link", path, error) from error
+
+    def write(self, file: IncomingFile, data: bytes) -> None:
+        """Append to a file that will go on."""
+        try:
+            if file.descriptor < 0:
+                self._open_file(file)
+                if len(self._open) >= self._max_open_files:
+                    _close_file(self._open.popitem(last=False)[0])
+                self._open[file] = None
+            else:
+                self._open.move_to_end(file)
+            write_all(file.descriptor, data)
+        except OSError as error:
+            raise self._failure("write", file.path, error) from error
+
+    def complete(self, file: IncomingFile, data: bytes) -> None:
+        """Append the end of a file, give it its metadata and its name, and make the links to it."""
+        parent, _, name = file.path.rpartition(b"/")
+        try:
+            if file.descriptor < 0:
+                self._open_file(file)
+            descriptor = file.descriptor
+            if file.xattrs:
+                _set_xattrs(descriptor, file.xattrs)
+            # Writing and chown clear set-id bits, so the mode comes after both.
+            if data:
+                write_all(descriptor, data)
+            os.fchown(descriptor, *self._owner)
+            os.fchmod(descriptor, file.permissions)
+            os.utime(descriptor, ns=(file.mtime, file.mtime))
+            self._open.pop(file, None)
+            _close_file(file)
+            _replace(self._at(parent), file.temporary, name)
+            self._unfinished.discard(file)
+        except OSError as error:
+            raise self._failure("write", file.path, error) from error
+        for link in file.links:
+            self.make_link(link, file.path)
+
+    def remove(self, path: bytes) -> None:
+        """Remove an entry and all below it."""
+        parent, _, name = path.rpartition(b"/")
+        try:
+            _remove(self._at(parent), name)
+        except OSError as error:
+            raise self._failure("remove", path, error) from error
+
+    def finish(self) -> None:
+        """Give every received directory its mode and time, the deepest first, and close the destination."""
+        for path, permissions, mtime in reversed(self._received):
+            try:
+                descriptor = self._at(path)
+                os.fchmod(descriptor, permissions)
+                os.utime(descriptor, ns=(mtime, mtime))
+            except OSError as error:
+                raise self._failure("set metadata for", path, error) from error
+        self.close()
+
+    def close(self) -> None:
+        """Close the destination and remove what is not whole; after `finish`, nothing is left to do."""
+        if self._directories is None:
+            return
+        for file in self._unfinished:
+            # Best effort: the failure that led here is what people should hear of.
+            with suppress(OSError):
+                _close_file(file)
+            with suppress(OSError):
+                os.unlink(file.temporary, dir_fd=self._at(file.path.rpartition(b"/")[0]))
+        self._unfinished.clear()
+        self._open.clear()
+        self._directories.close()
+        self._directories = None
+
+    def _at(self, directory: bytes) -> int:
+        assert self._directories is not None, "the destination is not open"
+        return self._directories.descriptor(directory)
+
+    def _make_directory(self, at: int, name: bytes) -> bool:
+        try:
+            os.mkdir(name, 0o700, dir_fd=at)
+        except FileExistsError:
+            if st.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+                return True
+            os.unlink(name, dir_fd=at)
+            os.mkdir(name, 0o700, dir_fd=at)
+        return False
+
+    def _open_file(self, file: IncomingFile) -> None:
+        at = self._at(file.path.rpartition(b"/")[0])
+        if file.temporary:
+            file.descriptor = os.open(file.temporary, _OLD_FILE, dir_fd=at)
+        else:
+            temporary = self._temporary_name()
+            file.descriptor = os.open(temporary, _NEW_FILE, 0o600, dir_fd=at)
+            file.temporary = temporary
+            self._unfinished.add(file)
+
+    def _temporary_name(self) -> bytes:
+        return self._temporary + b"%d" % next(self._serial)
+
+    def _failure(self, action: str, path: bytes, error: Exception) -> TransferError:
+        place = os.path.join(self._destination, path.decode("utf-8", "backslashreplace"))
+        return write_failure(f"{action} {place}", error)
+
+
+def write_failure(action: str, error: Exception) -> TransferError:
+    """What failed at a destination, why, and what can be done about it."""
+    # Python refuses NUL bytes and numbers that fit no C type before the system can.
+    number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
+    reason, hint = os.strerror(number), _HINTS.get(number, "")
+    return TransferError(f"failed to {action}: {reason[:1].lower()}{reason[1:]}", hint=hint)
+
+
+def _make_directories(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass  # whether it is a directory shows when it is opened
+    except FileNotFoundError:
+        parent = os.path.dirname(path.rstrip("/"))
+        if not parent:
+            raise
+        _make_directories(parent)
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
+
+
+def _close_file(file: IncomingFile) -> None:
+    descriptor, file.descriptor = file.descriptor, -1
+    if descriptor >= 0:
+        os.close(descriptor)
+
+
+def _replace(at: int, made: bytes, name: bytes) -> None:
+    """Rename over whatever has the name; only a directory has to be removed first."""
+    try:
+        os.rename(made, name, src_dir_fd=at, dst_dir_fd=at)
+    except IsADirectoryError:
+        _remove(at, name)
+        os.rename(made, name, src_dir_fd=at, dst_dir_fd=at)
+
+
+def _remove(at: int, name: bytes) -> None:
+    try:
+        os.unlink(name, dir_fd=at)
+    except (IsADirectoryError, PermissionError):  # of a directory: EISDIR on Linux, EPERM on macOS
+        if not st.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
+            raise
+        shutil.rmtree(name, dir_fd=at)
+
+
+def _set_xattrs(descriptor: int, xattrs: list[tuple[bytes, bytes]] | tuple[()]) -> None:
+    """Best effort, as the reference has it: few names are allowed to everyone on every file system."""
+    if sys.platform == "linux":
+        for key, value in xattrs:
+            with suppress(OSError, ValueError):
+                os.setxattr(descriptor, key, value)
+
+
+def _special_type(mode: int) -> int:
+    if mode & filemode.CHAR_DEVICE:
+        return st.S_IFCHR
+    return st.S_IFIFO if mode & filemode.NAMED_PIPE else st.S_IFBLK
+
+
+def _chmod_special(at: int, name: bytes, kind: int, permissions: int) -> None:
+    """Set a mode that the umask or chown changed, without following a link or opening a device."""
+    if sys.platform != "linux":
+        os.chmod(name, permissions, dir_fd=at, follow_symlinks=False)
+        return
+    # Linux has no fchmodat that does not follow; /proc names what a path descriptor stands for.
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if st.S_IFMT(mode) != kind:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if st.S_IMODE(mode) != permissions:
+            os.chmod(f"/proc/self/fd/{descriptor}", permissions)
+    finally:
+        os.close(descriptor)

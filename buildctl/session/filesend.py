@@ -1,0 +1,227 @@
+"""The FileSend service: the daemon delivers what a build exports, as files or as one stream of bytes.
+
+The exporter is named in the call's metadata by its place among the exports, and where that export lands
+decides what the messages are: fsutil packets for a directory, BytesMessage for a file or standard output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import select
+import stat as st
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from google.protobuf.message import DecodeError
+
+from buildctl._pb.filesync_pb2 import BytesMessage
+from buildctl.errors import Code, ProtocolError, ServiceError, TransferError
+from buildctl.fsutil.diskwriter import write_all, write_failure
+from buildctl.fsutil.receive import Mode, receive
+from buildctl.fsutil.worker import Worker
+from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
+from buildctl.session.stream import Handler, ServerStream
+
+DIFF_COPY_PATH = "/moby.filesync.v1.FileSend/DiffCopy"
+
+_EXPORTER_ID = "buildkit-attachable-exporter-id"
+_MULTI_PLATFORM = "buildkit-exporter-multi-platform"
+_METADATA_PREFIX = "exporter-md-"
+
+_CLEANUP_SECONDS = 1.0
+"""How long a disk that stalls may delay the end of a failed or cancelled export."""
+
+
+class FileSend:
+    """Attachable: receives each export that has a directory, a file or standard output as its destination."""
+
+    def __init__(self, exports: Sequence[Export], *, stdout: int = 1) -> None:
+        """Take the exports in the order of the solve request; `stdout` is written to and left open."""
+        self._exports = tuple(exports)
+        self._stdout = stdout
+        self._delivered: set[int] = set()
+        self._metadata: dict[int, dict[str, str]] = {}
+
+    @property
+    def methods(self) -> Mapping[str, Handler]:
+        return {DIFF_COPY_PATH: self._diff_copy}
+
+    @property
+    def metadata(self) -> Mapping[int, Mapping[str, str]]:
+        """What the daemon said of each export it has begun to deliver, such as `containerimage.digest`."""
+        return self._metadata
+
+    async def _diff_copy(self, stream: ServerStream) -> None:
+        number = _exporter_id(stream.metadata)
+        export = self._exports[number] if 0 <= number < len(self._exports) else None
+        match export.destination if export is not None else None:
+            case DirectoryDestination(path) if export is not None:
+                # Daemons without multi-platform transfer send each platform in a call of its own.
+                mode = _mode(export)
+                if mode == "delete" and (_MULTI_PLATFORM, "1") not in stream.metadata:
+                    raise ServiceError(
+                        Code.UNKNOWN,
+                        "local exporter mode=delete requires a BuildKit daemon"
+                        " with multi-platform local export support",
+                    )
+                self._collect_metadata(number, stream)
+                await receive(stream.receive_messages, stream.send_messages, path, mode=mode)
+            case FileDestination(path):
+                self._collect_metadata(number, stream)
+                await self._receive_bytes(number, stream, _File(path))
+            case StdoutDestination():
+                self._collect_metadata(number, stream)
+                await self._receive_bytes(number, stream, _Stdout(self._stdout))
+            case _:
+                raise ServiceError(Code.UNKNOWN, f"exporter {number} not found")
+
+    def _collect_metadata(self, number: int, stream: ServerStream) -> None:
+        collected: dict[str, list[str]] = {}
+        for key, value in stream.metadata:
+            if key.startswith(_METADATA_PREFIX):
+                collected.setdefault(key.removeprefix(_METADATA_PREFIX), []).append(value)
+        self._metadata[number] = {key: ",".join(values) for key, values in collected.items()}
+
+    async def _receive_bytes(self, number: int, stream: ServerStream, target: _Target) -> None:
+        if number in self._delivered:
+            raise ServiceError(Code.ALREADY_EXISTS, "target already exists")
+        self._delivered.add(number)
+        worker = Worker("export")
+        try:
+            await worker.run(target.open)
+            while messages := await stream.receive_messages():
+                # Nothing more is read until this is written, which is what slows the daemon down.
+                await worker.run(_write, target, messages)
+            await worker.run(target.commit)
+        except BaseException:
+            await asyncio.wait([worker.run(target.discard)], timeout=_CLEANUP_SECONDS)
+            raise
+        finally:
+            worker.close()
+
+
+class _Target(Protocol):
+    """Where the bytes of an export go. Every method blocks and raises `TransferError`."""
+
+    def open(self) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def discard(self) -> None: ...
+
+
+class _File:
+    """A file, written beside its name and renamed when it is whole.
+
+    What is there and is neither file nor directory, such as /dev/null or a named pipe, is written in place.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._final = ""
+        self._temporary = ""
+        self._descriptor = -1
+
+    def open(self) -> None:
+        # A link is the user's word for the file it points to.
+        self._final = os.path.realpath(self._path)
+        try:
+            self._descriptor = self._open()
+        except OSError as error:
+            raise write_failure(f"create {self._path}", error) from error
+
+    def _open(self) -> int:
+        with suppress(FileNotFoundError):
+            mode = os.stat(self._final).st_mode
+            if st.S_ISDIR(mode):
+                raise TransferError(
+                    f"failed to create {self._path}: destination file is a directory",
+                    hint="name a file in it",
+                )
+            if not st.S_ISREG(mode):
+                return os.open(self._final, os.O_WRONLY | os.O_CLOEXEC)
+        temporary = os.path.join(os.path.dirname(self._final), f".tmp.{secrets.token_hex(6)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._temporary = temporary
+        return descriptor
+
+    def write(self, data: bytes) -> None:
+        try:
+            write_all(self._descriptor, data)
+        except OSError as error:
+            raise write_failure(f"write {self._path}", error) from error
+
+    def commit(self) -> None:
+        try:
+            self._close()
+            if self._temporary:
+                os.rename(self._temporary, self._final)
+                self._temporary = ""
+        except OSError as error:
+            raise write_failure(f"write {self._path}", error) from error
+
+    def discard(self) -> None:
+        with suppress(OSError):
+            self._close()
+        if self._temporary:
+            with suppress(OSError):
+                os.unlink(self._temporary)
+            self._temporary = ""
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class _Stdout:
+    """A descriptor that others own."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def open(self) -> None:
+        pass
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._descriptor, view) :]
+            except BlockingIOError:  # another process may have made it so
+                select.select((), (self._descriptor,), ())
+            except OSError as error:
+                raise write_failure("write to standard output", error) from error
+
+    def commit(self) -> None:
+        pass
+
+    def discard(self) -> None:
+        pass
+
+
+def _write(target: _Target, messages: list[bytes]) -> None:
+    try:
+        data = b"".join([BytesMessage.FromString(message).data for message in messages])
+    except DecodeError as error:
+        raise ProtocolError("the daemon sent what is no BytesMessage") from error
+    target.write(data)
+
+
+def _exporter_id(metadata: Sequence[tuple[str, str]]) -> int:
+    """0 where the id is missing or none, as daemons before several exports (BuildKit 0.13) send no id."""
+    for key, value in metadata:
+        if key == _EXPORTER_ID:
+            return int(value) if re.fullmatch(r"[+-]?[0-9]{1,18}", value) else 0
+    return 0
+
+
+def _mode(export: Export) -> Mode:
+    deletes = export.type == "local" and export.attrs.get("mode", "").strip().lower() == "delete"
+    return "delete" if deletes else "copy"
