@@ -130,13 +130,15 @@ _MODULES = (
 """Where the public names live, the light ones first: whoever needs an error class does not load grpc."""
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
-    if name in __all__:
-        for module in _MODULES:
-            with contextlib.suppress(AttributeError):
-                return getattr(importlib.import_module(f"buildctl.{module}"), name)
-    raise AttributeError(f"module 'buildctl' has no attribute {name!r}")
+if not TYPE_CHECKING:  # which would take every name for a public one
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
+        if name in __all__:
+            for module in _MODULES:
+                with contextlib.suppress(AttributeError):
+                    return getattr(importlib.import_module(f"buildctl.{module}"), name)
+        raise AttributeError(f"module 'buildctl' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -15,9 +15,10 @@ from buildctl.client.calls import GATEWAY_PING, GATEWAY_RETURN, GATEWAY_SOLVE, M
 from buildctl.client.capabilities import FIRST_FRONTEND_CAPS, FIRST_LLB_CAPS, Capabilities
 from buildctl.client.convert import error_status
 from buildctl.client.details import passed_on, solve_error
-from buildctl.client.request import gateway_request, go_json
+from buildctl.client.request import gateway_request
 from buildctl.client.rpc import Caller
 from buildctl.errors import Code, RPCError, SolveError
+from buildctl.model import gojson
 from buildctl.model.solve import SolveOpt
 
 _BUILD_ID = "buildkit-controlapi-buildid"
@@ -100,7 +101,7 @@ class _Gateway:
             request = gateway_pb2.SolveRequest(Definition=ops_pb2.Definition())
         metadata = {key: base64.b64encode(value).decode() for key, value in sorted(result.metadata.items())}
         request.Final = True
-        request.ExporterAttr = go_json(metadata).encode()
+        request.ExporterAttr = gojson.encode(metadata)
         try:
             await self._call(GATEWAY_SOLVE, request)
         except RPCError as error:

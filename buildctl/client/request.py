@@ -6,7 +6,6 @@ which makes the daemon wait for a result; LLBBridge.Solve names the frontend or 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 
 from google.protobuf.message import DecodeError
@@ -14,13 +13,12 @@ from google.protobuf.message import DecodeError
 from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.convert import valid_text
 from buildctl.errors import UsageError
+from buildctl.model import gojson
 from buildctl.model.quote import quote
 from buildctl.model.solve import CacheEntry, SolveOpt
 
 _SUBREQUESTS = "moby.buildkit.frontend.subrequests"
 _LOCAL_MODES = ("", "copy", "delete")
-_JSON_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-"""What Go's encoding/json escapes beyond the standard."""
 
 
 def check(opt: SolveOpt) -> None:
@@ -117,7 +115,7 @@ def _frontend_attrs(opt: SolveOpt) -> dict[str, str]:
     """The frontend's options, with the caches to import as frontends look for them."""
     attrs = dict(opt.frontend_attrs)
     if opt.cache_imports:
-        attrs["cache-imports"] = go_json([_json_entry(entry) for entry in opt.cache_imports])
+        attrs["cache-imports"] = gojson.encode([_json_entry(entry) for entry in opt.cache_imports]).decode()
     return attrs
 
 
@@ -133,8 +131,3 @@ def _json_entry(entry: CacheEntry) -> Mapping[str, object]:
     if entry.attrs:
         fields["Attrs"] = dict(sorted(entry.attrs.items()))
     return fields
-
-
-def go_json(value: object) -> str:
-    """JSON as Go's encoding/json writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_JSON_ESCAPES)
