@@ -13,6 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from buildctl.errors import BuildctlError
+from buildctl.model.address import DEFAULT_ADDRESS
+from buildctl.transport.discovery import choose_address
 from tests.support import packages
 from tests.support.debian import UnavailableError
 
@@ -21,42 +24,31 @@ BUILD = (
     "buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. "
     "--output type=local,dest=out"
 )
-SOCKETS = ("/run/buildkit/buildkitd.sock", "/var/run/docker.sock")
 
 
 def main() -> int:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-    }
+    scripts = Path(sys.executable).parent  # of the virtual environment
+    environment = {**os.environ, "PATH": f"{scripts}:{os.environ.get('PATH', os.defpath)}"}
+    address = choose_address("", environment).address
+    if address.text == DEFAULT_ADDRESS and not Path(address.path).exists():  # buildctl would find nothing
+        if os.geteuid() != 0:
+            print("make demo: there is no BuildKit to talk to, and starting one needs root.", file=sys.stderr)
+            print("Run it as root, or start buildkitd or Docker, or set BUILDKIT_HOST.", file=sys.stderr)
+            return 1
+        engine = packages.any_engine()
+        environment["PATH"] = f"{engine.path}:{environment['PATH']}"
+        environment["LD_LIBRARY_PATH"] = engine.library_path
+        address = choose_address("", environment).address
     shutil.copy(packages.busybox(), HELLO / "busybox")
     shutil.rmtree(HELLO / "out", ignore_errors=True)
     command = BUILD
-    if not daemon_is_there():
-        if os.geteuid() != 0:
-            print("make demo: there is no BuildKit to talk to, and starting one needs root.", file=sys.stderr)
-            print("Run it as root, or set BUILDKIT_HOST, or start buildkitd or Docker.", file=sys.stderr)
-            return 1
-        command += (
-            " --opt force-network-mode=none"  # the throwaway daemon has no network to give to RUN steps
-        )
-        if not (shutil.which("buildkitd") or shutil.which("dockerd")):
-            engine = packages.engine(packages.ENGINE_26)
-            environment["PATH"] = f"{engine.path}:{environment['PATH']}"
-            environment["LD_LIBRARY_PATH"] = engine.library_path
+    if address.scheme == "daemonless":
+        command += " --opt force-network-mode=none"  # a throwaway dockerd has no network to give to RUN steps
     print(f"$ cd {HELLO.relative_to(Path.cwd())}\n$ {command}", flush=True)
     status = subprocess.run(shlex.split(command), cwd=HELLO, env=environment, check=False).returncode
     if status == 0:
         show(HELLO / "out")
     return status
-
-
-def daemon_is_there() -> bool:
-    """Whether buildctl will find a daemon, by the order it looks for one."""
-    if os.environ.get("BUILDKIT_HOST"):
-        return True
-    rootless = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent"), "buildkit", "buildkitd.sock")
-    return any(socket.is_socket() for socket in (*map(Path, SOCKETS), rootless))
 
 
 def show(out: Path) -> None:
@@ -72,5 +64,5 @@ def show(out: Path) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except UnavailableError as missing:
-        sys.exit(f"make demo: {missing}")
+    except (BuildctlError, UnavailableError) as error:
+        sys.exit(f"make demo: {error}")

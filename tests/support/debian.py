@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-KEYRINGS = Path("/usr/share/keyrings")
 MIRROR_VARIABLE = "BUILDCTL_DEBIAN_MIRROR"
 
 
@@ -39,6 +38,11 @@ def machine_suite() -> str:
     return _os_release().get("VERSION_CODENAME", "")
 
 
+def reaches_debian() -> bool:
+    """Whether packages of any Debian suite can be had; those of the machine's own suite always can."""
+    return _os_release().get("ID") == "debian" or bool(os.environ.get(MIRROR_VARIABLE))
+
+
 def unpacked(name: str, packages: Mapping[str, Sequence[str]]) -> Path:
     """The cache's folder `name`: the file trees of packages, listed by suite, laid over each other.
 
@@ -48,11 +52,11 @@ def unpacked(name: str, packages: Mapping[str, Sequence[str]]) -> Path:
     folder = cache / name
     if folder.is_dir():
         return folder
-    with _locked(cache / "lock"):
+    with _locked(cache / f"{name}.lock"):
         if folder.is_dir():  # another process was quicker
             return folder
         with tempfile.TemporaryDirectory(prefix=f"{name}.", dir=cache) as scratch:
-            archives = [path for suite, names in packages.items() for path in _download(cache, suite, names)]
+            archives = [path for suite, names in packages.items() for path in _download(suite, names)]
             tree = Path(scratch, "tree")
             for archive in archives:
                 _run(["dpkg-deb", "--extract", archive, tree], f"cannot unpack {archive.name}")
@@ -62,24 +66,28 @@ def unpacked(name: str, packages: Mapping[str, Sequence[str]]) -> Path:
     return folder
 
 
-def _download(cache: Path, suite: str, packages: Sequence[str]) -> list[Path]:
-    """Download the packages of one suite; those already there and whole are kept."""
+def _download(suite: str, packages: Sequence[str]) -> list[Path]:
+    """Download packages of one suite; those already there and whole are kept."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise UnavailableError(
             "apt-get and dpkg-deb are needed to download test engines; this machine is no Debian or Ubuntu"
         )
-    home = cache / "apt" / suite
+    home = cache_folder() / "apt" / suite
     archives = home / "archives"
     for folder in (home / "lists" / "partial", home / "cache" / "archives" / "partial", archives):
         folder.mkdir(parents=True, exist_ok=True)
-    configuration, fresh = home / "apt.conf", home / "fresh"
-    configuration.write_text(_CONFIGURATION.format(home=home))
-    (home / "apt.sources").write_text(_source(suite))
-    apt: list[str | Path] = ["apt-get", "--quiet=2", "--config-file", configuration]
-    if not fresh.exists() or time.time() - fresh.stat().st_mtime > 3600:
-        _run([*apt, "update", "--error-on=any"], f"cannot read the package lists of {suite}")
-        fresh.touch()
-    _run([*apt, "download", *packages], f"cannot download {' '.join(packages)} of {suite}", folder=archives)
+    source = _source(suite)
+    with _locked(home / "busy"):
+        configuration, fresh = home / "apt.conf", home / "fresh"
+        configuration.write_text(_CONFIGURATION.format(home=home))
+        (home / "apt.sources").write_text(source)
+        apt: list[str | Path] = ["apt-get", "--quiet=2", "--config-file", configuration]
+        if not fresh.exists() or time.time() - fresh.stat().st_mtime > 3600:
+            _run([*apt, "update", "--error-on=any"], f"cannot read the package lists of {suite}")
+            fresh.touch()
+        _run(
+            [*apt, "download", *packages], f"cannot download {' '.join(packages)} of {suite}", folder=archives
+        )
     return [_newest(archives, package) for package in packages]
 
 
@@ -108,28 +116,33 @@ def _source(suite: str) -> str:
     own = suite == machine_suite()
     distribution = _os_release().get("ID", "") if own else "debian"
     components = "main universe" if distribution == "ubuntu" else "main"
-    keyrings = [KEYRINGS / f"{distribution}-archive-keyring.{end}" for end in ("pgp", "gpg")]
-    keyring = next((path for path in keyrings if path.exists()), None)
-    if keyring is None:
-        raise UnavailableError(
-            f"packages of {suite} cannot be verified: {keyrings[-1]} is missing "
-            f"(the package {distribution}-archive-keyring has it)"
-        )
     # Only the package index: apt-file and desktop tools ask for more by way of the system's configuration.
     return (
-        f"Types: deb\nURIs: {_mirror(suite)}\nSuites: {suite}\nComponents: {components}\n"
-        f"Targets: Packages\nSigned-By: {keyring}\n"
+        f"Types: deb\nURIs: {mirror(suite)}\nSuites: {suite}\nComponents: {components}\n"
+        f"Targets: Packages\nSigned-By: {_keyring(distribution)}\n"
     )
 
 
-def _mirror(suite: str) -> str:
+def _keyring(distribution: str) -> Path:
+    """The distribution's signing keys; those of another one come from a package of this machine's own."""
+    name = f"{distribution}-archive-keyring"
+    paths = [Path("usr/share/keyrings", name).with_suffix(suffix) for suffix in (".pgp", ".gpg")]
+    root = Path("/")
+    if distribution != _os_release().get("ID") and not any((root / path).exists() for path in paths):
+        root = unpacked(name, {machine_suite(): (name,)})
+    for path in paths:
+        if (root / path).exists():
+            return root / path
+    raise UnavailableError(f"packages of {distribution} cannot be verified: {root / paths[-1]} is missing")
+
+
+def mirror(suite: str) -> str:
     """The mirror this machine itself uses, whichever of apt's formats and files names it."""
     own = machine_suite()
     is_debian = _os_release().get("ID") == "debian"
-    chosen = os.environ.get(MIRROR_VARIABLE)
-    if chosen and (is_debian or suite != own):
+    if (chosen := os.environ.get(MIRROR_VARIABLE)) and (is_debian or suite != own):
         return chosen
-    if not is_debian and suite != own:
+    if suite != own and not reaches_debian():
         raise UnavailableError(
             f"no Debian mirror is known on this machine; set {MIRROR_VARIABLE} to the URL of one"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.debian import UnavailableError, unpacked
+from tests.support.debian import UnavailableError, machine_suite, reaches_debian, unpacked
 
 # Beside the engine: its runtime, and the libraries that a small system may lack. Debian 13's runc needs a
 # younger glibc than Debian 12 has; Debian 12's serves both engines on both systems.
@@ -55,9 +55,17 @@ def engine(release: Release) -> Programs:
     return Programs(unpacked(f"engine-{release.name}", release.packages))
 
 
+def any_engine() -> Programs:
+    """The programs of an engine for a machine that has none: the newer, else its distribution's own."""
+    if reaches_debian():
+        return engine(ENGINE_26)
+    return Programs(unpacked("engine-own", {machine_suite(): ("docker.io", "containerd", *_SUPPORT)}))
+
+
 def busybox() -> Path:
     """A statically linked busybox."""
-    return unpacked("busybox", {"bookworm": ("busybox-static",)}) / "bin" / "busybox"
+    tree = unpacked("busybox", {machine_suite(): ("busybox-static",)})
+    return next(path for path in (tree / "usr/bin/busybox", tree / "bin/busybox") if path.exists())
 
 
 def buildx() -> Path:
