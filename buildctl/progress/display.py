@@ -29,6 +29,7 @@ class Display:
         rate_ms: int | None = None,
     ) -> None:
         self._writer = writer
+        self._restore = renderer.restore
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
         self._began_ns = began_ns
         self._origin_s: float | None = None
@@ -71,6 +72,15 @@ class Display:
         finally:
             self._writer.abandon()
 
+    def abandon(self) -> None:
+        """End at once, with the stream put right if it takes bytes: for a user who will not wait."""
+        if not self._closed:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._writer.write(self._restore)
+            self._writer.abandon(patience_s=0.1)
+
     def _show(self, produce: Callable[[int], bytes]) -> None:
         if self.failure is not None:
             return
@@ -78,7 +88,8 @@ class Display:
             self._writer.write(produce(self._now()))
         except Exception as error:  # a build is worth more than its picture
             self.failure = error
-            self._writer.write(b"\nprogress display failed: %s\n" % repr(error).encode(errors="replace"))
+            why = repr(error).encode(errors="replace")
+            self._writer.write(self._restore + b"\nprogress display failed: %s\n" % why)
 
     def _now(self) -> int:
         """The client's clock as it was at the beginning, carried on by one that nobody sets."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from buildctl.errors import UsageError
 from buildctl.progress.display import Display
 from buildctl.progress.renderer import Renderer
+from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.writer import StreamWriter
 
 
@@ -30,12 +31,14 @@ _DROPPED_NOTE = b"\n[%d bytes of progress were not read in time and are lost]\n\
 def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str]) -> Mode:
     """The mode that `--progress VALUE` means on this stream. Raises `UsageError`.
 
-    `auto` gives way to BUILDKIT_PROGRESS; the empty value means the same but does not.
+    `auto` gives way to BUILDKIT_PROGRESS; the empty value means the same but does not. Where nobody
+    chose, a terminal that cannot move its cursor gets plain text.
     """
     if value == "auto":
         value = variables.get("BUILDKIT_PROGRESS") or value
     if value in ("", "auto"):
-        return Mode.TTY if is_terminal else Mode.PLAIN
+        live = is_terminal and TerminalOptions.from_variables(variables).moves_cursor
+        return Mode.TTY if live else Mode.PLAIN
     try:
         mode = Mode(value)
     except ValueError:
@@ -80,7 +83,7 @@ def _renderer(mode: Mode, size: Callable[[], tuple[int, int]], variables: Mappin
         case Mode.TTY:
             from buildctl.progress.tty import TTYRenderer
 
-            return TTYRenderer(size=size, variables=variables)
+            return TTYRenderer(size, TerminalOptions.from_variables(variables))
 
 
 def parse_rate(variables: Mapping[str, str]) -> int | None:

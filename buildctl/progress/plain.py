@@ -55,6 +55,7 @@ class PlainPrinter:
     """Prints a trace as it grows. `trim_names` cuts names after 72 bytes (PROGRESS_NO_TRUNC=0)."""
 
     replaces = False
+    restore = b""
 
     def __init__(self, *, trim_names: bool = False) -> None:
         self._trace = Trace(log_budget=None)

@@ -9,6 +9,7 @@ class QuietRenderer:
     """Shows nothing, not even failures: the error that ends the command is all there is."""
 
     replaces = False
+    restore = b""
 
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         return b""

@@ -33,6 +33,7 @@ class RawJSONRenderer:
     """Shows every message when it comes."""
 
     replaces = False
+    restore = b""
 
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         return encode_status(status)

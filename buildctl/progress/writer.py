@@ -61,10 +61,11 @@ class StreamWriter:
                 await self._idle.wait()
         self.abandon()
 
-    def abandon(self) -> None:
-        """End without waiting: the thread, if a reader holds it, ends with the process."""
+    def abandon(self, patience_s: float = 0.0) -> None:
+        """End now, or `patience_s` later; the thread, if a reader still holds it, ends with the process."""
         if self._thread is not None:
             self._jobs.put(None)
+            self._thread.join(patience_s)
             self._thread = None
 
     def _start(self, data: bytes) -> None:
