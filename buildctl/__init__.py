@@ -18,7 +18,6 @@ asyncio.run(main())
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -135,9 +134,10 @@ if not TYPE_CHECKING:  # which would take every name for a public one
     def __getattr__(name: str) -> Any:
         """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
         if name in __all__:
-            for module in _MODULES:
-                with contextlib.suppress(AttributeError):
-                    return getattr(importlib.import_module(f"buildctl.{module}"), name)
+            for path in _MODULES:
+                module = importlib.import_module(f"buildctl.{path}")
+                if hasattr(module, name):
+                    return getattr(module, name)
         raise AttributeError(f"module 'buildctl' has no attribute {name!r}")
 
 
