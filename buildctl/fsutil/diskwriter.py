@@ -15,29 +15,17 @@ import shutil
 import stat as st
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 
 from buildctl._pb.fsutil_pb2 import Stat
 from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.failure import write_failure
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_HINTS = {
-    errno.ENOSPC: "free some space there, or choose a destination on another file system",
-    errno.EDQUOT: "free some of the quota there, or choose a destination on another file system",
-    errno.ENOENT: "create the directory it is in first",
-    errno.EPIPE: "what reads the output ended before it was complete",
-    errno.EROFS: "choose a destination on a file system that is not mounted read-only",
-    errno.EACCES: "check the owner and the mode of the destination",
-    errno.EPERM: "device files and foreign owners need root; check the owner of the destination",
-    errno.ELOOP: "something else is changing the destination; try again when it is left alone",
-    errno.ENOTDIR: "something else is changing the destination; try again when it is left alone",
-    errno.ENAMETOOLONG: "the file system of the destination does not take names of this length",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-}
 
 
 class IncomingFile:
@@ -115,62 +103,47 @@ class DiskWriter:
 
     def make_symlink(self, stat: Stat) -> None:
         """Create a symbolic link; what it points to is its own affair."""
-        path = stat.path
-        parent, _, name = path.rpartition(b"/")
+        parent, _, name = stat.path.rpartition(b"/")
         try:
             at = self._at(parent)
-            made = name
-            try:
-                os.symlink(stat.linkname, name, dir_fd=at)
-            except FileExistsError:
-                made = self._temporary_name()
-                os.symlink(stat.linkname, made, dir_fd=at)
-            os.chown(made, *self._owner, dir_fd=at, follow_symlinks=False)
-            os.utime(made, ns=(stat.modTime, stat.modTime), dir_fd=at, follow_symlinks=False)
-            if made != name:
-                _replace(at, made, name)
+            self._place(
+                at,
+                name,
+                lambda made: os.symlink(stat.linkname, made, dir_fd=at),
+                lambda made: self._set_owner_and_time(at, made, stat.modTime),
+            )
         except (OSError, ValueError) as error:
-            raise self._failure("symlink", path, error) from error
+            raise self._failure("symlink", stat.path, error) from error
 
     def make_special(self, stat: Stat) -> None:
         """Create a device or a named pipe."""
-        path = stat.path
-        parent, _, name = path.rpartition(b"/")
-        permissions = filemode.permissions(stat.mode)
+        parent, _, name = stat.path.rpartition(b"/")
+        kind, permissions = _special_type(stat.mode), filemode.permissions(stat.mode)
+
+        def dress(made: bytes) -> None:
+            self._set_owner_and_time(at, made, stat.modTime)
+            _chmod_special(at, made, kind, permissions)
+
         try:
             at = self._at(parent)
             device = os.makedev(stat.devmajor, stat.devminor)
-            kind = _special_type(stat.mode)
-            made = name
-            try:
-                os.mknod(name, kind | permissions, device, dir_fd=at)
-            except FileExistsError:
-                made = self._temporary_name()
-                os.mknod(made, kind | permissions, device, dir_fd=at)
-            os.chown(made, *self._owner, dir_fd=at, follow_symlinks=False)
-            _chmod_special(at, made, kind, permissions)
-            os.utime(made, ns=(stat.modTime, stat.modTime), dir_fd=at, follow_symlinks=False)
-            if made != name:
-                _replace(at, made, name)
+            self._place(at, name, lambda made: os.mknod(made, kind | permissions, device, dir_fd=at), dress)
         except (OSError, OverflowError) as error:
-            raise self._failure("create device", path, error) from error
+            raise self._failure("create device", stat.path, error) from error
 
     def make_link(self, path: bytes, target: bytes) -> None:
         """Create a hard link to a file of this transfer that is in its place."""
         parent, _, name = path.rpartition(b"/")
         target_parent, _, target_name = target.rpartition(b"/")
+
+        def make(made: bytes) -> None:
+            os.link(target_name, made, src_dir_fd=source, dst_dir_fd=at, follow_symlinks=False)
+
         try:
             source = os.dup(self._at(target_parent))  # opening the other directory may close this one
             try:
                 at = self._at(parent)
-                try:
-                    os.link(target_name, name, src_dir_fd=source, dst_dir_fd=at, follow_symlinks=False)
-                except FileExistsError:
-                    made = self._temporary_name()
-                    os.link(target_name, made, src_dir_fd=source, dst_dir_fd=at, follow_symlinks=False)
-                    _replace(at, made, name)
-                    with suppress(FileNotFoundError):  # rename(2) keeps both names of one file
-                        os.unlink(made, dir_fd=at)
+                self._place(at, name, make)
             finally:
                 os.close(source)
         except OSError as error:
@@ -180,7 +153,7 @@ class DiskWriter:
         """Append to a file that will go on."""
         try:
             if file.descriptor < 0:
-                self._open_file(file)
+                self._open_file(file, self._at(file.path.rpartition(b"/")[0]))
                 if len(self._open) >= self._max_open_files:
                     _close_file(self._open.popitem(last=False)[0])
                 self._open[file] = None
@@ -194,8 +167,11 @@ class DiskWriter:
         """Append the end of a file, give it its metadata and its name, and make the links to it."""
         parent, _, name = file.path.rpartition(b"/")
         try:
+            at = self._at(parent)
             if file.descriptor < 0:
-                self._open_file(file)
+                self._open_file(file, at)
+            else:
+                del self._open[file]
             descriptor = file.descriptor
             if file.xattrs:
                 _set_xattrs(descriptor, file.xattrs)
@@ -205,9 +181,8 @@ class DiskWriter:
             os.fchown(descriptor, *self._owner)
             os.fchmod(descriptor, file.permissions)
             os.utime(descriptor, ns=(file.mtime, file.mtime))
-            self._open.pop(file, None)
             _close_file(file)
-            _replace(self._at(parent), file.temporary, name)
+            _replace(at, file.temporary, name)
             self._unfinished.discard(file)
         except OSError as error:
             raise self._failure("write", file.path, error) from error
@@ -252,6 +227,36 @@ class DiskWriter:
         assert self._directories is not None, "the destination is not open"
         return self._directories.descriptor(directory)
 
+    def _place(
+        self,
+        at: int,
+        name: bytes,
+        make: Callable[[bytes], None],
+        dress: Callable[[bytes], None] = lambda made: None,
+    ) -> None:
+        """Make an entry under its name, or beside it and renamed over what has the name."""
+        made = name
+        try:
+            make(made)
+        except FileExistsError:
+            made = self._temporary_name()
+            make(made)
+        try:
+            dress(made)
+            if made != name:
+                _replace(at, made, name)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(made, dir_fd=at)
+            raise
+        if made != name:
+            with suppress(FileNotFoundError):  # rename(2) keeps both names where they are one file
+                os.unlink(made, dir_fd=at)
+
+    def _set_owner_and_time(self, at: int, name: bytes, mtime: int) -> None:
+        os.chown(name, *self._owner, dir_fd=at, follow_symlinks=False)
+        os.utime(name, ns=(mtime, mtime), dir_fd=at, follow_symlinks=False)
+
     def _make_directory(self, at: int, name: bytes) -> bool:
         try:
             os.mkdir(name, 0o700, dir_fd=at)
@@ -262,8 +267,7 @@ class DiskWriter:
             os.mkdir(name, 0o700, dir_fd=at)
         return False
 
-    def _open_file(self, file: IncomingFile) -> None:
-        at = self._at(file.path.rpartition(b"/")[0])
+    def _open_file(self, file: IncomingFile, at: int) -> None:
         if file.temporary:
             file.descriptor = os.open(file.temporary, _OLD_FILE, dir_fd=at)
         else:
@@ -278,14 +282,6 @@ class DiskWriter:
     def _failure(self, action: str, path: bytes, error: Exception) -> TransferError:
         place = os.path.join(self._destination, path.decode("utf-8", "backslashreplace"))
         return write_failure(f"{action} {place}", error)
-
-
-def write_failure(action: str, error: Exception) -> TransferError:
-    """What failed at a destination, why, and what can be done about it."""
-    # Python refuses NUL bytes and numbers that fit no C type before the system can.
-    number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
-    reason, hint = os.strerror(number), _HINTS.get(number, "")
-    return TransferError(f"failed to {action}: {reason[:1].lower()}{reason[1:]}", hint=hint)
 
 
 def _make_directories(path: str) -> None:

@@ -20,7 +20,8 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb.filesync_pb2 import BytesMessage
 from buildctl.errors import Code, ProtocolError, ServiceError, TransferError
-from buildctl.fsutil.diskwriter import write_all, write_failure
+from buildctl.fsutil.diskwriter import write_all
+from buildctl.fsutil.failure import write_failure
 from buildctl.fsutil.receive import Mode, receive
 from buildctl.fsutil.worker import Worker
 from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
