@@ -18,8 +18,9 @@ from buildctl.errors import ConnectError
 from buildctl.transport.stream import Dial, connection_error
 from buildctl.transport.tls import TLSFiles
 
-_PROBE_TIMEOUT = 3.5
+_PROBE_TIMEOUT = 2.5
 _GREETING_TIMEOUT = 1.0
+_ALERT_TIMEOUT = 0.3
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and an empty SETTINGS
 _PING = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 _HANDSHAKE = "transport: authentication handshake failed: "
@@ -85,8 +86,10 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
     context = tls.context()
     if not http1:
         context.set_alpn_protocols(["h2"])
+    shaken = False
     try:
         async with _opened(dial, context, server_name) as (reader, writer, _):
+            shaken = True
             if http1:
                 return None
             if writer.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
@@ -94,13 +97,19 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
                     f"{_HANDSHAKE}credentials: cannot check peer: missing selected ALPN property",
                     "what listens there does not offer HTTP/2, so it is no BuildKit",
                 )
-            greeting = await _read_greeting(reader, writer, b"")
+            # An alert about this side's certificate comes after the handshake (TLS 1.3). Writing to a peer
+            # that has closed already would have the alert dropped with the connection; so listen first.
+            answer = b""
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ALERT_TIMEOUT):
+                    answer = await reader.read(512)
+            greeting = await _read_greeting(reader, writer, answer)
             return None if greeting is _Greeting.HTTP2 else _unwilling(greeting)
     except ssl.SSLCertVerificationError as error:
         return await _distrust(dial, tls, server_name, error.verify_code)
     except ssl.SSLError as error:
         if alert := _ALERTS.get(error.reason or ""):
-            place = _BAD_PREFACE if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED" else _HANDSHAKE
+            place = _BAD_PREFACE if shaken else _HANDSHAKE
             return connection_error(f"{place}remote error: tls: {alert}", _certificate_hint(tls))
         problem = "tls: first record does not look like a TLS handshake"
     except OSError:

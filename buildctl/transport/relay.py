@@ -52,9 +52,15 @@ class Relay:
             client, _ = listener.accept()
         except OSError:  # it went away before its turn
             return
+        client.setblocking(False)
         task = asyncio.get_running_loop().create_task(self._carry(client))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+        def forget(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            client.close()  # here, for a task that is cancelled before it begins closes nothing
+
+        task.add_done_callback(forget)
 
     async def aclose(self) -> None:
         """Close every stream."""
@@ -64,19 +70,17 @@ class Relay:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _carry(self, client: socket.socket) -> None:
-        with client:
-            client.setblocking(False)
-            try:
-                stream = await self._dial()
-            except ConnectError as error:
-                self.failure = error
-                return
-            self.failure = None
-            try:
-                await _copy_both_ways(client, stream)
-                self.failure = await stream.why_ended()
-            finally:
-                await stream.aclose()
+        try:
+            stream = await self._dial()
+        except ConnectError as error:
+            self.failure = error
+            return
+        self.failure = None
+        try:
+            await _copy_both_ways(client, stream)
+            self.failure = await stream.why_ended()
+        finally:
+            await stream.aclose()
 
 
 @contextlib.asynccontextmanager
@@ -194,9 +198,8 @@ class _Pump:
 
     def close(self) -> None:
         """Forget both sockets; they are about to be closed."""
-        if not self.ended.done():
-            self.ended.cancel()
-            self._unregister()
+        self._unregister()  # also where `ended` is cancelled already: a cancelled gather() does that itself
+        self.ended.cancel()
         self._store.close()
 
     def _unregister(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from pathlib import Path
 
 from buildctl.errors import ConnectError, UsageError
 from buildctl.model.address import TLSOptions
@@ -29,7 +28,7 @@ class TLSFiles:
     def context(self, *, verify: bool = True) -> ssl.SSLContext:
         """A client context that trusts the given authority alone."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(cadata=self.ca.decode("utf-8", "replace"))
+        context.load_verify_locations(cadata=self.ca.decode("ascii", "ignore"))
         if self.cert:
             context.load_cert_chain(self.cert_path, self.key_path, password="")
         if not verify:
@@ -76,16 +75,18 @@ def _one_of(directory: str, names: tuple[str, str]) -> str:
 
 def _read(what: str, path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
-        raise ConnectError(f"{what}: open {path}: {_reason(error)}") from None
+        verb = "read" if isinstance(error, IsADirectoryError) else "open"  # Go opens folders
+        raise ConnectError(f"{what}: {verb} {path}: {_reason(error)}") from None
 
 
 def _check(files: TLSFiles) -> None:
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if files.ca:
-            context.load_verify_locations(cadata=files.ca.decode("utf-8", "replace"))
+            context.load_verify_locations(cadata=files.ca.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError):
         raise ConnectError(
             "failed to append ca certs", hint="the authority's file holds no PEM certificate"
@@ -109,7 +110,7 @@ def _check(files: TLSFiles) -> None:
 def _pair_problem(error: Exception) -> str:
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return "private key does not match public key"
-    return "failed to find any PEM data, or to parse it, in certificate or key"
+    return "failed to find PEM data in certificate or key"
 
 
 def _reason(error: OSError) -> str:

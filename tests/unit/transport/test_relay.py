@@ -1,0 +1,162 @@
+"""The relay carries bytes between real sockets, unchanged and bounded, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import stat
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from buildctl.errors import ConnectError
+from buildctl.transport import relay as module
+from buildctl.transport.relay import Relay, open_relay
+from buildctl.transport.stream import ByteStream, dial_error
+
+
+@pytest.fixture(params=["pipe", "memory"], autouse=True)
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test, with what is under way kept by the kernel and kept by this process."""
+    if request.param == "pipe" and not hasattr(os, "splice"):
+        pytest.skip("splice(2) is Linux's")
+    monkeypatch.setattr(module, "_Store", {"pipe": module._Pipe, "memory": module._Memory}[request.param])
+    descriptors = len(os.listdir("/proc/self/fd"))
+    yield
+    assert len(os.listdir("/proc/self/fd")) <= descriptors + 3  # a loop of pytest's own may have come up
+
+
+@contextlib.asynccontextmanager
+async def relayed(
+    tmp_path: Path, early: bytes = b""
+) -> AsyncIterator[tuple[Relay, socket.socket, socket.socket]]:
+    """A relay, the client's socket, and the far end of what was dialled for it."""
+    loop = asyncio.get_running_loop()
+    near, far = socket.socketpair()
+    for sock in (near, far):
+        sock.setblocking(False)
+
+    async def dial() -> ByteStream:
+        return ByteStream(near, early)
+
+    async with open_relay(dial, {"TMPDIR": str(tmp_path)}) as relay:
+        with socket.socket(socket.AF_UNIX) as client, far, near:
+            client.setblocking(False)
+            await loop.sock_connect(client, relay.path)
+            yield relay, client, far
+
+
+async def receive_all(sock: socket.socket) -> bytes:
+    received = bytearray()
+    while chunk := await asyncio.get_running_loop().sock_recv(sock, 65536):
+        received += chunk
+    return bytes(received)
+
+
+async def test_both_ways_at_once_with_half_closes(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    out, back = random.Random(1).randbytes(3_000_001), random.Random(2).randbytes(2_000_003)
+
+    async def send(sock: socket.socket, data: bytes) -> None:
+        await loop.sock_sendall(sock, data)
+        sock.shutdown(socket.SHUT_WR)
+
+    async with relayed(tmp_path) as (_, client, far):
+        async with asyncio.timeout(20):
+            _, _, received_far, received_client = await asyncio.gather(
+                send(client, out), send(far, back), receive_all(far), receive_all(client)
+            )
+    assert received_far == out
+    assert received_client == back
+
+
+async def test_one_way_goes_on_after_the_other_ended(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with relayed(tmp_path) as (_, client, far):
+        client.shutdown(socket.SHUT_WR)
+        assert await receive_all(far) == b""
+        await loop.sock_sendall(far, b"still here")
+        far.shutdown(socket.SHUT_WR)
+        assert await receive_all(client) == b"still here"
+
+
+async def test_early_bytes_come_first(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with relayed(tmp_path, early=b"first ") as (_, client, far):
+        await loop.sock_sendall(far, b"then")
+        far.shutdown(socket.SHUT_WR)
+        assert await receive_all(client) == b"first then"
+
+
+async def test_a_reader_that_stops_stops_the_writer(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with relayed(tmp_path) as (_, client, far):
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 64 << 20:
+                async with asyncio.timeout(0.5):
+                    await loop.sock_sendall(client, bytes(65536))
+                sent += 65536
+        assert sent < 8 << 20
+        assert len(await asyncio.wait_for(loop.sock_recv(far, 1), 5)) == 1
+
+
+async def test_either_end_going_away_closes_the_other(tmp_path: Path) -> None:
+    async with relayed(tmp_path) as (_, client, far):
+        far.close()
+        async with asyncio.timeout(5):
+            assert await receive_all(client) == b""
+
+
+async def test_a_failed_dial_is_remembered_and_a_later_success_forgets_it(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    failure = dial_error("no way", "")
+    ends: list[socket.socket] = []
+
+    async def dial() -> ByteStream:
+        if not ends:
+            ends.extend(socket.socketpair())
+            raise failure
+        ends[0].setblocking(False)
+        return ByteStream(ends[0])
+
+    async with open_relay(dial, {"TMPDIR": str(tmp_path)}) as relay:
+        for expected in (failure, None):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, relay.path)
+                if expected is None:
+                    ends[1].close()
+                assert await asyncio.wait_for(loop.sock_recv(client, 1), 5) == b""
+            assert await relay.why_ended() is expected
+    assert isinstance(failure, ConnectError)
+    assert "no way" in failure.message
+
+
+async def test_the_folder_is_private_and_goes_away_even_when_cancelled(tmp_path: Path) -> None:
+    entered = asyncio.Event()
+    modes: list[int] = []
+
+    async def hold() -> None:
+        async with relayed(tmp_path) as (relay, _, _):
+            modes.append(stat.S_IMODE(os.stat(os.path.dirname(relay.path)).st_mode))
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(hold())
+    await entered.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert modes == [0o700]
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_too_deep_for_a_socket_is_not_used(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    async with relayed(deep) as (relay, _, _):
+        assert relay.path.startswith("/tmp/")
