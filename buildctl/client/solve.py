@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from buildctl._pb import control_pb2
@@ -18,7 +19,7 @@ from buildctl.client.details import solve_error
 from buildctl.client.gateway import has_gateway, run_gateway
 from buildctl.client.request import check, control_request, plain_request
 from buildctl.client.rpc import Caller
-from buildctl.errors import Code, RPCError, SolveError
+from buildctl.errors import BuildctlError, Code, RPCError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import (
     DirectoryDestination,
@@ -31,7 +32,7 @@ from buildctl.model.status import SolveStatus
 from buildctl.session.auth import CREDENTIALS_PATH, AnonymousAuth
 from buildctl.session.filesend import FileSend
 from buildctl.session.filesync import FileSync
-from buildctl.session.stream import Attachable
+from buildctl.session.stream import Attachable, Handler, ServerStream
 from buildctl.session.tunnel import Session
 
 StatusSink: TypeAlias = Callable[[SolveStatus], None]
@@ -84,6 +85,28 @@ def session_services(opt: SolveOpt, attachables: Sequence[Attachable] = ()) -> l
     return services
 
 
+@dataclass(frozen=True, slots=True)
+class _Noting:
+    """Attachable: another one, whose failures are noted: the daemon gives back their text only."""
+
+    service: Attachable
+    note: Callable[[BuildctlError], None]
+
+    @property
+    def methods(self) -> Mapping[str, Handler]:
+        return {path: self._noting(handler) for path, handler in self.service.methods.items()}
+
+    def _noting(self, handler: Handler) -> Handler:
+        async def handle(stream: ServerStream) -> None:
+            try:
+                await handler(stream)
+            except BuildctlError as error:
+                self.note(error)
+                raise
+
+        return handle
+
+
 class _Build:
     """A running build: one task for each of its calls."""
 
@@ -101,7 +124,9 @@ class _Build:
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
-        self._session = Session(session_services(opt, attachables), self._session_id)
+        services = [_Noting(one, self._note_hint) for one in session_services(opt, attachables)]
+        self._session = Session(services, self._session_id)
+        self._hint = ""  # of what failed here and so failed the build
         self._errors: list[Exception] = []  # in the order in which they happened
         self._exporter_response: Mapping[str, str] = {}
         self._frontend_metadata: Mapping[str, bytes] = {}
@@ -146,6 +171,9 @@ class _Build:
         except Exception as error:
             self._errors.append(error)
 
+    def _note_hint(self, error: BuildctlError) -> None:
+        self._hint = error.hint or self._hint
+
     async def _run_session(self) -> None:
         try:
             await self._session.run(self._caller.session(self._session.metadata))
@@ -161,7 +189,9 @@ class _Build:
             response = await self._caller.unary(SOLVE, request, prefix="failed to solve: ")
             self._exporter_response = dict(response.ExporterResponse)
         except RPCError as error:
-            raise solve_error(error) from error
+            failure = solve_error(error)
+            failure.hint = failure.hint or self._hint
+            raise failure from error
 
     async def _solve_ends_well(self) -> bool:
         """Give Solve time to end, for its account of a failure is better than those of the other calls."""

@@ -31,6 +31,7 @@ from buildctl.client.gateway import has_gateway
 from buildctl.client.rpc import Caller
 from buildctl.transport.channel import open_connection
 from tests.support.engines import Engine
+from tests.support.mounts import small_tmpfs
 
 pytestmark = pytest.mark.daemon
 
@@ -130,6 +131,17 @@ async def test_a_step_that_fails(engine: Engine, tmp_path: Path) -> None:
     if not engine.buildkit.startswith("0.8"):  # which does not say where
         (excerpt,) = caught.value.excerpts
         assert "   4 | >>> RUN echo said; exit 7\n" in format_excerpt(excerpt)
+
+
+async def test_a_full_disk_is_told_with_what_to_do(engine: Engine, tmp_path: Path) -> None:
+    folder = context(tmp_path / "context", engine)
+    with small_tmpfs(tmp_path / "small", 1 << 20) as small:
+        out = Export("tar", destination=FileDestination(str(small / "out.tar")))
+        async with client_of(engine) as client:
+            with pytest.raises(SolveError, match="no space left on device") as caught:
+                await client.solve(dockerfile(folder, [out]))
+        assert os.listdir(small) == []
+    assert caught.value.hint
 
 
 async def test_what_is_not_there_is_named(engine: Engine, tmp_path: Path) -> None:

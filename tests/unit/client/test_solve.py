@@ -229,11 +229,11 @@ async def test_cancelling_leaves_a_daemon_that_hangs_in_under_two_seconds(tmp_pa
         build.solving.set()
         while True:
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(3)
+                await asyncio.sleep(2.2)
                 return control_pb2.SolveResponse()
 
     async def session(request: bytes, context: Any) -> AsyncIterator[Message]:
-        await asyncio.sleep(3)
+        await asyncio.sleep(2.2)
         yield control_pb2.BytesMessage()
 
     build.answers |= {SOLVE: hang, SESSION: session, RETURN: hang}
