@@ -1,0 +1,100 @@
+"""A folder with everything in it goes into a build and comes back the same, as files and as a tar."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from buildctl import Client, SolveOpt, parse_address
+from buildctl.fsutil.send import SendSummary
+from buildctl.session.filesync import FileSync
+from tests.support import packages
+from tests.support.engines import Engine
+from tests.support.program import run
+from tests.support.tree import Entry, describe, describe_tar, make_tree
+
+pytestmark = pytest.mark.daemon
+
+BUILD = ("build", "--frontend", "dockerfile.v0", "--progress", "plain")
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("context")
+    make_tree(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dockerfile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dockerfile")
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY . /tree/\n")
+    return folder
+
+
+def build(engine: Engine, context: Path, dockerfile: Path, output: str, cwd: Path) -> str:
+    ran = run(
+        *("--addr", f"docker://{engine.socket}", *BUILD),
+        *("--local", f"context={context}", "--local", f"dockerfile={dockerfile}", "--output", output),
+        cwd=cwd,
+    )
+    assert ran.exit == 0, ran.stderr
+    return ran.stderr
+
+
+def test_files(engine: Engine, context: Path, dockerfile: Path, tmp_path: Path) -> None:
+    build(engine, context, dockerfile, "type=local,dest=out", tmp_path)
+    expected, came_back = expected_of(engine, describe(context)), describe(tmp_path / "out" / "tree")
+    assert len(expected) >= 1_999
+    assert came_back.keys() == expected.keys()
+    assert {
+        name: (came_back[name], entry) for name, entry in expected.items() if came_back[name] != entry
+    } == {}
+
+
+def test_tar(engine: Engine, context: Path, dockerfile: Path, tmp_path: Path) -> None:
+    build(engine, context, dockerfile, "type=tar,dest=out.tar", tmp_path)
+    archived = describe_tar(tmp_path / "out.tar")
+    came_back = {
+        name.removeprefix("tree/"): _without_prefix(entry)
+        for name, entry in archived.items()
+        if name != "tree"
+    }
+    expected = expected_of(engine, describe(context))
+    expected = {name: _in_whole_seconds(entry) for name, entry in expected.items()}
+    assert came_back.keys() == expected.keys()
+    assert {
+        name: (came_back[name], entry) for name, entry in expected.items() if came_back[name] != entry
+    } == {}
+
+
+def expected_of(engine: Engine, tree: dict[str, Entry]) -> dict[str, Entry]:
+    """What COPY makes of the tree: all of it, but for BuildKit 0.8, which copies no fifo for any client."""
+    copies_fifos = engine.release is not packages.ENGINE_20
+    return {name: entry for name, entry in tree.items() if copies_fifos or entry.kind != "fifo"}
+
+
+def _without_prefix(entry: Entry) -> Entry:
+    return replace(entry, held=entry.held.removeprefix("tree/"))
+
+
+def _in_whole_seconds(entry: Entry) -> Entry:
+    """As Go's archive/tar writes times without a format that has fractions: rounded to the nearest second."""
+    return replace(entry, mtime_ns=(entry.mtime_ns + 500_000_000) // 1_000_000_000 * 1_000_000_000)
+
+
+async def test_a_second_build_sends_no_content(engine: Engine, context: Path, dockerfile: Path) -> None:
+    sent: dict[str, SendSummary] = {}
+    (context / "new-to-the-daemon").write_text(engine.release.name)
+    folders = {"context": str(context), "dockerfile": str(dockerfile)}
+    requested = []
+    for _ in range(2):
+        sync = FileSync(folders, on_progress=sent.__setitem__)
+        async with Client.connect(parse_address(f"docker://{engine.socket}")) as client:
+            await client.solve(SolveOpt(frontend="dockerfile.v0"), attachables=[sync])
+        assert sent["context"].entries >= 2_000
+        requested.append((sent["context"].requested, sent["context"].sent_bytes))
+    assert requested[0][0] >= 1
+    assert requested[1] == (0, 0)
