@@ -13,6 +13,7 @@ from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.diskwriter import DiskWriter, IncomingFile
+from tests.support.descriptors import descriptors_in
 from tests.support.fsutil_sender import Entry, directory, symlink, tree
 
 
@@ -210,16 +211,16 @@ def test_closing_removes_what_is_not_whole(writer: DiskWriter, out: Path) -> Non
 
 
 def test_directories_keep_few_open_and_close_all(tmp_path: Path) -> None:
-    before = len(os.listdir("/dev/fd"))
+    before = descriptors_in(tmp_path)
     for number in range(20):
         (tmp_path / f"d{number}" / "inner").mkdir(parents=True)
     directories = Directories(os.open(tmp_path, os.O_RDONLY), limit=4)
     for number in (*range(20), *range(20)):
         descriptor = directories.descriptor(b"d%d/inner" % number)
         assert os.path.samestat(os.fstat(descriptor), (tmp_path / f"d{number}" / "inner").stat())
-        assert len(os.listdir("/dev/fd")) <= before + 5
+        assert descriptors_in(tmp_path) <= before + 5
     assert os.path.samestat(os.fstat(directories.descriptor(b"")), tmp_path.stat())
     with pytest.raises(FileNotFoundError):
         directories.descriptor(b"d1/inner/missing")
     directories.close()
-    assert len(os.listdir("/dev/fd")) == before
+    assert descriptors_in(tmp_path) == before

@@ -13,6 +13,7 @@ from buildctl.errors import BuildctlError, ProtocolError, TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.diskwriter import DiskWriter
 from buildctl.fsutil.receive import Mode, Receiver, ReceiveSummary, receive
+from tests.support.descriptors import descriptors_in
 from tests.support.fsutil_sender import (
     END_OF_LIST,
     FIN,
@@ -160,25 +161,25 @@ class TestTree:
     async def test_a_thousand_files_at_once_need_few_descriptors(self, tmp_path: Path) -> None:
         files = [Entry(f"f{number:04d}") for number in range(1000)]
         receiver = Receiver(DiskWriter(str(tmp_path), max_open_files=10))
-        before = len(os.listdir("/dev/fd"))
+        before = descriptors_in(tmp_path)
         receiver.open()
         receiver.receive_messages([stat_packet(file) for file in files])
         for part in (b"a", b"b", b"c"):
             receiver.receive_messages([data_packet(number, part) for number in range(1000)])
-            assert len(os.listdir("/dev/fd")) <= before + 12
+            assert descriptors_in(tmp_path) <= before + 12
         receiver.receive_messages([data_packet(number) for number in range(1000)])
         assert receiver.receive_messages([END_OF_LIST]) == [FIN]
         assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"abc"}
-        assert len(os.listdir("/dev/fd")) == before
+        assert descriptors_in(tmp_path) == before
 
     async def test_a_deep_tree_needs_few_descriptors(self, tmp_path: Path) -> None:
         paths = ["/".join("d" * depth) for depth in range(1, 300)]
         entries = [directory(path) for path in paths] + [Entry(paths[-1] + "/file", content=b"deep")]
-        before = len(os.listdir("/dev/fd"))
+        before = descriptors_in(tmp_path)
         receiver = Receiver(DiskWriter(str(tmp_path)))
         receiver.open()
         receiver.receive_messages([stat_packet(entry) for entry in entries])
-        assert len(os.listdir("/dev/fd")) < before + 70
+        assert descriptors_in(tmp_path) < before + 70
         receiver.receive_messages([data_packet(299, b"deep"), data_packet(299), END_OF_LIST])
         assert tree(tmp_path) == expected(entries)
 

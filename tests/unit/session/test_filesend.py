@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat as st
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -249,7 +250,7 @@ class TestStdout:
 
     async def test_a_reader_that_does_not_read_holds_back_the_daemon_and_not_a_cancellation(self) -> None:
         reading, writing = os.pipe()
-        with open(reading, "rb"), open(writing, "wb", buffering=0) as writer:
+        with open(reading, "rb") as reader, open(writing, "wb", buffering=0) as writer:
             server, client = stream_pair(limit=100_000)
             serving = asyncio.create_task(call(service(StdoutDestination(), stdout=writer.fileno()), server))
             sending = asyncio.create_task(send_bytes(client, CONTENT))
@@ -261,6 +262,10 @@ class TestStdout:
                 await serving
             assert asyncio.get_running_loop().time() - started < 1.5
             sending.cancel()
+            reader.close()
+            async with asyncio.timeout(10):  # the descriptor is the worker's until its write has failed
+                while any(thread.name == "export" for thread in threading.enumerate()):
+                    await asyncio.sleep(0.005)
 
 
 async def until_there(folder: Path, prefix: str) -> None:
