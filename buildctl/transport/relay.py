@@ -198,7 +198,8 @@ class _Pump:
 
     def close(self) -> None:
         """Forget both sockets; they are about to be closed."""
-        self._unregister()  # also where `ended` is cancelled already: a cancelled gather() does that itself
+        with contextlib.suppress(ValueError):  # of a socket that is closed already
+            self._unregister()  # `ended` may be cancelled and the callback still there
         self.ended.cancel()
         self._store.close()
 
@@ -241,6 +242,8 @@ class _Pump:
 
     def _finish(self, error: OSError | None) -> None:
         self._unregister()
+        if self.ended.cancelled():  # by a gather() that is being cancelled and has not come to close() yet
+            return
         if error is None:
             try:
                 self._sink.shutdown(socket.SHUT_WR)
