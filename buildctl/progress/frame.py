@@ -1,0 +1,250 @@
+"""What the terminal should look like: a pure function of a build's tree, the time and the window's size.
+
+A head row, then the tree, folded until it fits (`fold`), then the rows left over given to the logs of what
+runs. No row is wider than the window and there is always one row less than it has, for the cursor.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from buildctl.model.bytesize import format_bytes
+from buildctl.progress.fold import (
+    ErrorRow,
+    Fold,
+    FoldedRow,
+    LogRow,
+    Row,
+    StageRow,
+    StatusRow,
+    StepRow,
+    WarningRow,
+    fold,
+    size,
+    unfold,
+)
+from buildctl.progress.line import Line, Measure, Role, Span, width_of
+from buildctl.progress.row import ASCII, UNICODE, Painter, format_elapsed, plural
+from buildctl.progress.survey import OVER, BranchSurvey, State, Survey
+from buildctl.progress.tree import Step
+from buildctl.progress.vt import tail
+
+_FINAL_ROWS = 1000
+"""Rows of the last frame, from which on finished stages are folded even there."""
+_LONG_NS = 1_000_000_000
+"""Before that, being the longest is no news."""
+_LOG_BYTES = 16 << 10
+"""Read of a log for one frame, at most: some thousand cells are all that can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How frames are drawn."""
+
+    measure: Measure
+    glyphs: bool = True
+    ascii_only: bool = False
+    log_lines: int = 6
+
+
+def frame(survey: Survey, now_ns: int, width: int, height: int, look: Look) -> list[Line]:
+    """The picture in a window of `width` by `height` while the build runs; at most `height` - 1 lines."""
+    if height < 2 or width < 1:
+        return []
+    painter = _painter(now_ns, width, look)
+    lines = [_head(painter, survey)]
+    room = height - 2
+    # The same as long as anything is to come, whatever runs now: the picture is to be calm.
+    unfinished = survey.counts[State.RUNNING] + survey.counts[State.QUEUED]
+    reserve = min(2 * look.log_lines, room // 3) if unfinished else 0
+    rows = fold(survey.branches, room, reserve)
+    logs = _share_out(painter, rows, room - size(rows), look)
+    for row in rows:
+        if isinstance(row, LogRow):
+            lines += logs.get(row.step, ())
+        else:
+            lines.append(_draw(painter, row))
+    return lines
+
+
+def final_frame(survey: Survey, now_ns: int, width: int, look: Look) -> list[Line]:
+    """The picture that stays when the build is over: the whole tree, however many rows it takes."""
+    painter = _painter(now_ns, max(width, 1), look)
+    rows = unfold(survey.branches, Fold(details=True, stages=False, queued=0), _FINAL_ROWS)
+    if rows is None:
+        rows = unfold(survey.branches, Fold(queued=0), sys.maxsize) or []
+    head = _final_head(painter, survey)
+    return [head, *(_draw(painter, row, ended=True) for row in rows if not isinstance(row, LogRow))]
+
+
+def _painter(now_ns: int, width: int, look: Look) -> Painter:
+    return Painter(width, now_ns, look.measure, UNICODE if look.glyphs else ASCII, look.ascii_only)
+
+
+def _share_out(painter: Painter, rows: Sequence[Row], spare: int, look: Look) -> dict[Step, list[Line]]:
+    """Give rows to logs: some to each, then what is left to the steps that print most."""
+    wanting = sorted(
+        (row for row in rows if isinstance(row, LogRow)), key=lambda row: -row.step.vertex.log.total_bytes
+    )
+    shown: dict[Step, list[Line]] = {}
+    if not wanting or spare <= 0:
+        return shown
+    each = max(1, min(look.log_lines, spare // len(wanting)))
+    for row in wanting[:spare]:
+        shown[row.step] = _log(painter, row, min(each, spare))
+        spare -= len(shown[row.step])
+    for row in wanting:
+        had = len(shown.get(row.step, ()))
+        if spare > 0 and had == each:
+            shown[row.step] = _log(painter, row, had + spare)
+            spare -= len(shown[row.step]) - had
+    return shown
+
+
+def _log(painter: Painter, row: LogRow, count: int) -> list[Line]:
+    columns = painter.log_columns(row.depth)
+    log = row.step.vertex.log
+    data = log.tail(min(_LOG_BYTES, count * (4 * columns + 64)))
+    if len(data) < log.total_bytes:
+        data = data.partition(b"\n")[2] or data  # the first line may lack its beginning
+    lines = tail(
+        data, count, columns, painter.measure, painter.glyphs.ellipsis, ascii_only=painter.ascii_only
+    )
+    return [painter.log(line, row.depth) for line in lines]
+
+
+def _draw(painter: Painter, row: Row, *, ended: bool = False) -> Line:
+    match row:
+        case StageRow():
+            return _stage(painter, row.survey, row.folded, ended)
+        case StepRow():
+            return _step(painter, row)
+        case StatusRow():
+            return painter.status(row.status, row.depth)
+        case WarningRow():
+            text = row.warning.short.decode(errors="replace")
+            return painter.text("WARN: " + painter.safe(text), Role.WARNING, row.depth)
+        case ErrorRow():
+            return painter.text(painter.error(row.step.vertex.error, row.depth), Role.ERROR, row.depth)
+        case FoldedRow():
+            return _folded(painter, row, ended)
+        case LogRow():
+            return ()
+
+
+def _stage(painter: Painter, branch: BranchSurvey, folded: bool, ended: bool) -> Line:
+    state = branch.state
+    mark = painter.mark(state)
+    if not folded and state is State.RUNNING:
+        mark = Span(painter.glyphs.stage, Role.RUN)
+    cached = branch.counts[State.CACHED]
+    parts = [f"{branch.over}/{plural(len(branch.steps), 'step')}"]
+    if cached and state is not State.CACHED:
+        parts.append(f"{cached} cached")
+    if ended and state is State.QUEUED:
+        parts = ["not run"]
+    left = [mark, Span(" "), Span(branch.branch.name, Role.STAGE), Span("  " + ", ".join(parts), Role.FAINT)]
+    if state is State.QUEUED:
+        left[2] = Span(branch.branch.name, Role.FAINT)
+        return painter.justified(left, [])
+    return painter.justified(left, _time(painter, state, branch.duration_ns(painter.now_ns)))
+
+
+def _time(painter: Painter, state: State, duration_ns: int) -> list[Span]:
+    if state is State.CACHED:
+        return [Span("cached", Role.CACHED)]
+    return [Span(format_elapsed(duration_ns), Role.PLAIN if state is State.RUNNING else Role.FAINT)]
+
+
+def _step(painter: Painter, row: StepRow) -> Line:
+    vertex, name, state = row.step.vertex, row.step.name, row.state
+    left = [painter.indent(row.depth), painter.mark(state), Span(" ")]
+    if row.stage and name.stage:
+        left += [Span(name.stage, Role.FAINT if state is State.QUEUED else Role.STAGE), Span(" ")]
+    left.append(Span(name.label, Role.FAINT if state is State.QUEUED else Role.PLAIN))
+    if state is State.QUEUED:
+        return painter.justified(left, [])
+    right: list[Span] = []
+    if state is State.CANCELED and painter.width >= 30:
+        right += [Span("canceled  ", Role.CANCEL)]
+    if row.warnings and painter.width >= 50:
+        right.append(Span(plural(row.warnings, "warning") + "  ", Role.WARNING))
+    moved = sum(status.current for status in vertex.statuses.values())
+    if moved > 0 and painter.width >= 50 and (state in OVER or row.status is not None):
+        right.append(Span(format_bytes(moved) + "  ", Role.FAINT if state in OVER else Role.PLAIN))
+    if painter.width >= 30 or state not in OVER:
+        right += _time(painter, state, vertex.duration_ns(painter.now_ns))
+    return painter.justified(left, right)
+
+
+def _folded(painter: Painter, row: FoldedRow, ended: bool) -> Line:
+    steps = plural(row.steps, "step")
+    if row.stages:
+        steps = f"{plural(row.stages, 'stage')}, {steps}"
+    if row.cached:
+        steps += f", {row.cached} cached"
+    if row.state is State.DONE:
+        left = [painter.indent(row.depth), painter.mark(State.DONE), Span(" " + steps, Role.FAINT)]
+        return painter.justified(left, [])
+    word = {State.RUNNING: " running", State.FAILED: " failed"}.get(
+        row.state, " not run" if ended else " queued"
+    )
+    text = f"{painter.glyphs.ellipsis} {row.steps} more{word}" if not row.stages else steps + word
+    mark = [] if not row.stages else [painter.mark(row.state), Span(" ")]
+    return painter.justified([painter.indent(row.depth), *mark, Span(text, Role.FAINT)], [])
+
+
+def _head(painter: Painter, survey: Survey) -> Line:
+    """The totals; then, as there is room, how far it is, what went wrong, and the longest running step."""
+    left = [_title(painter, survey)]
+    if survey.total and painter.width >= 60:
+        done = survey.completed + sum(_fraction(step) for step in survey.running)
+        fraction = min(done / survey.total, 1.0)
+        left += [Span(" "), *painter.bar(fraction, min(painter.width // 4, 40)), Span(f" {fraction:.0%}")]
+    if failed := survey.counts[State.FAILED]:
+        left.append(Span(f"  {failed} failed", Role.ERROR))
+    left += _warnings(survey)
+    longest = _longest(painter, survey)
+    room = painter.width - width_of(left, painter.measure) - 2
+    return painter.justified(left, longest if width_of(longest, painter.measure) <= room else [])
+
+
+def _title(painter: Painter, survey: Survey) -> Span:
+    elapsed = 0 if survey.start_ns is None else painter.now_ns - survey.start_ns
+    building = "Building " if painter.width >= 30 else ""
+    title = f"[+] {building}{format_elapsed(elapsed)} ({survey.completed}/{survey.total})"
+    return Span(title, Role.HEAD)
+
+
+def _warnings(survey: Survey) -> list[Span]:
+    return [Span("  " + plural(survey.warnings, "warning"), Role.WARNING)] if survey.warnings else []
+
+
+def _longest(painter: Painter, survey: Survey) -> list[Span]:
+    """Which step has run longest; where it stands in its stage is enough to find it in the tree."""
+    if not survey.running:
+        return []
+    duration_ns, name = max((step.vertex.duration_ns(painter.now_ns), step.name) for step in survey.running)
+    if duration_ns < _LONG_NS:
+        return []
+    label = name.label.split()[0] if name.number else name.label
+    label = painter.label(f"{name.stage} {label}".strip(), painter.width // 4)
+    return [Span(f"longest: {label} ", Role.FAINT), Span(format_elapsed(duration_ns))]
+
+
+def _fraction(step: Step) -> float:
+    """How much of a running step is done, where its counters have totals."""
+    counted = [status for status in step.vertex.statuses.values() if status.total > 0]
+    total = sum(status.total for status in counted)
+    return min(max(sum(status.current for status in counted) / total, 0.0), 1.0) if total else 0.0
+
+
+def _final_head(painter: Painter, survey: Survey) -> Line:
+    outcome = Span(" FINISHED", Role.DONE)
+    if survey.counts[State.FAILED]:
+        outcome = Span(" FAILED", Role.ERROR)
+    elif survey.counts[State.CANCELED]:
+        outcome = Span(" CANCELED", Role.CANCEL)
+    return painter.justified([_title(painter, survey), outcome, *_warnings(survey)], [])
