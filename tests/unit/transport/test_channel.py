@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -137,9 +138,7 @@ class Authority:
     folder: Path
     ca: trustme.CA
 
-    def server(
-        self, *names: str, client_ca: trustme.CA | None = None, **when: datetime.datetime
-    ) -> ssl.SSLContext:
+    def server(self, *names: str, client_ca: trustme.CA | None = None, **when: Any) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ca.issue_cert(*names, **when).configure_cert(context)
         context.set_alpn_protocols(["h2"])

@@ -8,7 +8,7 @@ import os
 import random
 import socket
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +20,11 @@ from buildctl.transport.stream import ByteStream, dial_error
 
 
 @pytest.fixture(params=["pipe", "memory"], autouse=True)
-def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test, with what is under way kept by the kernel and kept by this process."""
     if request.param == "pipe" and not hasattr(os, "splice"):
         pytest.skip("splice(2) is Linux's")
     monkeypatch.setattr(module, "_Store", {"pipe": module._Pipe, "memory": module._Memory}[request.param])
-    descriptors = len(os.listdir("/proc/self/fd"))
-    yield
-    assert len(os.listdir("/proc/self/fd")) <= descriptors + 3  # a loop of pytest's own may have come up
 
 
 @contextlib.asynccontextmanager
@@ -36,6 +33,7 @@ async def relayed(
 ) -> AsyncIterator[tuple[Relay, socket.socket, socket.socket]]:
     """A relay, the client's socket, and the far end of what was dialled for it."""
     loop = asyncio.get_running_loop()
+    descriptors = len(os.listdir("/proc/self/fd"))
     near, far = socket.socketpair()
     for sock in (near, far):
         sock.setblocking(False)
@@ -43,11 +41,13 @@ async def relayed(
     async def dial() -> ByteStream:
         return ByteStream(near, early)
 
-    async with open_relay(dial, {"TMPDIR": str(tmp_path)}) as relay:
-        with socket.socket(socket.AF_UNIX) as client, far, near:
-            client.setblocking(False)
-            await loop.sock_connect(client, relay.path)
-            yield relay, client, far
+    with near:
+        async with open_relay(dial, {"TMPDIR": str(tmp_path)}) as relay:
+            with socket.socket(socket.AF_UNIX) as client, far:
+                client.setblocking(False)
+                await loop.sock_connect(client, relay.path)
+                yield relay, client, far
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 async def receive_all(sock: socket.socket) -> bytes:
