@@ -1,0 +1,219 @@
+"""Sends a tree: the stats of all entries, and the content of every file that is asked for meanwhile.
+
+fsutil's send.go is the protocol's description. Walking and reading block, so they run in threads of their own
+and hand over whole batches of encoded packets; a hop for each packet would cost more than the work. One batch
+is made while the one before it is sent, which also bounds what is held.
+
+Unlike the reference, which sends an empty file in place of one that it cannot open, any file that cannot be
+sent as it was announced ends the transfer with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+
+from buildctl._pb.fsutil_pb2 import Packet
+from buildctl.errors import BuildctlError, ProtocolError, TransferError
+from buildctl.fsutil import content, followpaths
+from buildctl.fsutil.content import Requested
+from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.filter import Filter
+from buildctl.fsutil.listing import Listing
+from buildctl.fsutil.receive import ReceiveMessages, SendMessages
+from buildctl.fsutil.walk import failure, walk
+from buildctl.fsutil.worker import Worker
+
+_READERS = 2
+_FAREWELL_SECONDS = 1.0
+"""How long a receiver that does not read may delay a failure."""
+
+_FIN = Packet(type=Packet.PACKET_FIN).SerializeToString()
+
+
+@dataclass(frozen=True, slots=True)
+class SendSummary:
+    """How far a transfer has come."""
+
+    entries: int = 0
+    """Paths announced."""
+    files: int = 0
+    """Files that the receiver asked for: the ones it does not have yet."""
+    content_bytes: int = 0
+    """What is in them."""
+
+
+async def send(
+    receive_messages: ReceiveMessages,
+    send_messages: SendMessages,
+    root: str,
+    *,
+    includes: Sequence[str] = (),
+    excludes: Sequence[str] = (),
+    follow_paths: Sequence[str] = (),
+    on_progress: Callable[[SendSummary], None] | None = None,
+) -> SendSummary:
+    """Send the directory `root`, returning when the receiver has all it wants.
+
+    Patterns select what is sent (`filter`, `followpaths`); owners become 0. Raises `TransferError` where the
+    disk or the receiver gives up, and `ProtocolError` where the receiver breaks the rules; it is told.
+    """
+    sender = _Sender(receive_messages, send_messages, os.fsencode(root), on_progress)
+    return await sender.run(lambda directories: _filter(includes, excludes, follow_paths, directories))
+
+
+def _filter(
+    includes: Sequence[str], excludes: Sequence[str], follow_paths: Sequence[str], root: Directories
+) -> Filter:
+    return Filter(followpaths.include_patterns(includes, follow_paths, root), excludes)
+
+
+class _Sender:
+    def __init__(
+        self,
+        receive_messages: ReceiveMessages,
+        send_messages: SendMessages,
+        root: bytes,
+        on_progress: Callable[[SendSummary], None] | None,
+    ) -> None:
+        self._receive_messages = receive_messages
+        self._send_messages = send_messages
+        self._root = root
+        self._on_progress = on_progress
+        self._listing = Listing()
+        self._requests: deque[Requested] = deque()
+        self._has_requests = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._files = self._content_bytes = 0
+
+    async def run(self, make_filter: Callable[[Directories], Filter]) -> SendSummary:
+        receiving = asyncio.create_task(self._receive())
+        tasks = [receiving, asyncio.create_task(self._announce(make_filter))]
+        tasks += [asyncio.create_task(self._send_content()) for _ in range(_READERS)]
+        try:
+            pending = set(tasks)
+            while not receiving.done():
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            await self._send([_FIN])
+        except Exception as error:
+            await self._stop(tasks)
+            await self._tell(error)
+            raise
+        finally:
+            await self._stop(tasks)
+        return self._summary()
+
+    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _announce(self, make_filter: Callable[[Directories], Filter]) -> None:
+        def batches() -> Generator[list[bytes]]:
+            root = _open(self._root)
+            try:
+                yield from self._listing.announce(walk(root, self._root, make_filter(root)))
+            finally:
+                root.close()
+
+        worker = Worker("context-walk")
+        try:
+            await self._relay(batches(), worker)
+        finally:
+            worker.close()
+
+    async def _send_content(self) -> None:
+        worker = Worker("context-read")
+        root: Directories | None = None
+        try:
+            while True:
+                files = await self._next_files()
+                if root is None:
+                    root = await worker.run(_open, self._root)
+                await self._relay(content.packets(files, root, self._root), worker)
+        finally:
+            if root is not None:
+                worker.run(root.close)
+            worker.close()
+
+    async def _next_files(self) -> list[Requested]:
+        """As many requested files as make a batch."""
+        while not self._requests:
+            self._has_requests.clear()
+            await self._has_requests.wait()
+        files = []
+        weight = 0
+        while self._requests and weight < content.BATCH_BYTES:
+            file = self._requests.popleft()
+            files.append(file)
+            weight += file.size + content.FILE_WEIGHT
+        return files
+
+    async def _relay(self, batches: Generator[list[bytes]], worker: Worker) -> None:
+        """Send what comes out of `batches`, which is made one batch ahead and in its worker."""
+        ahead = worker.run(next, batches, None)
+        try:
+            while (batch := await ahead) is not None:
+                ahead = worker.run(next, batches, None)
+                await self._send(batch)
+        finally:
+            ahead.add_done_callback(_heard)
+            worker.run(batches.close)
+
+    async def _receive(self) -> None:
+        """Take requests until the receiver has all it wants."""
+        while messages := await self._receive_messages():
+            for message in messages:
+                try:
+                    packet = Packet.FromString(message)
+                except DecodeError as error:
+                    raise ProtocolError(f"broken file transfer packet: {error}") from error
+                match packet.type:
+                    case Packet.PACKET_REQ:
+                        requested = self._listing.take(packet.ID)
+                        self._requests.append(requested)
+                        self._files += 1
+                        self._content_bytes += requested.size
+                    case Packet.PACKET_FIN:
+                        return
+                    case Packet.PACKET_ERR:
+                        text = packet.data.decode("utf-8", "backslashreplace")
+                        raise TransferError(f"error from receiver: {text}")
+            self._has_requests.set()
+        raise ProtocolError("file transfer ended before the receiver had everything")
+
+    async def _send(self, batch: list[bytes]) -> None:
+        async with self._sending:
+            await self._send_messages(batch)
+        if self._on_progress:
+            self._on_progress(self._summary())
+
+    def _summary(self) -> SendSummary:
+        return SendSummary(len(self._listing), self._files, self._content_bytes)
+
+    async def _tell(self, error: Exception) -> None:
+        packet = Packet(type=Packet.PACKET_ERR, data=str(error).encode("utf-8", "backslashreplace"))
+        with suppress(BuildctlError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await self._send([packet.SerializeToString()])
+
+
+def _heard(result: asyncio.Future[list[bytes] | None]) -> None:
+    """Let the failure of a batch that nobody waits for any more be forgotten."""
+    if not result.cancelled():
+        result.exception()
+
+
+def _open(root: bytes) -> Directories:
+    try:
+        return Directories(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    except OSError as error:
+        raise failure("open", root, error, hint="Name a folder that exists and can be read.") from error

@@ -1,0 +1,199 @@
+"""The entries of a tree in the order of file transfer: depth first, names by their bytes, folders before what
+is in them (fsutil's fs.go, stat.go and filter.go).
+
+Every folder is opened by its name in its parent and never through a link, so that nothing outside the root is
+seen however the tree changes meanwhile. What vanishes during the walk is left out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as st
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, NoReturn
+
+from buildctl.errors import TransferError
+from buildctl.fsutil import filemode, glob, xattrs
+from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.filter import Filter, Scope
+
+_GONE = (FileNotFoundError, NotADirectoryError)
+_NO_XATTRS: Mapping[bytes, bytes] = {}
+
+
+class Entry(NamedTuple):
+    """What is said of one path before its content."""
+
+    path: bytes
+    mode: int
+    """Go's FileMode; a socket passes for an empty regular file."""
+    size: int
+    mtime_ns: int
+    linkname: bytes = b""
+    """Where a symbolic link points, or the path that a hard link was first seen at."""
+    device: int = 0
+    xattrs: Mapping[bytes, bytes] = _NO_XATTRS
+
+
+class _Folder:
+    """A folder that is being walked."""
+
+    __slots__ = ("folders", "names", "path", "scope", "unsent")
+
+    def __init__(self, path: bytes, scope: Scope, unsent: bool) -> None:
+        self.path = path
+        self.scope = scope
+        self.unsent = unsent  # it was dropped, and nothing below it has been kept so far
+        self.names: Iterator[bytes] = iter(())
+        self.folders: set[bytes] = set()
+
+
+def walk(root: Directories, root_path: bytes, choose: Filter) -> Iterator[Entry]:
+    """All entries that a filter keeps, and the folders they are in. Raises `TransferError`.
+
+    `root_path` names the root in errors, and is a shorter way for the kernel to extended attributes.
+    """
+    return _Walk(root, root_path, choose).entries()
+
+
+def failure(action: str, path: bytes, error: OSError, *, hint: str = "") -> TransferError:
+    """What the kernel refused, in the words of Go's os.PathError, and what to do."""
+    hint = hint or _HINTS.get(error.errno or 0, "")
+    reason = (error.strerror or str(error)).lower()
+    return TransferError(f"{action} {path.decode('utf-8', 'backslashreplace')}: {reason}", hint=hint)
+
+
+_HINTS = {
+    errno.EACCES: "Make it readable, or exclude it in .dockerignore.",
+    errno.EPERM: "Make it readable, or exclude it in .dockerignore.",
+    errno.ENOENT: "It was there a moment ago: build again once nothing else changes it.",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n).",
+    errno.EIO: "The disk could not read it: check the file system.",
+}
+
+
+class _Walk:
+    def __init__(self, root: Directories, root_path: bytes, choose: Filter) -> None:
+        self._root = root
+        self._root_path = root_path
+        self._filter = choose
+        self._first_names: dict[tuple[int, int], bytes] = {}
+
+    def entries(self) -> Iterator[Entry]:
+        choose = self._filter
+        keeps_all = choose.keeps_all
+        stack = [self._opened(_Folder(b"", choose.root, False))]
+        while stack:
+            parent = stack[-1]
+            descriptor = self._descriptor(parent)
+            for name in parent.names:
+                path = b"%b/%b" % (parent.path, name) if parent.path else name
+                is_folder = name in parent.folders
+                kept = walked = True
+                scope = parent.scope
+                if not keeps_all:
+                    text = glob.decode(path)
+                    if is_folder:
+                        kept, walked, scope = choose.folder(text, scope)
+                    else:
+                        kept = choose.keeps(text, scope)
+                if kept:
+                    try:
+                        entry = self._entry(descriptor, name, path)
+                    except _GONE:
+                        continue
+                    except OSError as error:
+                        self._fail("lstat", path, error)
+                    if parent.unsent:
+                        yield from self._unsent(stack)
+                        descriptor = self._descriptor(parent)
+                    yield entry
+                if is_folder and walked:
+                    stack.append(self._opened(_Folder(path, scope, not kept)))
+                    break
+            else:
+                stack.pop()
+
+    def _descriptor(self, folder: _Folder) -> int:
+        try:
+            return self._root.descriptor(folder.path)
+        except _GONE:
+            folder.names = iter(())
+            return -1
+        except OSError as error:
+            self._fail("open", folder.path, error)
+
+    def _opened(self, folder: _Folder) -> _Folder:
+        """The folder with its names; none where it is gone, or was dropped and may not be read."""
+        try:
+            with os.scandir(self._root.descriptor(folder.path)) as found:
+                names = []
+                for entry in found:
+                    name = os.fsencode(entry.name)
+                    names.append(name)
+                    if entry.is_dir(follow_symlinks=False):
+                        folder.folders.add(name)
+        except _GONE:
+            return folder
+        except PermissionError as error:
+            if folder.unsent:
+                return folder
+            self._fail("open", folder.path, error)
+        except OSError as error:
+            self._fail("open", folder.path, error)
+        names.sort()
+        folder.names = iter(names)
+        return folder
+
+    def _unsent(self, stack: list[_Folder]) -> Iterator[Entry]:
+        for folder in stack:
+            if folder.unsent:
+                parent, _, name = folder.path.rpartition(b"/")
+                try:
+                    entry = self._entry(self._root.descriptor(parent), name, folder.path)
+                except OSError as error:
+                    self._fail("lstat", folder.path, error)
+                folder.unsent = False
+                yield entry
+
+    def _entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        attributes = self._xattrs(descriptor, name, path)
+        kind = st.S_IFMT(status.st_mode)
+        if kind == st.S_IFREG and status.st_nlink == 1:
+            return Entry(path, _MODES[status.st_mode], status.st_size, status.st_mtime_ns, b"", 0, attributes)
+        mode = filemode.from_st_mode(status.st_mode) & ~filemode.SOCKET
+        if kind == st.S_IFDIR:
+            return Entry(path, mode, 0, status.st_mtime_ns, b"", 0, attributes)
+        if kind == st.S_IFLNK:
+            target = os.readlink(name, dir_fd=descriptor)
+            return Entry(path, mode, status.st_size, status.st_mtime_ns, target, 0, attributes)
+        linkname = b""
+        if status.st_nlink > 1:
+            first = self._first_names.setdefault((status.st_dev, status.st_ino), path)
+            linkname = first if first != path else b""
+        device = status.st_rdev if kind in (st.S_IFBLK, st.S_IFCHR) else 0
+        return Entry(path, mode, status.st_size, status.st_mtime_ns, linkname, device, attributes)
+
+    def _xattrs(self, descriptor: int, name: bytes, path: bytes) -> Mapping[bytes, bytes]:
+        try:
+            return xattrs.read(descriptor, name, b"%b/%b" % (self._root_path, path))
+        except OSError as error:
+            if isinstance(error, _GONE):
+                raise
+            self._fail("failed to xattr", path, error)
+
+    def _fail(self, action: str, path: bytes, error: OSError) -> NoReturn:
+        raise failure(action, os.path.join(self._root_path, path), error) from error
+
+
+class _Modes(dict[int, int]):
+    """FileMode by st_mode: a tree has few different ones."""
+
+    def __missing__(self, mode: int) -> int:
+        self[mode] = filemode.from_st_mode(mode)
+        return self[mode]
+
+
+_MODES = _Modes()

@@ -1,0 +1,78 @@
+"""A receiver of file transfer that works as fsutil's does: it asks for files while stats still arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from buildctl._pb.fsutil_pb2 import Packet, Stat
+from buildctl.fsutil import filemode
+from tests.support.streams import MemoryStream
+
+FIN = Packet(type=Packet.PACKET_FIN).SerializeToString()
+
+
+class SenderError(Exception):
+    """The sender sent ERR."""
+
+
+@dataclass
+class Received:
+    """What a transfer brought."""
+
+    stats: list[Stat] = field(default_factory=list)
+    contents: dict[bytes, bytes] = field(default_factory=dict)
+    largest_packet: int = 0
+
+    @property
+    def paths(self) -> list[bytes]:
+        return [stat.path for stat in self.stats]
+
+    def stat(self, path: str) -> Stat:
+        return next(stat for stat in self.stats if stat.path == path.encode())
+
+
+def request(number: int) -> bytes:
+    return Packet(type=Packet.PACKET_REQ, ID=number).SerializeToString()
+
+
+def wants_all(stat: Stat) -> bool:
+    """What the daemon asks for the first time: every regular file that is no hard link."""
+    return filemode.is_regular(stat.mode) and not stat.linkname
+
+
+async def receive(stream: MemoryStream, wants: Callable[[Stat], bool] = wants_all) -> Received:
+    """Take a whole transfer. Raises `SenderError`."""
+    received = Received()
+    open_files: dict[int, bytearray] = {}
+    listed = False
+    while messages := await stream.receive_messages():
+        answers = []
+        for message in messages:
+            packet = Packet.FromString(message)
+            received.largest_packet = max(received.largest_packet, len(packet.data))
+            match packet.type:
+                case Packet.PACKET_STAT if packet.HasField("stat"):
+                    assert not listed
+                    if wants(packet.stat):
+                        number = len(received.stats)
+                        open_files[number] = bytearray()
+                        answers.append(request(number))
+                    received.stats.append(packet.stat)
+                case Packet.PACKET_STAT:
+                    listed = True
+                case Packet.PACKET_DATA if packet.data:
+                    open_files[packet.ID] += packet.data
+                case Packet.PACKET_DATA:
+                    path = received.stats[packet.ID].path
+                    received.contents[path] = bytes(open_files.pop(packet.ID))
+                case Packet.PACKET_ERR:
+                    raise SenderError(packet.data.decode())
+                case Packet.PACKET_FIN:
+                    assert listed
+                    assert not open_files
+                    return received
+        if listed and not open_files:
+            answers.append(FIN)
+        await stream.send_messages(answers)
+    raise EOFError
