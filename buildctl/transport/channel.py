@@ -145,7 +145,9 @@ async def _find_route(
         case "daemonless":
             daemon = await stack.enter_async_context(open_daemon(environ))
             if daemon.is_engine:
-                route = await _relayed(stack, engine_socket_dialer(daemon.socket), environ)
+                # Below the daemon's root, the relay's folder is removed even if this process is killed.
+                private = {"TMPDIR": os.path.dirname(daemon.socket)}
+                route = await _relayed(stack, engine_socket_dialer(daemon.socket), private)
             else:
                 route = _Route(f"unix:{quote(daemon.socket)}", partial(dial_unix, daemon.socket))
             return replace(route, notice=daemon.notice)

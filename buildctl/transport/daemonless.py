@@ -27,6 +27,7 @@ from buildctl.transport.stream import Dial
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _LAST_LINES = 8
+_ROOT_LIMIT = 45  # dockerd's longest socket path below it has 58 bytes more; a system's limit is 103
 
 # An overlay does not show the mounts below its lower folder, so /run comes without users' runtime folders.
 # The system's containerd must not be seen: dockerd would use it instead of starting its own.
@@ -178,7 +179,7 @@ def _data_root(environ: Mapping[str, str]) -> str:
     """Where images of any size may lie: TMPDIR, else /var/tmp; not where an overlay would hide it."""
     root = environ.get("TMPDIR", "")
     hidden = root.startswith(("/etc/", "/opt/", "/run/"))
-    return root if root.startswith("/") and not hidden and len(root) < 50 else "/var/tmp"  # noqa: S108 - mkdtemp
+    return root if root.startswith("/") and not hidden and len(root) <= _ROOT_LIMIT else "/var/tmp"  # noqa: S108 - mkdtemp
 
 
 def _path(environ: Mapping[str, str]) -> str:
