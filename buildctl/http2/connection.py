@@ -16,7 +16,7 @@ import hpack
 from buildctl.errors import ProtocolError
 from buildctl.http2 import fields, frames
 from buildctl.http2.events import DataReceived, Event, GoAway, RequestReceived, StreamReset
-from buildctl.http2.frames import Buffer, ErrorCode, Flag, Frame, FrameType, PeerError, Setting
+from buildctl.http2.frames import Buffer, ErrorCode, Flag, FrameType, PeerError, Setting
 from buildctl.http2.output import Output
 from buildctl.http2.streams import Closed, Stream, Streams
 from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
@@ -75,7 +75,7 @@ class Connection:
             frames.settings_frame(settings),
             frames.window_update_frame(0, CONNECTION_WINDOW - INITIAL_WINDOW),
         )
-        self._handlers: dict[int, Callable[[Frame, list[Event]], None]] = {
+        self._handlers: dict[int, Callable[[int, int, memoryview, list[Event]], None]] = {
             FrameType.DATA: self._on_data,
             FrameType.HEADERS: self._on_headers,
             FrameType.RST_STREAM: self._on_rst_stream,
@@ -93,9 +93,18 @@ class Connection:
         """What the peer's next bytes mean. Raises `ProtocolError` when they break the connection."""
         events: list[Event] = []
         try:
-            for frame in self._frames.feed(data):
+            for kind, flags, stream_id, payload in self._frames.feed(data):
                 try:
-                    self._receive_frame(frame, events)
+                    if kind or not stream_id or self._block is not None or not self._greeted:
+                        self._check_frame(kind, flags, stream_id, len(payload))
+                    self._idle_frames += 1
+                    if self._idle_frames > MAX_IDLE_FRAMES:
+                        raise PeerError(
+                            ErrorCode.ENHANCE_YOUR_CALM, "sends frame after frame without content"
+                        )
+                    handler = self._handlers.get(kind)
+                    if handler is not None:  # PRIORITY is obsolete, unknown types mean nothing (5.3, 5.5)
+                        handler(flags, stream_id, payload, events)
                 except PeerError as error:
                     self._fail_stream(error, events)
             if len(self._output.control) > MAX_QUEUED_CONTROL_FRAMES:
@@ -114,44 +123,36 @@ class Connection:
             if grant:
                 self._output.control.append(frames.window_update_frame(stream_id, grant))
 
-    def _receive_frame(self, frame: Frame, events: list[Event]) -> None:
-        kind, _, stream_id, payload = frame
-        if kind or not stream_id:  # DATA on a stream has nothing to check
-            frames.check_frame(kind, stream_id, len(payload))
+    def _check_frame(self, kind: int, flags: int, stream_id: int, size: int) -> None:
+        """Whether the frame can be, and can be now; DATA in its place is known to be."""
+        frames.check_frame(kind, stream_id, size)
         if self._block is not None:
             if kind != FrameType.CONTINUATION or stream_id != self._block.stream_id:
                 raise PeerError(ErrorCode.PROTOCOL_ERROR, "interrupted a header block")
         elif not self._greeted:
-            if kind != FrameType.SETTINGS or frame.flags & Flag.ACK:
+            if kind != FrameType.SETTINGS or flags & Flag.ACK:
                 raise PeerError(ErrorCode.PROTOCOL_ERROR, "did not begin with SETTINGS")
             self._greeted = True
-        if kind or not payload:
-            self._idle_frames += 1
-            if self._idle_frames > MAX_IDLE_FRAMES:
-                raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "sends frame after frame without content")
-        handler = self._handlers.get(kind)
-        if handler is not None:  # PRIORITY is obsolete and unknown kinds mean nothing (5.3, 5.5)
-            handler(frame, events)
 
-    def _on_data(self, frame: Frame, events: list[Event]) -> None:
-        size = len(frame.payload)
+    def _on_data(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        size = len(payload)
         self._receive_window.receive(size)
         # The connection's window is given back at once, or one stream that is not read would stop all.
         grant = self._receive_window.consume(size)
         if grant:
             self._output.control.append(frames.window_update_frame(0, grant))
-        data = frames.unpad(frame) if frame.flags & Flag.PADDED else frame.payload
-        stream = self._streams.get(frame.stream_id)
+        data = frames.unpad(flags, payload) if flags & Flag.PADDED else payload
+        stream = self._streams.get(stream_id)
         if stream is None:
-            self._check_opened(frame)
-            self._streams.check_late(frame.stream_id, "DATA")
+            self._check_opened(stream_id, "DATA")
+            self._streams.check_late(stream_id, "DATA")
             return
         if stream.remote_closed:
             raise PeerError(ErrorCode.STREAM_CLOSED, "sent DATA after the end of the stream", stream.id)
         stream.receive_window.receive(size)
-        if size:
+        if data:
             self._idle_frames = 0
-        end_stream = bool(frame.flags & Flag.END_STREAM)
+        end_stream = bool(flags & Flag.END_STREAM)
         if stream.content_left is not None:
             stream.content_left -= len(data)
             if stream.content_left < 0 or (end_stream and stream.content_left):
@@ -163,24 +164,24 @@ class Connection:
         stream.remote_closed = end_stream
         events.append(DataReceived(stream.id, data, end_stream))
 
-    def _on_headers(self, frame: Frame, events: list[Event]) -> None:
-        if not frame.stream_id % 2:
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"opened stream {frame.stream_id}, a server's")
-        payload = frames.unpad(frame)
-        if frame.flags & Flag.PRIORITY:
+    def _on_headers(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        if not stream_id % 2:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"opened stream {stream_id}, a server's")
+        payload = frames.unpad(flags, payload)
+        if flags & Flag.PRIORITY:
             if len(payload) < 5:
                 raise PeerError(ErrorCode.FRAME_SIZE_ERROR, "sent HEADERS without room for its priority")
             payload = payload[5:]
-        self._block = _HeaderBlock(frame.stream_id, bool(frame.flags & Flag.END_STREAM))
-        self._extend_block(self._block, frame.flags, payload, events)
+        self._block = _HeaderBlock(stream_id, bool(flags & Flag.END_STREAM))
+        self._extend_block(self._block, flags, payload, events)
 
-    def _on_continuation(self, frame: Frame, events: list[Event]) -> None:
+    def _on_continuation(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         if self._block is None:
             raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent CONTINUATION without HEADERS")
         self._block.count += 1
         if self._block.count > MAX_CONTINUATIONS:
             raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "sent a header block without end")
-        self._extend_block(self._block, frame.flags, frame.payload, events)
+        self._extend_block(self._block, flags, payload, events)
 
     def _extend_block(
         self, block: _HeaderBlock, flags: int, payload: memoryview, events: list[Event]
@@ -248,21 +249,20 @@ class Connection:
         stream.remote_closed = True
         events.append(DataReceived(stream.id, b"", True))
 
-    def _on_rst_stream(self, frame: Frame, events: list[Event]) -> None:
-        stream = self._streams.get(frame.stream_id)
-        code = int.from_bytes(frame.payload, "big")
+    def _on_rst_stream(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        stream = self._streams.get(stream_id)
+        code = int.from_bytes(payload, "big")
         if stream is None:
-            self._check_opened(frame)
+            self._check_opened(stream_id, "RST_STREAM")
             return
         self._streams.close(stream, Closed.BY_PEER)
         events.append(StreamReset(stream.id, code, ""))
         self._count_reset()
 
-    def _on_settings(self, frame: Frame, events: list[Event]) -> None:
-        payload = frame.payload
-        if len(payload) % 6 or (frame.flags & Flag.ACK and payload):
+    def _on_settings(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        if len(payload) % 6 or (flags & Flag.ACK and payload):
             raise PeerError(ErrorCode.FRAME_SIZE_ERROR, f"sent SETTINGS of {len(payload)} bytes")
-        if frame.flags & Flag.ACK:
+        if flags & Flag.ACK:
             return
         for i in range(0, len(payload), 6):
             self._apply_setting(
@@ -287,33 +287,32 @@ class Connection:
                 raise PeerError(ErrorCode.PROTOCOL_ERROR, f"set MAX_FRAME_SIZE to {value}")
             self._output.frame_size = value
 
-    def _on_push_promise(self, frame: Frame, events: list[Event]) -> None:
+    def _on_push_promise(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent PUSH_PROMISE, a server's frame")
 
-    def _on_ping(self, frame: Frame, events: list[Event]) -> None:
-        if not frame.flags & Flag.ACK:
-            self._output.control.append(frames.ping_ack_frame(bytes(frame.payload)))
+    def _on_ping(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        if not flags & Flag.ACK:
+            self._output.control.append(frames.ping_ack_frame(bytes(payload)))
 
-    def _on_goaway(self, frame: Frame, events: list[Event]) -> None:
-        debug = bytes(frame.payload[8:]).decode("utf-8", "replace")
-        events.append(GoAway(int.from_bytes(frame.payload[4:8], "big"), debug))
+    def _on_goaway(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        debug = bytes(payload[8:]).decode("utf-8", "replace")
+        events.append(GoAway(int.from_bytes(payload[4:8], "big"), debug))
 
-    def _on_window_update(self, frame: Frame, events: list[Event]) -> None:
-        increment = int.from_bytes(frame.payload, "big") & LARGEST_WINDOW
-        if not frame.stream_id:
+    def _on_window_update(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
+        increment = int.from_bytes(payload, "big") & LARGEST_WINDOW
+        if not stream_id:
             self._output.window.grant(increment)
             return
-        stream = self._streams.get(frame.stream_id)
+        stream = self._streams.get(stream_id)
         if stream is not None:
             stream.send_window.grant(increment)
             self._output.queue(stream)
         else:
-            self._check_opened(frame)
+            self._check_opened(stream_id, "WINDOW_UPDATE")
 
-    def _check_opened(self, frame: Frame) -> None:
+    def _check_opened(self, stream_id: int, name: str) -> None:
         """On an idle stream nothing but HEADERS may come; a reset or a grant for a closed one is no news."""
-        if self._streams.is_idle(frame.stream_id):
-            name = FrameType(frame.kind).name
+        if self._streams.is_idle(stream_id):
             raise PeerError(ErrorCode.PROTOCOL_ERROR, f"sent {name} on a stream that it did not open")
 
     # Calls that fail
@@ -387,7 +386,7 @@ class Connection:
     def _header_frames(
         self, stream_id: int, section: Sequence[tuple[str, str]], *, end_stream: bool
     ) -> bytes:
-        block: bytes = self._encoder.encode(section)
+        block: bytes = self._encoder.encode(section, huffman=False)  # whose cost grows with the square
         return frames.headers_frames(
             stream_id, block, end_stream=end_stream, max_frame_size=self._output.frame_size
         )

@@ -33,8 +33,8 @@ class FrameType(enum.IntEnum):
     CONTINUATION = 9
 
 
-class Flag(enum.IntFlag):
-    """Section 6; one bit has two meanings, by frame type."""
+class Flag:
+    """Section 6; plain numbers, as an IntFlag takes 3 µs for what a number does in 0.03."""
 
     ACK = 0x1
     END_STREAM = 0x1
@@ -86,13 +86,8 @@ class PeerError(Exception):
         self.stream_id = stream_id
 
 
-class Frame(NamedTuple):
-    """One frame; the payload is a view into the bytes that arrived and good until they are let go."""
-
-    kind: int
-    flags: int
-    stream_id: int
-    payload: memoryview
+Frame: TypeAlias = tuple[int, int, int, memoryview]
+"""Type, flags, stream id and payload, which is a view into the bytes that arrived."""
 
 
 class _Rule(NamedTuple):
@@ -160,7 +155,7 @@ class FrameReader:
             _, _, kind, flags, stream_id = _parse_header(self._partial)
             whole = memoryview(self._partial)[HEADER_SIZE:]
             self._partial = bytearray()
-            yield Frame(kind, flags, stream_id & 0x7FFFFFFF, whole)
+            yield kind, flags, stream_id & 0x7FFFFFFF, whole
         end = len(view)
         limit = self._max_frame_size
         while end - position >= HEADER_SIZE:
@@ -172,7 +167,7 @@ class FrameReader:
             if start + size > end:
                 break
             position = start + size
-            yield Frame(kind, flags, stream_id & 0x7FFFFFFF, view[start:position])
+            yield kind, flags, stream_id & 0x7FFFFFFF, view[start:position]
         self._partial += view[position:]
 
     def _skip_preface(self, view: memoryview) -> int:
@@ -199,10 +194,9 @@ class FrameReader:
         return size
 
 
-def unpad(frame: Frame) -> memoryview:
+def unpad(flags: int, payload: memoryview) -> memoryview:
     """The payload without its padding (6.1)."""
-    payload = frame.payload
-    if not frame.flags & Flag.PADDED:
+    if not flags & Flag.PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
         raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent a frame with more padding than payload")
@@ -249,7 +243,7 @@ def headers_frames(stream_id: int, block: bytes, *, end_stream: bool, max_frame_
     frames = bytearray()
     for i, piece in enumerate(pieces):
         kind = FrameType.CONTINUATION if i else FrameType.HEADERS
-        flags = Flag.END_STREAM if end_stream and not i else Flag(0)
+        flags = Flag.END_STREAM if end_stream and not i else 0
         if i == len(pieces) - 1:
             flags |= Flag.END_HEADERS
         frames += frame_header(kind, flags, stream_id, len(piece)) + piece

@@ -10,6 +10,7 @@ import base64
 import re
 import struct
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from buildctl.errors import Code, ServiceError
 from buildctl.http2.frames import Buffer
@@ -49,61 +50,70 @@ def frame_messages(messages: Iterable[bytes]) -> list[bytes]:
 class MessageReader:
     """Content of one request, in whatever pieces it arrives, into messages.
 
-    A message that is whole in one piece is copied once; others grow in a buffer, so that the time a message
-    takes depends on its size and not on the pieces.
+    A message that is whole in one piece is copied once. Others are gathered where they fit, so that the time
+    a message takes depends on its size and not on its pieces.
     """
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         self._limit = limit
-        self._partial = bytearray()
+        self._prefix = b""  # when it is cut
+        self._body: bytearray | None = None  # of a message that is cut, at its full size
+        self._filled = 0
 
     @property
     def is_between_messages(self) -> bool:
-        return not self._partial
+        return self._body is None and not self._prefix
 
     def feed(self, data: Buffer) -> list[bytes]:
         """Messages that are whole now. Raises `ServiceError` for one that is not taken."""
         messages: list[bytes] = []
         view = memoryview(data)
-        position = 0
-        partial = self._partial
-        if partial:
-            position += self._fill(PREFIX_SIZE, view)
-            if len(partial) < PREFIX_SIZE:
-                return messages
-            stop = PREFIX_SIZE + self._size_at(partial, 0)
-            position += self._fill(stop, view[position:])
-            if len(partial) < stop:
-                return messages
-            messages.append(bytes(memoryview(partial)[PREFIX_SIZE:]))
-            partial = self._partial = bytearray()
+        position = self._complete(view, messages)
         end = len(view)
         while end - position >= PREFIX_SIZE:
-            start = position + PREFIX_SIZE
-            stop = start + self._size_at(view, position)
-            if stop > end:
-                break
-            messages.append(bytes(view[start:stop]))
-            position = stop
-        if position < end:
-            partial += view[position:]
+            compressed, size = _parse_prefix(view, position)
+            if compressed or size > self._limit:
+                self._refuse(compressed, size)
+            position += PREFIX_SIZE
+            if position + size > end:
+                self._body = bytearray(size)
+                self._filled = end - position
+                self._body[: self._filled] = view[position:]
+                return messages
+            messages.append(view[position : position + size].tobytes())
+            position += size
+        self._prefix += view[position:]
         return messages
 
-    def _fill(self, target: int, view: memoryview) -> int:
-        """Move what the partial message lacks up to `target` bytes; return how much that was."""
-        piece = view[: max(0, target - len(self._partial))]
-        self._partial += piece
-        return len(piece)
+    def _complete(self, view: memoryview, messages: list[bytes]) -> int:
+        """Add what belongs to a message that was cut; return how much that is."""
+        position = 0
+        if self._prefix:
+            position = PREFIX_SIZE - len(self._prefix)
+            self._prefix += view[:position]
+            if len(self._prefix) < PREFIX_SIZE:
+                return len(view)
+            compressed, size = _parse_prefix(self._prefix)
+            if compressed or size > self._limit:
+                self._refuse(compressed, size)
+            self._prefix = b""
+            self._body = bytearray(size)
+            self._filled = 0
+        if self._body is not None:
+            piece = view[position : position + len(self._body) - self._filled]
+            self._body[self._filled : self._filled + len(piece)] = piece
+            self._filled += len(piece)
+            position += len(piece)
+            if self._filled == len(self._body):
+                messages.append(bytes(self._body))
+                self._body = None
+        return position
 
-    def _size_at(self, data: Buffer, position: int) -> int:
-        size: int
-        compressed, size = _parse_prefix(data, position)
+    def _refuse(self, compressed: int, size: int) -> NoReturn:
         if compressed:  # only identity is announced in grpc-accept-encoding
             raise ServiceError(Code.UNIMPLEMENTED, "grpc: compressed messages are not supported")
-        if size > self._limit:
-            text = f"grpc: received message larger than max ({size} vs. {self._limit})"
-            raise ServiceError(Code.RESOURCE_EXHAUSTED, text)
-        return size
+        text = f"grpc: received message larger than max ({size} vs. {self._limit})"
+        raise ServiceError(Code.RESOURCE_EXHAUSTED, text)
 
 
 _NOT_FOR_SERVICES = frozenset(("te", "content-type", "content-length", "user-agent", "grpc-timeout"))
