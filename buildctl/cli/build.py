@@ -19,13 +19,16 @@ from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_opts
 from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import BOOL, Command, flag
-from buildctl.errors import UsageError
+from buildctl.errors import SolveError, UsageError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import Export, FileDestination, SolveOpt, StdoutDestination
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
+
+
+EXPORTERS = ("image", "local", "tar", "oci", "docker")
 
 
 @click.command(
@@ -172,7 +175,21 @@ def solve(app: App, opt: SolveOpt, display: Display) -> SolveResult:
         async with app.connect() as client, display:
             return await client.solve(opt, display.update)
 
-    return app.run(run, interrupted="failed to solve: Canceled: context canceled")
+    try:
+        return app.run(run, interrupted="failed to solve: Canceled: context canceled")
+    except SolveError as error:
+        error.hint = error.hint or hint_for(opt)
+        raise
+
+
+def hint_for(opt: SolveOpt) -> str:
+    """What to look at first when a build of this kind fails, from what was asked; often nothing."""
+    unusual = [export.type for export in opt.exports if export.type not in EXPORTERS]
+    if unusual:
+        return f"--output type={unusual[0]} is unusual; daemons know {', '.join(EXPORTERS)}"
+    if opt.frontend.startswith("dockerfile") and not opt.local_dirs and "context" not in opt.frontend_attrs:
+        return "no folder was offered: add --local context=. --local dockerfile=."
+    return ""
 
 
 def display_on_stderr(app: App, progress: str) -> Display:

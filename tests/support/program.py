@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import select
+import struct
 import subprocess
 import sys
+import termios
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +45,44 @@ def run(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None, 
         timeout=timeout,
     )
     return Ran(ran.returncode, ran.stdout.decode(errors="replace"), ran.stderr.decode(errors="replace"))
+
+
+def run_in_terminal(
+    *arguments: str,
+    cwd: Path,
+    variables: Mapping[str, str] | None = None,
+    size: tuple[int, int] = (80, 24),
+    timeout: float = 50,
+) -> Ran:
+    """Run it with a terminal of so many columns and lines as its streams; all output counts as stdout."""
+    ours, theirs = pty.openpty()
+    columns, lines = size
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    process = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environment(cwd, {"TERM": "xterm-256color", **(variables or {})}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    output = bytearray()
+    deadline = time.monotonic() + timeout
+    try:
+        while select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            try:
+                data = os.read(ours, 65536)
+            except OSError:  # how Linux says that nobody has the terminal open any more
+                break
+            output += data
+        else:
+            process.kill()
+            raise TimeoutError(f"still running after {timeout} s: {output.decode(errors='replace')}")
+        return Ran(process.wait(), output.decode(errors="replace").replace("\r\n", "\n"), "")
+    finally:
+        os.close(ours)
 
 
 def start(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
