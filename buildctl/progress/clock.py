@@ -29,9 +29,7 @@ class ClientClock:
         return SolveStatus(
             tuple(_vertex(vertex, ahead) for vertex in status.vertexes),
             tuple(_counter(counter, ahead) for counter in status.statuses),
-            tuple(
-                VertexLog(log.vertex, log.data, log.stream, log.timestamp_ns - ahead) for log in status.logs
-            ),
+            tuple([VertexLog(digest, data, fd, at_ns - ahead) for digest, data, fd, at_ns in status.logs]),
             status.warnings,
         )
 

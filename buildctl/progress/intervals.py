@@ -45,5 +45,4 @@ def seconds(duration_ns: int) -> float:
     """
     if duration_ns < 0:
         return -seconds(-duration_ns)
-    whole, rest = divmod(duration_ns, 1_000_000_000)
-    return whole + rest / 1e9
+    return duration_ns // 1_000_000_000 + duration_ns % 1_000_000_000 / 1e9

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from buildctl.progress.intervals import seconds
 
@@ -15,67 +14,71 @@ PIECE_OVERHEAD = 128
 """Bytes that a kept piece costs besides its data: a budget that ignored them could be exceeded by a
 flood of single bytes."""
 
+LogPiece = tuple[int, bytes]
+"""When a log message came, in nanoseconds after the start of the vertex's latest interval, and its bytes."""
 
-class LogPiece(NamedTuple):
-    """Bytes of one log message, and when they came after the start of the vertex's latest interval."""
-
-    offset_ns: int
-    data: bytes
+_NEWLINE = 0x0A
 
 
 class Log:
     """The kept pieces of one vertex's output; stdout and stderr are one stream, as on a terminal."""
 
-    __slots__ = ("cost", "dropped_bytes", "open_line", "pieces", "resumed", "total_bytes")
+    __slots__ = ("_kept_bytes", "_last", "dropped_bytes", "pieces", "resumed", "total_bytes")
 
     def __init__(self) -> None:
         self.pieces: deque[LogPiece] = deque()
-        self.open_line = False
-        """The last bytes did not end in a newline: what comes next belongs to the same line."""
         self.resumed = False
         """The first kept piece goes on with a line whose beginning is no longer here."""
         self.total_bytes = 0
         """All that ever came, kept or not."""
         self.dropped_bytes = 0
-        self.cost = 0
-        """What the kept pieces take of a budget."""
+        self._kept_bytes = 0
+        self._last = b"\n"
 
-    def append(self, offset_ns: int, data: bytes) -> int:
-        """Keep a piece and return its cost; an empty one says nothing."""
+    @property
+    def open_line(self) -> bool:
+        """The last bytes did not end in a newline: what comes next belongs to the same line."""
+        return self._last[-1] != _NEWLINE
+
+    @property
+    def cost(self) -> int:
+        """What the kept pieces take of a budget."""
+        return self._kept_bytes + PIECE_OVERHEAD * len(self.pieces)
+
+    def append(self, offset_ns: int, data: bytes) -> None:
+        """Keep a piece; an empty one says nothing."""
         if not data:
-            return 0
+            return
         if not self.pieces:
             self.resumed = self.open_line
-        self.pieces.append(LogPiece(offset_ns, data))
-        self.open_line = data[-1] != 0x0A
+        self.pieces.append((offset_ns, data))
+        self._last = data
         size = len(data)
         self.total_bytes += size
-        self.cost += (cost := size + PIECE_OVERHEAD)
-        return cost
+        self._kept_bytes += size
 
     def take(self) -> list[LogPiece]:
         """The kept pieces, which are forgotten here: for a display that prints each once."""
         pieces = list(self.pieces)
         self.pieces.clear()
-        self.cost = 0
+        self._kept_bytes = 0
         return pieces
 
     def drop_oldest(self, cost: int) -> int:
         """Forget pieces from the front until `cost` is regained or none is left; returns what was."""
-        regained = 0
-        while self.pieces and regained < cost:
-            data = self.pieces.popleft().data
-            self.resumed = data[-1] != 0x0A
+        before = self.cost
+        while self.pieces and before - self.cost < cost:
+            _, data = self.pieces.popleft()
+            self.resumed = data[-1] != _NEWLINE
             self.dropped_bytes += len(data)
-            regained += len(data) + PIECE_OVERHEAD
-        self.cost -= regained
-        return regained
+            self._kept_bytes -= len(data)
+        return before - self.cost
 
     def tail(self, limit: int) -> bytes:
         """The last kept bytes, raw, at most `limit`: what a small terminal may have to show."""
         parts: list[bytes] = []
-        for piece in reversed(self.pieces):
-            parts.append(piece.data[-limit:])
+        for _, data in reversed(self.pieces):
+            parts.append(data[-limit:])
             limit -= len(parts[-1])
             if limit <= 0:
                 break
@@ -90,29 +93,25 @@ class Log:
 
 
 def prefixed(pieces: Iterable[LogPiece], head: bytes, *, resumed: bool) -> bytes:
-    """The text of `pieces` with `head` and the seconds before every line that begins in them.
+    """The text of `pieces` with `head` and the seconds, about four digits, before every line.
 
     A line keeps the seconds of the piece it began in. `resumed`: the first piece goes on with a line.
     """
     parts: list[bytes] = []
+    form = head.replace(b"%", b"%%") + b"%.*f "
     for offset_ns, data in pieces:
-        start = head + _stamp(offset_ns)
+        elapsed = seconds(offset_ns)
+        start = form % (3 if elapsed < 10 else 2 if elapsed < 100 else 1, elapsed)
         if not resumed:
             parts.append(start)
-        resumed = data[-1] != 0x0A
-        if resumed:
-            parts.append(data.replace(b"\n", b"\n" + start))
-        else:
+        end = len(data) - 1
+        if data.find(b"\n", 0, end) < 0:  # one line or a part of one, as most pieces are
+            parts.append(data)
+        elif data[end] == _NEWLINE:
             # The newline at the end begins no line yet: the next piece will, at its own time.
-            parts.append(data.replace(b"\n", b"\n" + start, data.count(b"\n") - 1))
+            parts.append(data[:end].replace(b"\n", b"\n" + start))
+            parts.append(b"\n")
+        else:
+            parts.append(data.replace(b"\n", b"\n" + start))
+        resumed = data[end] != _NEWLINE
     return b"".join(parts)
-
-
-def _stamp(offset_ns: int) -> bytes:
-    """Seconds and a space, about four digits of them."""
-    elapsed = seconds(offset_ns)
-    if elapsed < 10:
-        return b"%.3f " % elapsed
-    if elapsed < 100:
-        return b"%.2f " % elapsed
-    return b"%.1f " % elapsed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from buildctl.model.status import ProgressGroup, SolveStatus, Vertex, VertexStatus, VertexWarning
 from buildctl.progress.intervals import Interval, merge_intervals
-from buildctl.progress.log import Log
+from buildctl.progress.log import PIECE_OVERHEAD, Log
 
 LOG_BUDGET = 64 << 20
 """Bytes of logs kept by default. A daemon passes 2 MiB a step unless told otherwise, so thirty failed
@@ -152,13 +152,14 @@ class Trace:
                 vertex.events += 1
                 touched.setdefault(vertex, False)
         cost = 0
-        for log in status.logs:
-            if (vertex := by_digest.get(log.vertex)) is not None:
-                offset_ns = log.timestamp_ns - vertex.intervals[-1].start_ns if vertex.intervals else 0
-                cost += vertex.log.append(offset_ns, log.data)
+        for digest, data, _, timestamp_ns in status.logs:
+            if (vertex := by_digest.get(digest)) is not None:
+                intervals = vertex.intervals
+                vertex.log.append(timestamp_ns - intervals[-1].start_ns if intervals else 0, data)
                 vertex.events += 1
                 touched[vertex] = True
-        if self._log_budget is not None and cost:
+                cost += len(data) + PIECE_OVERHEAD
+        if self._log_budget is not None:
             self._log_cost += cost
             if self._log_cost > self._log_budget:
                 self._drop_logs(self._log_budget)
@@ -214,6 +215,7 @@ class Trace:
         """Regain a quarter of the budget, so that the next time is not soon."""
         goal = budget * 3 // 4
         vertexes = dict.fromkeys(self.by_digest.values())
+        self._log_cost = sum(vertex.log.cost for vertex in vertexes)
         for vertex in sorted(vertexes, key=lambda v: (not v.completed or bool(v.error), -v.log.cost)):
             if self._log_cost <= goal:
                 return
