@@ -86,6 +86,8 @@ class App:
         if choice.notice:
             self.environment.write_stderr(choice.notice + "\n")
         async with Client.connect(choice.address, tls=self.tls, environ=variables) as client:
+            if client.notice:
+                self.environment.write_stderr(client.notice + "\n")
             if self.flags.wait:
                 await client.wait(self.flags.timeout or None)
             yield client

@@ -22,7 +22,8 @@ class Environment:
 
     @classmethod
     def system(cls) -> Environment:
-        """The process's own."""
+        """The process's own. grpc's core, once it is loaded, would write to standard error by itself."""
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         return cls(os.environ)
 
     def now_ns(self) -> int:

@@ -33,9 +33,13 @@ class Client:
     Every method raises `RPCError` when the call fails; what is iterated over may raise it at any step.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None, *, notice: str = ""
+    ) -> None:
         """A client on an open channel, which stays the caller's to close."""
         self._caller = Caller(channel, diagnose)
+        self.notice = notice
+        """One line for people on what this daemon cannot do; mostly empty."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -52,7 +56,7 @@ class Client:
         shows with the first call.
         """
         async with open_connection(address, tls=tls or TLSOptions(), environ=environ or {}) as connection:
-            yield cls(connection.channel, connection.diagnose)
+            yield cls(connection.channel, connection.diagnose, notice=connection.notice)
 
     async def solve(
         self, opt: SolveOpt, on_status: StatusSink | None = None, *, attachables: Sequence[Attachable] = ()

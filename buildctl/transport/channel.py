@@ -47,8 +47,6 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.use_local_subchannel_pool", 1),
     # grpcio reads other proxy variables than the reference, and would apply them to sockets too.
     ("grpc.enable_http_proxy", 0),
-    ("grpc.http2.lookahead_bytes", 4 * _MEBIBYTE),
-    ("grpc.http2.max_frame_size", 4 * _MEBIBYTE),
 )
 
 

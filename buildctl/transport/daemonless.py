@@ -90,6 +90,7 @@ async def open_daemon(environ: Mapping[str, str]) -> AsyncIterator[Daemon]:
                 stdout=log,
                 stderr=log,
                 env={**environ, "PATH": _path(environ), "TMPDIR": root},
+                umask=0o022,  # the command line runs with none, for its exports' sake
                 start_new_session=True,  # a Ctrl-C is the command's to handle
             )
         except BaseException:
