@@ -15,7 +15,7 @@ from typing import NamedTuple
 from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.walk import failure
+from buildctl.fsutil.failure import read_failure
 
 BATCH_BYTES = 512 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -72,27 +72,24 @@ def _chunks(file: Requested, root: Directories, root_path: bytes) -> Iterator[by
             raise
         try:
             left = file.size
-            while left >= CHUNK_BYTES:
-                chunk = os.read(descriptor, CHUNK_BYTES)
-                if not chunk:
-                    break
+            while left >= 0:
+                asked = min(left + 1, CHUNK_BYTES)  # one more than there should be
+                chunk = os.read(descriptor, asked)
                 left -= len(chunk)
-                yield chunk
-            while chunk := os.read(descriptor, left + 1):  # one more than there should be
-                left -= len(chunk)
-                if left < 0:
+                if chunk and left >= 0:
+                    yield chunk
+                if not chunk or (not left and len(chunk) < asked):
                     break
-                yield chunk
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise failure("open", os.path.join(root_path, file.path), error) from error
+        raise read_failure("open", os.path.join(root_path, file.path), error) from error
     if left:
         change = "grew" if left < 0 else "shrank"
         raise TransferError(
             f"read {os.path.join(root_path, file.path).decode('utf-8', 'backslashreplace')}: "
             f"file {change} while it was sent ({file.size} bytes announced)",
-            hint="Build again once nothing writes to it, or exclude it in .dockerignore.",
+            hint="build again once nothing writes to it, or exclude it in .dockerignore",
         )
 
 

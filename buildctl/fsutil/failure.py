@@ -1,4 +1,4 @@
-"""Says what failed at a destination, why, and what can be done about it."""
+"""Says what failed on the disk, why, and what can be done about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 from buildctl.errors import TransferError
 
-_HINTS = {
+_WRITE_HINTS = {
     errno.ENOSPC: "free some space there, or choose a destination on another file system",
     errno.EDQUOT: "free some of the quota there, or choose a destination on another file system",
     errno.ENOENT: "create the directory it is in first",
@@ -21,10 +21,30 @@ _HINTS = {
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
+_READ_HINTS = {
+    errno.EACCES: "make it readable, or exclude it in .dockerignore",
+    errno.EPERM: "make it readable, or exclude it in .dockerignore",
+    errno.ENOENT: "it was there a moment ago; build again once nothing else changes it",
+    errno.ENOTDIR: "it was a folder a moment ago; build again once nothing else changes it",
+    errno.ELOOP: "it was a file a moment ago; build again once nothing else changes it",
+    errno.EIO: "the disk could not read it; check the file system",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+
 
 def write_failure(action: str, error: Exception) -> TransferError:
     """What failed at a destination, why, and what can be done about it."""
     # Python refuses NUL bytes and numbers that fit no C type before the system can.
     number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
-    reason, hint = os.strerror(number), _HINTS.get(number, "")
+    reason, hint = os.strerror(number), _WRITE_HINTS.get(number, "")
     return TransferError(f"failed to {action}: {reason[:1].lower()}{reason[1:]}", hint=hint)
+
+
+def read_failure(action: str, path: bytes, error: OSError, *, hint: str = "") -> TransferError:
+    """What could not be read, in the words of Go's os.PathError."""
+    reason = error.strerror or str(error)
+    name = path.decode("utf-8", "backslashreplace")
+    return TransferError(
+        f"{action} {name}: {reason[:1].lower()}{reason[1:]}",
+        hint=hint or _READ_HINTS.get(error.errno or 0, ""),
+    )

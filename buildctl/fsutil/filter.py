@@ -6,6 +6,7 @@ that is dropped is still walked where something below may be kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -95,7 +96,7 @@ def _matcher(kind: str, patterns: Sequence[str]) -> Matcher | None:
         raise TransferError(f"invalid {kind}patterns: [{' '.join(patterns)}]: {error}", hint=_HINT) from error
 
 
-_HINT = "Correct the pattern; `*`, `?`, `**`, `[a-z]` and a backslash before a literal character are known."
+_HINT = "correct the pattern; `*`, `?`, `**`, `[a-z]` and a backslash before a literal character are known"
 
 
 def _failed(kind: str, error: PatternError) -> TransferError:
@@ -127,7 +128,13 @@ def _below(patterns: Iterable[Pattern]) -> Callable[[str], bool]:
 
 
 def _literal_start(text: str) -> str:
-    return text[: next((at for at, char in enumerate(text) if char in "*[]?^\\"), len(text))]
+    found = _NOT_LITERAL.search(text)
+    return text[: found.start()] if found else text
+
+
+_NOT_LITERAL = re.compile(
+    "[]*?^[\\\\\udc80-\udcff\ufffd]"
+)  # the last, and bytes that are no UTF-8, match each other
 
 
 def _slashes(path: str) -> Iterable[int]:

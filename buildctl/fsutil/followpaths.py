@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from buildctl.fsutil import glob
 from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.glob import PatternError
-from buildctl.fsutil.walk import failure
 
 
 def include_patterns(includes: Sequence[str], paths: Sequence[str], root: Directories) -> list[str]:
@@ -37,7 +37,7 @@ def follow(paths: Iterable[str], root: Directories) -> list[str] | None:
     waiting = [glob.clean(f"./{path}") for path in reversed(list(paths))]
     while waiting:
         rest = waiting.pop()
-        if rest == ".." or rest.startswith("../"):  # what is outside is not looked at, and no pattern matches it
+        if rest == ".." or rest.startswith("../"):  # outside: matches nothing
             resolved.add(rest)
             continue
         current = ""
@@ -75,7 +75,7 @@ def _targets(path: str, root: Directories) -> list[str] | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # no path holds a NUL, says ValueError
         return None
     except OSError as error:
-        raise failure("failed to follow", glob.encode(path), error) from error
+        raise read_failure("failed to follow", glob.encode(path), error) from error
 
 
 def _target(folder: str, name: str, root: Directories) -> str | None:

@@ -24,10 +24,11 @@ from buildctl.errors import BuildctlError, ProtocolError, TransferError
 from buildctl.fsutil import content, followpaths
 from buildctl.fsutil.content import Requested
 from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.receive import ReceiveMessages, SendMessages
-from buildctl.fsutil.walk import failure, walk
+from buildctl.fsutil.walk import walk
 from buildctl.fsutil.worker import Worker
 
 _READERS = 2
@@ -216,4 +217,4 @@ def _open(root: bytes) -> Directories:
     try:
         return Directories(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
-        raise failure("open", root, error, hint="Name a folder that exists and can be read.") from error
+        raise read_failure("open", root, error, hint="name a folder that exists and can be read") from error

@@ -7,18 +7,19 @@ seen however the tree changes meanwhile. What vanishes during the walk is left o
 
 from __future__ import annotations
 
-import errno
 import os
 import stat as st
+import sys
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, NoReturn
 
-from buildctl.errors import TransferError
 from buildctl.fsutil import filemode, glob, xattrs
 from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter, Scope
 
 _GONE = (FileNotFoundError, NotADirectoryError)
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # faster than os.fsencode
 _NO_XATTRS: Mapping[bytes, bytes] = {}
 
 
@@ -55,22 +56,6 @@ def walk(root: Directories, root_path: bytes, choose: Filter) -> Iterator[Entry]
     `root_path` names the root in errors, and is a shorter way for the kernel to extended attributes.
     """
     return _Walk(root, root_path, choose).entries()
-
-
-def failure(action: str, path: bytes, error: OSError, *, hint: str = "") -> TransferError:
-    """What the kernel refused, in the words of Go's os.PathError, and what to do."""
-    hint = hint or _HINTS.get(error.errno or 0, "")
-    reason = (error.strerror or str(error)).lower()
-    return TransferError(f"{action} {path.decode('utf-8', 'backslashreplace')}: {reason}", hint=hint)
-
-
-_HINTS = {
-    errno.EACCES: "Make it readable, or exclude it in .dockerignore.",
-    errno.EPERM: "Make it readable, or exclude it in .dockerignore.",
-    errno.ENOENT: "It was there a moment ago: build again once nothing else changes it.",
-    errno.EMFILE: "Raise the limit of open files (ulimit -n).",
-    errno.EIO: "The disk could not read it: check the file system.",
-}
 
 
 class _Walk:
@@ -130,7 +115,7 @@ class _Walk:
             with os.scandir(self._root.descriptor(folder.path)) as found:
                 names = []
                 for entry in found:
-                    name = os.fsencode(entry.name)
+                    name = entry.name.encode(_ENCODING, _ERRORS)
                     names.append(name)
                     if entry.is_dir(follow_symlinks=False):
                         folder.folders.add(name)
@@ -159,7 +144,7 @@ class _Walk:
 
     def _entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-        attributes = self._xattrs(descriptor, name, path)
+        attributes = xattrs.read(descriptor, name, b"%b/%b" % (self._root_path, path))
         kind = st.S_IFMT(status.st_mode)
         if kind == st.S_IFREG and status.st_nlink == 1:
             return Entry(path, _MODES[status.st_mode], status.st_size, status.st_mtime_ns, b"", 0, attributes)
@@ -176,16 +161,8 @@ class _Walk:
         device = status.st_rdev if kind in (st.S_IFBLK, st.S_IFCHR) else 0
         return Entry(path, mode, status.st_size, status.st_mtime_ns, linkname, device, attributes)
 
-    def _xattrs(self, descriptor: int, name: bytes, path: bytes) -> Mapping[bytes, bytes]:
-        try:
-            return xattrs.read(descriptor, name, b"%b/%b" % (self._root_path, path))
-        except OSError as error:
-            if isinstance(error, _GONE):
-                raise
-            self._fail("failed to xattr", path, error)
-
     def _fail(self, action: str, path: bytes, error: OSError) -> NoReturn:
-        raise failure(action, os.path.join(self._root_path, path), error) from error
+        raise read_failure(action, os.path.join(self._root_path, path), error) from error
 
 
 class _Modes(dict[int, int]):
