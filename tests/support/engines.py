@@ -143,6 +143,19 @@ class Engine:
                 os.kill(pid, signal.SIGKILL)  # the namespace's first process takes all others with it
             self._process.wait()  # which ends when they have
 
+    def pause(self) -> None:
+        """Stop dockerd where it stands: it keeps its sockets and answers nobody."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        for pid in _children(self._process.pid):
+            os.kill(pid, number)
+
     def stop(self) -> None:
         """End the engine, politely at first, and remove what it had; raises if anything of it is left."""
         process = self._process
