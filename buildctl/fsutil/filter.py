@@ -132,9 +132,8 @@ def _literal_start(text: str) -> str:
     return text[: found.start()] if found else text
 
 
-_NOT_LITERAL = re.compile(
-    "[]*?^[\\\\\udc80-\udcff\ufffd]"
-)  # the last, and bytes that are no UTF-8, match each other
+# a byte that is no UTF-8 also matches U+FFFD
+_NOT_LITERAL = re.compile("[]*?^[\\\\\udc80-\udcff\ufffd]")
 
 
 def _slashes(path: str) -> Iterable[int]:

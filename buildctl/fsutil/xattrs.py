@@ -19,7 +19,7 @@ if sys.platform == "linux":
         """Attributes of the entry `name` of an open folder, which was last seen at `path`.
 
         The system calls know no folder descriptors. The plain path is the cheaper way to learn that there
-        is nothing, as there nearly always is; but a link may have taken the place of a folder in it, so what is
+        is nothing, which is the rule; but a link may have taken the place of a folder in it, so what is
         sent is read through the descriptor. Raises `TransferError`, and `FileNotFoundError` or
         `NotADirectoryError` for an entry that is gone.
         """
