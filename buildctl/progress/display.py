@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from buildctl.model.status import SolveStatus
+from buildctl.progress.clock import ClientClock
 from buildctl.progress.pump import Pump
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.writer import StreamWriter
@@ -32,6 +33,7 @@ class Display:
         self._restore = renderer.restore
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
         self._began_ns = began_ns
+        self._clock = ClientClock(began_ns)
         self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -52,9 +54,11 @@ class Display:
         await self.close()
 
     def update(self, status: SolveStatus) -> None:
-        """Show what a message says, now or soon."""
+        """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
         if not self._closed:
-            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+            self._show(
+                lambda now_ns: self._pump.update(self._clock.adjust(status), now_ns, busy=self._writer.busy)
+            )
 
     async def close(self, patience_s: float | None = None) -> None:
         """Show the end and wait until it is written, at most `patience_s` seconds.

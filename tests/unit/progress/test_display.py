@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from buildctl.model.status import SolveStatus
 from buildctl.progress.display import Display
 from buildctl.progress.plain import PlainPrinter
 from buildctl.progress.pump import Pump
+from buildctl.progress.terminal import TerminalOptions
+from buildctl.progress.tty import TTYRenderer
 from buildctl.progress.writer import StreamWriter
 from tests.support.statuses import log, vertex
 
@@ -260,3 +263,17 @@ async def test_updates_after_the_end_are_ignored(pipe: Pipe) -> None:
     await display.close()
     pipe.close(pipe.sink)
     assert pipe.read_all() == b""
+
+
+async def test_a_daemon_with_another_clock_is_timed_by_ours() -> None:
+    """Without that, a daemon whose clock is an hour behind would seem to have been building for an hour."""
+    reader, writer = os.pipe()
+    terminal = TTYRenderer(lambda: (80, 24), TerminalOptions())
+    async with Display(terminal, StreamWriter(writer), began_ns=5_000_000 * MS) as display:
+        display.update(vertex("a", 1, name="a"))
+        display.update(vertex("a", 1, 3.5, name="a"))
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        last = pipe.read().decode().rpartition("[+]")[2]
+    assert re.match(r" Building 0\.\ds \(1/1\)", last)
+    assert "2.5s" in last
