@@ -22,6 +22,7 @@ from buildctl.transport.daemonless import open_daemon
 from buildctl.transport.diagnose import diagnose
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
 from buildctl.transport.engine import engine_dialer, engine_socket_dialer
+from buildctl.transport.proxy import proxy_dialer
 from buildctl.transport.relay import open_relay
 from buildctl.transport.stream import Dial
 from buildctl.transport.tls import TLSFiles, load_tls
@@ -162,8 +163,10 @@ async def _tcp_route(
     endpoint = address.endpoint
     if address.scheme == "dns" and ":" not in endpoint:
         endpoint += ":443"  # the resolver's default (grpc naming.md)
-    dial = partial(dial_tcp, endpoint)
+    dial: Dial = partial(dial_tcp, endpoint)
     try:
+        if proxied := proxy_dialer(endpoint, environ):
+            return await _relayed(stack, proxied, environ)
         addresses = await resolve(endpoint)
     except ConnectError:
         return await _relayed(stack, dial, environ)

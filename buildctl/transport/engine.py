@@ -13,7 +13,6 @@ import http.client
 import io
 import json
 import os
-import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -23,6 +22,7 @@ from buildctl.model.url import go_quote
 from buildctl.transport.command import dial_command
 from buildctl.transport.connhelper import ssh_command
 from buildctl.transport.dial import DIAL_TIMEOUT, dial_tcp, dial_unix
+from buildctl.transport.http1 import Answer, ask
 from buildctl.transport.stream import ByteStream, Dial, dial_error
 from buildctl.transport.tls import load_tls
 from buildctl.transport.tlsstream import dial_tls
@@ -104,7 +104,9 @@ async def upgrade(stream: ByteStream, where: str, timeout_seconds: float = DIAL_
     """Turn a fresh connection to an Engine into one to its BuildKit; closes it when that fails."""
     try:
         async with asyncio.timeout(timeout_seconds):
-            stream.early = await _exchange(stream, where)
+            answer = await ask(stream, _REQUEST)
+            if answer.status != 101:
+                raise await _refusal(stream, where, answer)
     except TimeoutError:
         await stream.aclose()
         raise _failure(where, "i/o timeout") from None
@@ -112,42 +114,28 @@ async def upgrade(stream: ByteStream, where: str, timeout_seconds: float = DIAL_
         reason = await stream.why_ended()
         await stream.aclose()
         raise reason or _failure(where, (error.strerror or "EOF").lower()) from None
+    except ValueError:
+        await stream.aclose()
+        raise _failure(where, "no HTTP answer") from None
     except BaseException:
         await stream.aclose()
         raise
+    stream.early = answer.rest
     return stream
 
 
-async def _exchange(stream: ByteStream, where: str) -> bytes:
-    """Ask for the upgrade; what the Engine has sent of HTTP/2 by the time its consent is read."""
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(stream.sock, _REQUEST)
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        chunk = await loop.sock_recv(stream.sock, 16 * 1024)
-        if not chunk:
-            raise ConnectionResetError
-        answer += chunk
-        if len(answer) > _ANSWER_LIMIT:
-            raise _failure(where, "no HTTP answer")
-    head, _, rest = answer.partition(b"\r\n\r\n")
-    if re.match(rb"HTTP/1\.[01] 101\b", head):
-        return rest
-    raise await _refusal(stream, where, answer)
-
-
-async def _refusal(stream: ByteStream, where: str, answer: bytes) -> ConnectError:
+async def _refusal(stream: ByteStream, where: str, answer: Answer) -> ConnectError:
     """The Engine's own words for not upgrading: its status line, and the message of its JSON body."""
     loop = asyncio.get_running_loop()
-    said = "no HTTP answer"
+    said = f"{answer.status} {answer.reason}"
+    whole = answer.head + b"\r\n\r\n" + answer.rest
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.5):  # a body of this size comes with its header; keep-alive never ends
-            while len(answer) < _ANSWER_LIMIT and (chunk := await loop.sock_recv(stream.sock, 16 * 1024)):
-                answer += chunk
-    response = http.client.HTTPResponse(_Recorded(answer))  # type: ignore[arg-type]
+            while len(whole) < _ANSWER_LIMIT and (chunk := await loop.sock_recv(stream.sock, 16 * 1024)):
+                whole += chunk
+    response = http.client.HTTPResponse(_Recorded(whole))  # type: ignore[arg-type]
     try:
         response.begin()
-        said = f"{response.status} {response.reason}"
         body = json.loads(response.read(_ANSWER_LIMIT))
     except (http.client.HTTPException, ValueError):
         body = None
