@@ -99,6 +99,6 @@ async def test_a_second_build_sends_no_content(engine: Engine, context: Path, do
         async with Client.connect(parse_address(f"docker://{engine.socket}")) as client:
             await client.solve(SolveOpt(frontend="dockerfile.v0"), attachables=[sync])
         assert sent["context"].entries >= 2_000
-        requested.append((sent["context"].requested, sent["context"].sent_bytes))
+        requested.append((sent["context"].files, sent["context"].content_bytes))
     assert requested[0][0] >= 1
     assert requested[1] == (0, 0)

@@ -23,7 +23,7 @@ SEEN: dict[str, Any] = {}
 @flag("--name")
 @flag("--keep-duration", type=DURATION)
 @click.pass_context
-def work(ctx: click.Context, **params: Any) -> None:
+def work(ctx: click.Context, /, **params: Any) -> None:
     """Remember what came."""
     SEEN.update(params, args=ctx.args, root=ctx.find_root().params)
 
