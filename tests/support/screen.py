@@ -18,11 +18,33 @@ _LETTERS = {
 }
 
 
+class _Screen(pyte.HistoryScreen):
+    """pyte, with two habits of tmux that a display has to live with."""
+
+    def erase_in_display(self, how: int = 0, *args: object, **kwargs: object) -> None:
+        """Erasing all from the first cell on is taken for `clear`, which keeps the rows in the scrollback."""
+        if how == 0 and (self.cursor.x, self.cursor.y) == (0, 0):
+            used = max((y for y, row in self.buffer.items() if row), default=-1)
+            for y in range(used + 1):
+                self.history.top.append(self.buffer.pop(y))
+        super().erase_in_display(how, *args, **kwargs)
+
+    def erase_in_line(self, how: int = 0, private: bool = False) -> None:
+        """Cells erased at the end still count when the row is wrapped, unless all of the row is erased."""
+        row = self.buffer[self.cursor.y]
+        if how == 2:
+            row.clear()
+        elif how == 0:
+            row.update({x: row.default for x in row if x >= self.cursor.x})
+        else:
+            super().erase_in_line(how, private)
+
+
 class Terminal:
     """A window of `width` by `height` with a scrollback; `feed` it what a program writes."""
 
     def __init__(self, width: int, height: int, *, rewraps: bool = False) -> None:
-        self.screen = pyte.HistoryScreen(width, height, history=100_000, ratio=0.5)
+        self.screen = _Screen(width, height, history=100_000, ratio=0.5)
         self._stream = pyte.ByteStream(self.screen)
         self._rewraps = rewraps
 
@@ -100,8 +122,7 @@ class Terminal:
 
     def _cells(self, y: int) -> list[pyte.screens.Char]:
         row = self.screen.buffer[y]
-        used = [x for x in range(self.screen.columns) if row[x].data.strip()]
-        return [row[x] for x in range(used[-1] + 1)] if used else []
+        return [row[x] for x in range(max(row, default=-1) + 1)]
 
 
 def _chunks(rows: Iterable[list[pyte.screens.Char]], width: int) -> Iterable[list[pyte.screens.Char]]:
