@@ -8,6 +8,7 @@ One task reads and one writes; what they exchange is decided without I/O in `htt
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -230,8 +231,13 @@ class Server:
             return
         call = Call(self, request)
         call.task = asyncio.create_task(self._answer(call, request), name=request.path)
+        call.task.add_done_callback(functools.partial(self._forget, call))  # one that never began, too
         self._calls[call.stream_id] = call
         self._tasks.add(call.task)
+
+    def _forget(self, call: Call, task: asyncio.Task[None]) -> None:
+        del self._calls[call.stream_id]
+        self._tasks.discard(task)
 
     async def _answer(self, call: Call, request: RequestReceived) -> None:
         code, message = Code.OK, ""
@@ -252,9 +258,6 @@ class Server:
                 code, message = Code.DEADLINE_EXCEEDED, "context deadline exceeded"
         finally:
             call.finish(code, message)
-            del self._calls[call.stream_id]
-            if call.task is not None:
-                self._tasks.discard(call.task)
 
 
 def _unimplemented(path: str) -> Handler:

@@ -14,21 +14,26 @@ class ServerStream(Protocol):
 
     @property
     def metadata(self) -> Sequence[tuple[str, str]]:
-        """The request's metadata in order, repeated keys included, pseudo-headers and `te` left out."""
+        """The request's metadata in order, repeated keys included; not what is HTTP/2's and gRPC's own."""
 
     async def receive_messages(self) -> list[bytes]:
         """All messages that have arrived, at least one; an empty list once the daemon has half-closed.
 
-        Raises `ProtocolError` when the daemon resets the call or breaks framing.
+        Raises `ServiceError` for a message that cannot be taken. When the daemon resets the call, the handler
+        is cancelled; one that goes on all the same gets `ProtocolError`.
         """
 
     async def send_messages(self, messages: Iterable[bytes]) -> None:
-        """Send messages in order, framed into one buffer; returns when flow control has taken them all."""
+        """Send messages in order, framed into one buffer.
+
+        Returns when at most half a megabyte waits for flow control. Raises as `receive_messages` does.
+        """
 
 
 Handler = Callable[[ServerStream], Awaitable[None]]
 """Answers one call; returning ends it with OK, raising `ServiceError` with that status, and raising
-anything else with UNKNOWN and the error's text."""
+anything else with UNKNOWN and the error's text. Cancelled when the daemon resets the call or its deadline
+passes, and when the session ends."""
 
 
 class Attachable(Protocol):

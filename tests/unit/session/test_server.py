@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import random
 from collections.abc import AsyncIterator
@@ -11,13 +12,28 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import hpack
 import pytest
+from hyperframe import frame as hyperframe
 
 from buildctl._pb import health_pb2
-from buildctl.errors import BuildctlError, Code, ServiceError
+from buildctl.errors import BuildctlError, Code, ProtocolError, ServiceError
+from buildctl.http2.frames import ErrorCode
 from buildctl.http2.grpc import MAX_MESSAGE
 from buildctl.session.health import Health
 from buildctl.session.stream import Handler, ServerStream
+from tests.support.http2 import (
+    DATA,
+    END_STREAM,
+    GREETING,
+    PING,
+    REQUEST,
+    RST_STREAM,
+    frame,
+    headers,
+    parse,
+    window_update,
+)
 from tests.support.session import Listener, listening
 
 MIB = 1 << 20
@@ -33,9 +49,11 @@ class Calls:
         self.metadata: list[tuple[str, str]] = []
         self.digest = ""
         self.received = 0
+        self.began = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.release = asyncio.Event()
         self.sent = 0
+        self.errors: list[ProtocolError] = []
 
     def methods(self) -> dict[str, Handler]:
         return {
@@ -47,6 +65,7 @@ class Calls:
             "/test.T/Nothing": self.nothing,
             "/test.T/Held": self.held,
             "/test.T/Endless": self.endless,
+            "/test.T/Stubborn": self.stubborn,
             **Health().methods,
         }
 
@@ -101,6 +120,21 @@ class Calls:
         while True:
             await stream.send_messages([bytes(100_000)])
             self.sent += 100_000
+
+    async def stubborn(self, stream: ServerStream) -> None:
+        """Does not take no for an answer."""
+        self.began.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+        try:
+            await stream.receive_messages()
+        except ProtocolError as error:
+            self.errors.append(error)
+        try:
+            await stream.send_messages([b"x"])
+        except ProtocolError as error:
+            self.errors.append(error)
+        await asyncio.sleep(0.5)
 
 
 def chunks(size: int, seed: int = 1) -> list[bytes]:
@@ -318,6 +352,94 @@ async def test_handlers_end_with_the_connection(listener: Listener, calls: Calls
     await channel.close()
     await asyncio.wait_for(calls.cancelled.wait(), 5)
     assert call.cancelled()
+
+
+async def converse(listener: Listener, *frames: bytes) -> list[Any]:
+    """What a peer of raw frames is answered, by the time its PING is."""
+    reader, writer = await asyncio.open_unix_connection(str(listener.path))
+    writer.write(GREETING + b"".join(frames))
+    answer = b""
+    while b"12345678" not in answer:
+        await asyncio.sleep(0.05)  # calls have ended, or wait
+        writer.write(frame(PING, 0, 0, b"12345678"))
+        answer += await asyncio.wait_for(reader.read(1 << 16), 5)
+    writer.close()
+    await writer.wait_closed()
+    return [one for one in parse(answer) if one.stream_id]
+
+
+def section(fields: Any) -> dict[bytes, bytes]:
+    return dict(hpack.Decoder().decode(fields.data, raw=True))
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ((":method", "GET"), b"405"),
+        (("content-type", "text/html"), b"415"),
+        (("content-type", "application/grpc-web"), b"415"),
+        (("content-type", ""), b"415"),
+        (("content-type", "application/grpc+proto"), b"200"),
+        (("content-type", "application/grpc;charset=utf-8"), b"200"),
+    ],
+)
+async def test_requests_that_are_not_grpc(
+    listener: Listener, changed: tuple[str, str], status: bytes
+) -> None:
+    request = [changed if field[0] == changed[0] else field for field in REQUEST]
+    answers = await converse(listener, headers(1, request, flags=5))
+    assert section(answers[0])[b":status"] == status
+
+
+async def test_a_request_that_ends_within_a_message(listener: Listener) -> None:
+    answers = await converse(listener, headers(1), frame(DATA, END_STREAM, 1, b"\0\0\0\0\5abc"))
+    trailers = section(answers[-1])
+    assert trailers[b"grpc-status"] == b"13"
+    assert trailers[b"grpc-message"] == b"the request ends within a message"
+
+
+async def test_a_timeout_that_is_none(listener: Listener) -> None:
+    answers = await converse(listener, headers(1, [*REQUEST, ("grpc-timeout", "soon")], flags=5))
+    assert section(answers[-1])[b"grpc-status"] == b"13"
+
+
+async def test_a_broken_rule_of_the_stream_reaches_the_handler(listener: Listener, calls: Calls) -> None:
+    request = [(":path", "/test.T/Stubborn") if field[0] == ":path" else field for field in REQUEST]
+    reader, writer = await asyncio.open_unix_connection(str(listener.path))
+    writer.write(GREETING + headers(1, request))
+    await asyncio.wait_for(calls.began.wait(), 5)
+    writer.write(window_update(1, 0))
+    while len(calls.errors) < 2:
+        await asyncio.wait_for(reader.read(1 << 16), 5)
+    assert {str(error) for error in calls.errors} == {"session: the daemon sent WINDOW_UPDATE of nothing"}
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_calls_that_are_reset_at_once_leave_nothing(listener: Listener) -> None:
+    frames = [headers(i) + frame(RST_STREAM, 0, i, bytes(4)) for i in range(1, 1001, 2)]
+    answers = await converse(listener, *frames, headers(1001, flags=5))
+    assert {one.stream_id for one in answers} == {1001}
+    (server,) = listener.servers
+    assert not server._calls
+    assert not server._tasks
+
+
+async def test_calls_that_take_long_to_end_are_limited(
+    listener: Listener, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildctl.session.server.MAX_TASKS", 10)
+    request = [(":path", "/test.T/Stubborn") if field[0] == ":path" else field for field in REQUEST]
+    ids = [2 * i + 1 for i in range(12)]
+    answers = await converse(
+        listener,
+        *(headers(i, request) + frame(RST_STREAM, 0, i, bytes(4)) for i in ids[:8]),
+        *(headers(i, request) for i in ids[8:]),
+    )
+    resets = [
+        (one.stream_id, one.error_code) for one in answers if isinstance(one, hyperframe.RstStreamFrame)
+    ]
+    assert resets == [(21, ErrorCode.REFUSED_STREAM), (23, ErrorCode.REFUSED_STREAM)]
 
 
 async def test_a_peer_that_speaks_something_else(listener: Listener) -> None:
