@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildctl.errors import UsageError
-from buildctl.model.url import URL, go_quote, parse_url
+from buildctl.model.quote import quote
+from buildctl.model.url import URL, parse_url
 
 DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
 
@@ -85,7 +86,7 @@ def parse_address(text: str) -> Address:
 def _validate_unix(text: str, url: URL) -> None:
     if url.host:
         raise UsageError(
-            f"failed to dial {go_quote(text)} . make sure buildkitd is running: failed to exit idle mode: "
+            f"failed to dial {quote(text)} . make sure buildkitd is running: failed to exit idle mode: "
             f"failed to start resolver: invalid (non-empty) authority: {url.host}",
             hint=f"a socket's path follows three slashes: unix:///{url.host}{url.path}",
         )
@@ -99,13 +100,13 @@ def _validate_container(text: str, url: URL) -> None:
 def _validate_pod(text: str, url: URL) -> None:
     namespace, container = url.query.get("namespace", ""), url.query.get("container", "")
     if namespace and not _KUBE_NAME.match(namespace):
-        raise UsageError(f"unsupported namespace name: {go_quote(namespace)}")
+        raise UsageError(f"unsupported namespace name: {quote(namespace)}")
     if not url.hostname:
         raise UsageError("url lacks pod name", hint="give it as kube-pod://POD")
     if not _KUBE_NAME.match(url.hostname):
-        raise UsageError(f"unsupported pod name: {go_quote(url.hostname)}")
+        raise UsageError(f"unsupported pod name: {quote(url.hostname)}")
     if container and not _KUBE_NAME.match(container):
-        raise UsageError(f"unsupported container name: {go_quote(container)}")
+        raise UsageError(f"unsupported container name: {quote(container)}")
 
 
 def _validate_ssh(text: str, url: URL) -> None:
@@ -114,9 +115,9 @@ def _validate_ssh(text: str, url: URL) -> None:
     if not url.hostname:
         raise UsageError("no host specified", hint="give it as ssh://[user@]host[:port][/path/to.sock]")
     if url.raw_query:
-        raise UsageError(f"extra query after the host: {go_quote(url.raw_query)}")
+        raise UsageError(f"extra query after the host: {quote(url.raw_query)}")
     if url.fragment:
-        raise UsageError(f"extra fragment after the host: {go_quote(url.fragment)}")
+        raise UsageError(f"extra fragment after the host: {quote(url.fragment)}")
 
 
 def _validate_npipe(text: str, url: URL) -> None:
@@ -126,7 +127,7 @@ def _validate_npipe(text: str, url: URL) -> None:
 def _validate_docker(text: str, url: URL) -> None:
     if url.opaque or url.user is not None or (url.host and url.path not in ("", "/")):
         raise UsageError(
-            f"not an address of a Docker Engine: {go_quote(text)}",
+            f"not an address of a Docker Engine: {quote(text)}",
             hint="give docker:// (DOCKER_HOST or the default socket), docker:///path/docker.sock "
             "or docker://host:port",
         )
@@ -134,7 +135,7 @@ def _validate_docker(text: str, url: URL) -> None:
 
 def _validate_daemonless(text: str, url: URL) -> None:
     if url.opaque or url.host or url.path:
-        raise UsageError(f"nothing may follow daemonless://, got {go_quote(text)}")
+        raise UsageError(f"nothing may follow daemonless://, got {quote(text)}")
 
 
 _VALIDATORS = {

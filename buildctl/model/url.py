@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from buildctl.errors import UsageError
+from buildctl.model.quote import quote
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
@@ -62,36 +63,7 @@ def parse_url(text: str) -> URL:
     try:
         return _parse(before, fragment)
     except _NotAURLError as why:
-        raise UsageError(f"parse {go_quote(before)}: {why}") from None
-
-
-def go_quote(text: str) -> str:
-    """`text` as Go's %q shows it."""
-    return '"' + "".join(map(_quoted, text)) + '"'
-
-
-def _quoted(character: str) -> str:
-    if (named := _NAMED_ESCAPES.get(character)) is not None:
-        return named
-    code = ord(character)
-    if character.isprintable():
-        return character
-    if code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # the latter: a byte that was no UTF-8
-        return f"\\x{code & 0xFF:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-_NAMED_ESCAPES = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\a": "\\a",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-    "\v": "\\v",
-}
+        raise UsageError(f"parse {quote(before)}: {why}") from None
 
 
 def _parse(text: str, raw_fragment: str) -> URL:
@@ -152,15 +124,15 @@ def _parse_host(text: str) -> str:
     else:
         port = text[text.rfind(":") :] if ":" in text else ""
     if not _PORT.match(port):
-        raise _NotAURLError(f"invalid port {go_quote(port)} after host")
+        raise _NotAURLError(f"invalid port {quote(port)} after host")
     if escape := _ASCII_ESCAPE.search(text):
-        raise _NotAURLError(f"invalid URL escape {go_quote(escape[0])}")
+        raise _NotAURLError(f"invalid URL escape {quote(escape[0])}")
     if bad := _NOT_IN_HOST.search(text):
-        raise _NotAURLError(f"invalid character {go_quote(bad[0])} in host name")
+        raise _NotAURLError(f"invalid character {quote(bad[0])} in host name")
     return _unescape(text)
 
 
 def _unescape(text: str) -> str:
     if escape := _BAD_ESCAPE.search(text):
-        raise _NotAURLError(f"invalid URL escape {go_quote(escape[0])}")
+        raise _NotAURLError(f"invalid URL escape {quote(escape[0])}")
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from buildctl.errors import ConnectError
-from buildctl.model.url import go_quote
+from buildctl.model.quote import quote
 from buildctl.transport.stream import ByteStream, connection_error, dial_error
 
 _STDERR_BYTES = 4096
@@ -36,7 +36,7 @@ class _CommandStream(ByteStream):
             async with asyncio.timeout(_EXIT_SECONDS):
                 status = await self.process.wait()
         except TimeoutError:
-            reason = f"command [{shown}] did not exit after EOF: stderr={go_quote(self.complaints.text)}"
+            reason = f"command [{shown}] did not exit after EOF: stderr={quote(self.complaints.text)}"
         else:
             if status == 0:
                 return None
@@ -123,7 +123,7 @@ async def dial_command(argv: Sequence[str], environ: Mapping[str, str]) -> ByteS
                 )
             except FileNotFoundError:
                 raise dial_error(
-                    f"exec: {go_quote(argv[0])}: executable file not found in $PATH", f"install {argv[0]}"
+                    f"exec: {quote(argv[0])}: executable file not found in $PATH", f"install {argv[0]}"
                 ) from None
             except OSError as error:
                 reason = f"fork/exec {argv[0]}: {(error.strerror or '').lower()}"

@@ -18,7 +18,7 @@ from functools import partial
 
 from buildctl.errors import ConnectError, UsageError
 from buildctl.model.address import Address, TLSOptions, parse_address
-from buildctl.model.url import go_quote
+from buildctl.model.quote import quote
 from buildctl.transport.command import dial_command
 from buildctl.transport.connhelper import ssh_command
 from buildctl.transport.dial import DIAL_TIMEOUT, dial_tcp, dial_unix
@@ -51,7 +51,7 @@ def engine_address(address: Address, environ: Mapping[str, str]) -> Address:
     if host.scheme in ("unix", "ssh") and (host.path or host.hostname):
         return host
     raise UsageError(
-        f"DOCKER_HOST is no address that can be dialled: {go_quote(host.text)}",
+        f"DOCKER_HOST is no address that can be dialled: {quote(host.text)}",
         hint="it may be unix:///path/docker.sock, tcp://host:port or ssh://[user@]host",
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from buildctl.errors import ConnectError
-from buildctl.model.url import go_quote
+from buildctl.model.quote import quote
 
 
 @dataclass(slots=True)
@@ -37,4 +37,4 @@ def dial_error(reason: str, hint: str) -> ConnectError:
 
 def connection_error(description: str, hint: str) -> ConnectError:
     """The connection failed; the text is what follows `Unavailable: ` in the reference's errors."""
-    return ConnectError(f"connection error: desc = {go_quote(description)}", hint=hint)
+    return ConnectError(f"connection error: desc = {quote(description)}", hint=hint)

@@ -6,7 +6,8 @@ import pytest
 
 from buildctl.errors import UsageError
 from buildctl.model.address import DEFAULT_ADDRESS, Address, TLSOptions, parse_address
-from buildctl.model.url import go_quote, parse_url
+from buildctl.model.quote import quote
+from buildctl.model.url import parse_url
 
 
 @pytest.mark.parametrize(
@@ -158,5 +159,5 @@ def test_bytes_that_are_no_utf8_survive() -> None:
         ("\U000e0001", '"\\U000e0001"'),
     ],
 )
-def test_go_quote(text: str, quoted: str) -> None:
-    assert go_quote(text) == quoted
+def test_quote(text: str, quoted: str) -> None:
+    assert quote(text) == quoted
