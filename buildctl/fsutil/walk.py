@@ -68,7 +68,8 @@ class _Walk:
     def entries(self) -> Iterator[Entry]:
         choose = self._filter
         keeps_all = choose.keeps_all
-        stack = [self._opened(_Folder(b"", choose.root, False))]
+        stack: list[_Folder] = []
+        self._push(stack, _Folder(b"", choose.root, False))
         while stack:
             parent = stack[-1]
             descriptor = self._descriptor(parent)
@@ -95,7 +96,7 @@ class _Walk:
                         descriptor = self._descriptor(parent)
                     yield entry
                 if is_folder and walked:
-                    stack.append(self._opened(_Folder(path, scope, not kept)))
+                    self._push(stack, _Folder(path, scope, not kept))
                     break
             else:
                 stack.pop()
@@ -109,8 +110,8 @@ class _Walk:
         except OSError as error:
             self._fail("open", folder.path, error)
 
-    def _opened(self, folder: _Folder) -> _Folder:
-        """The folder with its names; none where it is gone, or was dropped and may not be read."""
+    def _push(self, stack: list[_Folder], folder: _Folder) -> None:
+        """Read a folder's names and walk it next, but for one that is gone, or dropped and not readable."""
         try:
             with os.scandir(self._root.descriptor(folder.path)) as found:
                 names = []
@@ -120,16 +121,16 @@ class _Walk:
                     if entry.is_dir(follow_symlinks=False):
                         folder.folders.add(name)
         except _GONE:
-            return folder
+            return
         except PermissionError as error:
             if folder.unsent:
-                return folder
+                return
             self._fail("open", folder.path, error)
         except OSError as error:
             self._fail("open", folder.path, error)
         names.sort()
         folder.names = iter(names)
-        return folder
+        stack.append(folder)
 
     def _unsent(self, stack: list[_Folder]) -> Iterator[Entry]:
         for folder in stack:
