@@ -165,3 +165,7 @@ class ProtocolError(BuildctlError):
 
 class TransferError(BuildctlError):
     """A local file or folder could not be sent or received."""
+
+
+class PeerTransferError(TransferError):
+    """The daemon gave up a transfer, and this is what it said."""

@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from buildctl._pb import control_pb2
+from buildctl._pb import content_pb2, control_pb2
 from buildctl.client import convert
-from buildctl.client.calls import DISK_USAGE, INFO, LIST_WORKERS, PRUNE, STATUS
+from buildctl.client.calls import (
+    CONTENT_INFO,
+    CONTENT_READ,
+    DISK_USAGE,
+    INFO,
+    LIST_WORKERS,
+    LISTEN_BUILD_HISTORY,
+    PRUNE,
+    STATUS,
+    UPDATE_BUILD_HISTORY,
+)
 from buildctl.client.rpc import Caller, Diagnose
-from buildctl.errors import Code, ConnectError, RPCError
+from buildctl.errors import Code, ConnectError, ProtocolError, RPCError
 from buildctl.model.address import Address, TLSOptions
+from buildctl.model.history import BuildHistoryEvent
 from buildctl.model.records import BuildkitVersion, PruneOpt, UsageRecord, WorkerRecord
 from buildctl.model.solve import SolveOpt, SolveResult
 from buildctl.model.status import SolveStatus
@@ -25,6 +36,8 @@ if TYPE_CHECKING:
     from buildctl.session.stream import Attachable
 
 _WAIT_SECONDS = 1.0
+_READ_BYTES = 1 << 20
+"""What one request for content asks for."""
 
 
 class Client:
@@ -104,6 +117,60 @@ class Client:
         """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11."""
         response = await self._caller.unary(INFO, control_pb2.InfoRequest(), prefix="failed to call info: ")
         return convert.buildkit_version(response.buildkitVersion)
+
+    async def listen_build_history(
+        self,
+        ref: str = "",
+        *,
+        active_only: bool = False,
+        early_exit: bool = False,
+        filters: Iterable[str] = (),
+        limit: int = 0,
+    ) -> AsyncGenerator[BuildHistoryEvent, None]:
+        """What is recorded of builds, or of one, and then what happens to them, for ever.
+
+        `active_only` leaves out what has ended; `early_exit` ends after what is recorded already. `filters`
+        and `limit` (0 is none) choose records on daemons that know of them.
+        """
+        with convert.valid_text():
+            request = control_pb2.BuildHistoryRequest(
+                ActiveOnly=active_only, Ref=ref, EarlyExit=early_exit, Filter=filters, Limit=limit
+            )
+        async with contextlib.aclosing(self._caller.stream(LISTEN_BUILD_HISTORY, request)) as messages:
+            async for message in messages:
+                yield convert.history_event(message)
+
+    async def update_build_history(
+        self, ref: str, *, pinned: bool = False, delete: bool = False, finalize: bool = False
+    ) -> None:
+        """Change the record of a build: whether it is pinned, unless it is deleted or finalized instead."""
+        with convert.valid_text():
+            request = control_pb2.UpdateBuildHistoryRequest(
+                Ref=ref, Pinned=pinned, Delete=delete, Finalize=finalize
+            )
+        await self._caller.unary(UPDATE_BUILD_HISTORY, request)
+
+    async def read_content(self, digest: str) -> AsyncGenerator[bytes, None]:
+        """A blob of the daemon's content store, in pieces of one MiB at most.
+
+        Raises `ProtocolError` where the daemon sends more or less than it has announced.
+        """
+        with convert.valid_text():
+            info = await self._caller.unary(CONTENT_INFO, content_pb2.InfoRequest(digest=digest))
+        offset = 0
+        while (left := info.info.size - offset) > 0:
+            request = content_pb2.ReadContentRequest(
+                digest=digest, offset=offset, size=min(left, _READ_BYTES)
+            )
+            end = offset + request.size
+            async with contextlib.aclosing(self._caller.stream(CONTENT_READ, request)) as messages:
+                async for message in messages:
+                    offset += len(message.data)
+                    if offset > end:
+                        raise ProtocolError(f"the daemon sent more of {digest} than was asked for")
+                    yield message.data
+            if offset < end:
+                raise ProtocolError(f"the daemon ended {digest} after {offset} of {info.info.size} bytes")
 
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until the daemon answers, for ever or for `seconds`.

@@ -19,7 +19,7 @@ from buildctl.client.details import solve_error
 from buildctl.client.gateway import has_gateway, run_gateway
 from buildctl.client.request import check, control_request, plain_request
 from buildctl.client.rpc import Caller
-from buildctl.errors import BuildctlError, Code, RPCError, SolveError
+from buildctl.errors import BuildctlError, Code, PeerTransferError, RPCError, SolveError, TransferError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import (
     DirectoryDestination,
@@ -124,9 +124,9 @@ class _Build:
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
-        services = [_Noting(one, self._note_hint) for one in session_services(opt, attachables)]
+        services = [_Noting(one, self._note_local_failure) for one in session_services(opt, attachables)]
         self._session = Session(services, self._session_id)
-        self._hint = ""  # of what failed here and so failed the build
+        self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
         self._errors: list[Exception] = []  # in the order in which they happened
         self._exporter_response: Mapping[str, str] = {}
         self._frontend_metadata: Mapping[str, bytes] = {}
@@ -171,8 +171,11 @@ class _Build:
         except Exception as error:
             self._errors.append(error)
 
-    def _note_hint(self, error: BuildctlError) -> None:
-        self._hint = error.hint or self._hint
+    def _note_local_failure(self, error: BuildctlError) -> None:
+        # A service that says no may have been asked for something optional. A transfer that fails here fails
+        # the build, and the daemon may know no more of it than that it ended.
+        if isinstance(error, TransferError) and not isinstance(error, PeerTransferError):
+            self._local_failure = self._local_failure or error
 
     async def _run_session(self) -> None:
         try:
@@ -190,7 +193,8 @@ class _Build:
             self._exporter_response = dict(response.ExporterResponse)
         except RPCError as error:
             failure = solve_error(error)
-            failure.hint = failure.hint or self._hint
+            if local := self._local_failure:
+                failure = SolveError(f"failed to solve: {local}", code=failure.code, hint=local.hint)
             raise failure from error
 
     async def _solve_ends_well(self) -> bool:

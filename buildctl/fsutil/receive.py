@@ -16,7 +16,7 @@ from typing import Literal
 from google.protobuf.message import DecodeError
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
-from buildctl.errors import ProtocolError, TransferError
+from buildctl.errors import PeerTransferError, ProtocolError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.diskwriter import DiskWriter, IncomingFile
 from buildctl.fsutil.leftovers import Leftovers
@@ -147,7 +147,9 @@ class Receiver:
                 else:
                     self._all_listed = True
             elif kind == Packet.PACKET_ERR:
-                raise TransferError(f"error from sender: {packet.data.decode('utf-8', 'backslashreplace')}")
+                raise PeerTransferError(
+                    f"error from sender: {packet.data.decode('utf-8', 'backslashreplace')}"
+                )
             elif kind == Packet.PACKET_FIN:
                 if not self._said_fin:
                     raise ProtocolError("the sender confirmed an end that was not reached")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from google.protobuf.message import DecodeError
 
 from buildctl._pb.fsutil_pb2 import Packet
-from buildctl.errors import BuildctlError, ProtocolError, TransferError
+from buildctl.errors import BuildctlError, PeerTransferError, ProtocolError
 from buildctl.fsutil import content, followpaths
 from buildctl.fsutil.content import Requested
 from buildctl.fsutil.directories import Directories
@@ -187,7 +187,7 @@ class _Sender:
                         return
                     case Packet.PACKET_ERR:
                         text = packet.data.decode("utf-8", "backslashreplace")
-                        raise TransferError(f"error from receiver: {text}")
+                        raise PeerTransferError(f"error from receiver: {text}")
             self._has_requests.set()
         raise ProtocolError("file transfer ended before the receiver had everything")
 
