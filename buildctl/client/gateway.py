@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from buildctl._pb import gateway_pb2, ops_pb2
 from buildctl.client.calls import GATEWAY_PING, GATEWAY_RETURN, GATEWAY_SOLVE, Method, Request, Response
@@ -19,7 +19,7 @@ from buildctl.client.request import gateway_request
 from buildctl.client.rpc import Caller
 from buildctl.errors import Code, RPCError, SolveError
 from buildctl.model import gojson
-from buildctl.model.solve import SolveOpt
+from buildctl.model.solve import CacheEntry, SolveOpt
 
 _BUILD_ID = "buildkit-controlapi-buildid"
 _PING_SECONDS = 15.0
@@ -35,12 +35,15 @@ async def has_gateway(caller: Caller) -> bool:
     return True
 
 
-async def run_gateway(caller: Caller, opt: SolveOpt, ref: str) -> Mapping[str, bytes]:
+async def run_gateway(
+    caller: Caller, opt: SolveOpt, ref: str, imports: Sequence[CacheEntry] | None = None
+) -> Mapping[str, bytes]:
     """Bring the build `ref` its result; returns the frontend's metadata of it.
 
+    `imports` are the caches that can be imported; None for all that are asked for.
     Raises `SolveError`, of which the daemon has been told.
     """
-    request = gateway_request(opt)
+    request = gateway_request(opt, imports)
     gateway = _Gateway(caller, ref)
     try:
         await gateway.ping()

@@ -6,16 +6,17 @@ which makes the daemon wait for a result; LLBBridge.Solve names the frontend or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.convert import valid_text
+from buildctl.client.stores import check_caches, check_layouts
 from buildctl.errors import UsageError
 from buildctl.model import gojson
 from buildctl.model.quote import quote
-from buildctl.model.solve import CacheEntry, SolveOpt
+from buildctl.model.solve import CacheEntry, Export, LayoutDestination, SolveOpt
 
 _SUBREQUESTS = "moby.buildkit.frontend.subrequests"
 _LOCAL_MODES = ("", "copy", "delete")
@@ -27,33 +28,39 @@ def check(opt: SolveOpt) -> None:
         raise UsageError("invalid empty definition", hint="name a frontend, such as dockerfile.v0")
     if opt.frontend and opt.definition is not None:
         raise UsageError(f"invalid definition for frontend {opt.frontend}")
+    check_caches(opt)
     for export in opt.exports:
         mode = export.attrs.get("mode", "")
         if export.type == "local" and mode.strip().lower() not in _LOCAL_MODES:
             raise UsageError(f"invalid local exporter mode {quote(mode)}", hint="use copy or delete")
-    for entries, role in ((opt.cache_exports, "exporter"), (opt.cache_imports, "importer")):
-        for entry in entries:
-            if entry.type == "registry" and not entry.attrs.get("ref"):
-                raise UsageError(f"registry cache {role} requires ref", hint="add ref=HOST/NAME")
+    check_layouts(opt)
 
 
 @valid_text()
-def control_request(opt: SolveOpt, *, ref: str, session_id: str) -> control_pb2.SolveRequest:
-    """Control.Solve of a build whose result the gateway brings."""
+def control_request(
+    opt: SolveOpt, *, ref: str, session_id: str, imports: Sequence[CacheEntry] | None = None
+) -> control_pb2.SolveRequest:
+    """Control.Solve of a build whose result the gateway brings.
+
+    `imports` are the caches that can be imported; None for all that are asked for.
+    """
+    imports = opt.cache_imports if imports is None else imports
     request = control_pb2.SolveRequest(
         Ref=ref,
         Session=session_id,
-        FrontendAttrs=_frontend_attrs(opt),
+        FrontendAttrs=_frontend_attrs(opt, imports),
         Cache=control_pb2.CacheOptions(
-            Exports=_control_entries(opt.cache_exports), Imports=_control_entries(opt.cache_imports)
+            Exports=_control_entries(opt.cache_exports), Imports=_control_entries(imports)
         ),
         Entitlements=opt.entitlements,
-        Exporters=[control_pb2.Exporter(Type=export.type, Attrs=export.attrs) for export in opt.exports],
+        Exporters=[
+            control_pb2.Exporter(Type=export.type, Attrs=_exporter_attrs(export)) for export in opt.exports
+        ],
         ProxyNetwork=opt.proxy_network,
     )
     if opt.exports:  # once more, for daemons that know of one export (before 0.13)
         request.ExporterDeprecated = opt.exports[0].type
-        request.ExporterAttrsDeprecated.update(opt.exports[0].attrs)
+        request.ExporterAttrsDeprecated.update(_exporter_attrs(opt.exports[0]))
     if opt.source_policy is not None:
         try:
             request.SourcePolicy.MergeFrom(sourcepolicy_pb2.Policy.FromString(opt.source_policy))
@@ -63,12 +70,15 @@ def control_request(opt: SolveOpt, *, ref: str, session_id: str) -> control_pb2.
 
 
 @valid_text()
-def plain_request(opt: SolveOpt, *, ref: str, session_id: str) -> control_pb2.SolveRequest:
+def plain_request(
+    opt: SolveOpt, *, ref: str, session_id: str, imports: Sequence[CacheEntry] | None = None
+) -> control_pb2.SolveRequest:
     """Control.Solve of a build on a daemon without a gateway, which are those of 2018.
 
     They take registry caches alone, in fields of their own (`CacheOptions` of 0.3).
     """
-    request = control_request(opt, ref=ref, session_id=session_id)
+    imports = opt.cache_imports if imports is None else imports
+    request = control_request(opt, ref=ref, session_id=session_id, imports=imports)
     request.Frontend = opt.frontend
     if opt.definition is not None:
         request.Definition.CopyFrom(definition(opt.definition))
@@ -78,15 +88,18 @@ def plain_request(opt: SolveOpt, *, ref: str, session_id: str) -> control_pb2.So
             request.Cache.ExportRefDeprecated = attrs.pop("ref")
             request.Cache.ExportAttrsDeprecated.update(attrs)
     request.Cache.ImportRefsDeprecated.extend(
-        entry.attrs["ref"] for entry in opt.cache_imports if entry.type == "registry"
+        entry.attrs["ref"] for entry in imports if entry.type == "registry"
     )
     return request
 
 
 @valid_text()
-def gateway_request(opt: SolveOpt) -> gateway_pb2.SolveRequest:
-    """LLBBridge.Solve: the frontend or the definition, with its options."""
-    options = _frontend_attrs(opt)
+def gateway_request(opt: SolveOpt, imports: Sequence[CacheEntry] | None = None) -> gateway_pb2.SolveRequest:
+    """LLBBridge.Solve: the frontend or the definition, with its options.
+
+    The message names all caches, its options those that can be imported (`imports`), as the reference does.
+    """
+    options = _frontend_attrs(opt, opt.cache_imports if imports is None else imports)
     if "requestid" in options:
         options.setdefault("frontend.caps", _SUBREQUESTS)
     request = gateway_pb2.SolveRequest(
@@ -111,12 +124,18 @@ def definition(data: bytes) -> ops_pb2.Definition:
         raise UsageError(f"failed to parse input: {error}") from error
 
 
-def _frontend_attrs(opt: SolveOpt) -> dict[str, str]:
+def _frontend_attrs(opt: SolveOpt, imports: Iterable[CacheEntry]) -> dict[str, str]:
     """The frontend's options, with the caches to import as frontends look for them."""
     attrs = dict(opt.frontend_attrs)
-    if opt.cache_imports:
-        attrs["cache-imports"] = gojson.encode([_json_entry(entry) for entry in opt.cache_imports]).decode()
+    if entries := [_json_entry(entry) for entry in imports]:
+        attrs["cache-imports"] = gojson.encode(entries).decode()
     return attrs
+
+
+def _exporter_attrs(export: Export) -> Mapping[str, str]:
+    """Without `tar=false` the daemon would deliver a layout as an archive."""
+    is_layout = isinstance(export.destination, LayoutDestination)
+    return {"tar": "false", **export.attrs} if is_layout else export.attrs
 
 
 def _control_entries(entries: Iterable[CacheEntry]) -> list[control_pb2.CacheOptionsEntry]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from buildctl._pb import control_pb2
@@ -19,7 +19,9 @@ from buildctl.client.details import solve_error
 from buildctl.client.gateway import has_gateway, run_gateway
 from buildctl.client.request import check, control_request, plain_request
 from buildctl.client.rpc import Caller
+from buildctl.client.stores import LocalStores, enter_results, open_stores
 from buildctl.errors import BuildctlError, Code, PeerTransferError, RPCError, SolveError, TransferError
+from buildctl.fsutil.worker import Worker
 from buildctl.model.identity import new_id
 from buildctl.model.solve import (
     DirectoryDestination,
@@ -29,7 +31,9 @@ from buildctl.model.solve import (
     StdoutDestination,
 )
 from buildctl.model.status import SolveStatus
+from buildctl.oci.store import Store
 from buildctl.session.auth import CREDENTIALS_PATH, AnonymousAuth
+from buildctl.session.content import ContentService
 from buildctl.session.filesend import FileSend
 from buildctl.session.filesync import FileSync
 from buildctl.session.stream import Attachable, Handler, ServerStream
@@ -70,16 +74,25 @@ async def solve(
     with_gateway = any(worker.BuildkitVersion.version for worker in workers.record) or await has_gateway(
         caller
     )
-    return await _Build(caller, opt, on_status, attachables, with_gateway).run()
+    with contextlib.closing(Worker("layouts")) as disk:
+        stores = await disk.run(open_stores, opt)
+        opt = replace(opt, cache_imports=stores.cache_imports)
+        result = await _Build(caller, opt, on_status, attachables, stores, with_gateway).run()
+        await disk.run(enter_results, opt, result.exporter_response)
+    return result
 
 
-def session_services(opt: SolveOpt, attachables: Sequence[Attachable] = ()) -> list[Attachable]:
-    """What a build offers the daemon: its folders, its destinations, and whatever is given besides."""
+def session_services(
+    opt: SolveOpt, attachables: Sequence[Attachable] = (), stores: Mapping[str, Store] | None = None
+) -> list[Attachable]:
+    """What a build offers the daemon: folders, stores, destinations, and whatever is given besides."""
     services: list[Attachable] = list(attachables)
     if not any(CREDENTIALS_PATH in service.methods for service in services):
         services.append(AnonymousAuth())
     if opt.local_dirs:
         services.append(FileSync(opt.local_dirs))
+    if stores:
+        services.append(ContentService(stores))
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
         services.append(FileSend(opt.exports))
     return services
@@ -116,6 +129,7 @@ class _Build:
         opt: SolveOpt,
         on_status: StatusSink | None,
         attachables: Sequence[Attachable],
+        stores: LocalStores,
         with_gateway: bool,
     ) -> None:
         self._caller = caller
@@ -124,8 +138,10 @@ class _Build:
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
-        services = [_Noting(one, self._note_local_failure) for one in session_services(opt, attachables)]
-        self._session = Session(services, self._session_id)
+        self._imports = stores.usable_imports
+        services = session_services(opt, attachables, stores.by_id)
+        noted = [_Noting(one, self._note_local_failure) for one in services]
+        self._session = Session(noted, self._session_id)
         self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
         self._errors: list[Exception] = []  # in the order in which they happened
         self._exporter_response: Mapping[str, str] = {}
@@ -187,7 +203,7 @@ class _Build:
 
     async def _solve(self) -> None:
         make_request = control_request if self._with_gateway else plain_request
-        request = make_request(self._opt, ref=self._ref, session_id=self._session_id)
+        request = make_request(self._opt, ref=self._ref, session_id=self._session_id, imports=self._imports)
         try:
             response = await self._caller.unary(SOLVE, request, prefix="failed to solve: ")
             self._exporter_response = dict(response.ExporterResponse)
@@ -206,7 +222,7 @@ class _Build:
         if not self._with_gateway:
             return
         try:
-            self._frontend_metadata = await run_gateway(self._caller, self._opt, self._ref)
+            self._frontend_metadata = await run_gateway(self._caller, self._opt, self._ref, self._imports)
         except SolveError:
             await self._solve_ends_well()
             raise

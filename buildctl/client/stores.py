@@ -146,8 +146,8 @@ def _with_digest(entry: CacheEntry) -> CacheEntry:
     except BuildctlError as error:
         _skip(source, f"skipped due to err: {error}")
     else:
-        if found is not None:
-            return replace(entry, attrs={**entry.attrs, "digest": str(found.get("digest", ""))})
+        if found is not None and found.get("digest"):
+            return replace(entry, attrs={**entry.attrs, "digest": str(found["digest"])})
         _skip(source, f"skipped: no digest found for tag {tag}")
     return entry
 
@@ -217,13 +217,13 @@ def _enter(path: str, descriptor: Descriptor | None, names: Sequence[Name]) -> N
 
 
 def _reset(store: Store) -> None:
-    """Remove the blobs that no entry of the index leads to. A failure is logged: the cache is good as it is."""
+    """Remove the blobs that no entry of the index leads to; a failure is logged, for the cache is good."""
     try:
         with locked(store.path):
             needed = reachable(store, read_index(store.path))
             for blob in store.blobs():
                 if blob.digest not in needed:
                     store.delete(blob.digest)
-    except (BuildctlError, OSError, ValueError) as error:
+    except (BuildctlError, OSError) as error:
         fields = {"error": f"reset: failed to collect referenced blobs: {error}"}
         _LOG.warning("failed to reset cache store", extra={"fields": fields})

@@ -64,6 +64,8 @@ class SolveOpt:
     """A serialized pb.Definition (LLB), or None with a `frontend`."""
     local_dirs: Mapping[str, str] = field(default_factory=dict)
     """Directories the daemon may read, by local name."""
+    oci_layouts: Mapping[str, str] = field(default_factory=dict)
+    """OCI layouts the daemon may read, by the id that `oci-layout://ID@DIGEST` names."""
     exports: tuple[Export, ...] = ()
     cache_exports: tuple[CacheEntry, ...] = ()
     cache_imports: tuple[CacheEntry, ...] = ()

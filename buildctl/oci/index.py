@@ -8,7 +8,6 @@ so a reader never sees half of it and another writer's entries are never lost.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from buildctl.errors import BuildctlError
+from buildctl.oci.lock import try_lock
 
 IMAGE_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -83,7 +83,7 @@ def put(layout: str, descriptor: Mapping[str, Any], names: Sequence[Name]) -> No
     Raises `BuildctlError` where the lock is not to be had or the index is not one.
     """
     folder = Path(layout)
-    with _locked(folder / "index.json.lock"):
+    with locked(layout):
         _replace(folder / "oci-layout", _LAYOUT)
         path = folder / "index.json"
         try:
@@ -149,10 +149,11 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file, which exists only while somebody does."""
+def locked(layout: str) -> Iterator[None]:
+    """Hold the lock of the layout's index, which exists only while somebody does."""
+    path = Path(layout, "index.json.lock")
     deadline = time.monotonic() + _LOCK_SECONDS
-    while (descriptor := _try_lock(path)) is None:
+    while (descriptor := try_lock(str(path))) is None:
         if time.monotonic() > deadline:
             raise BuildctlError(
                 f"could not lock {path}", hint="another process has been writing this layout for long"
@@ -164,16 +165,3 @@ def _locked(path: Path) -> Iterator[None]:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         os.close(descriptor)
-
-
-def _try_lock(path: Path) -> int | None:
-    """The locked descriptor, or None while somebody else has it, or had it and removed the file just now."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
-    return None

@@ -6,10 +6,9 @@ import math
 import re
 
 from buildctl.errors import UsageError
+from buildctl.model.boolean import parse_bool as parse_bool
 from buildctl.model.quote import quote
 
-_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
-_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 _DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>[A-Za-z]+)")
 _MB = 1_000_000
@@ -20,15 +19,6 @@ _SIZE_UNITS = {"b": 1} | {
     for power, letter in enumerate("kmgtpe", start=1)
     for spelling, base in ((letter, 1000), (f"{letter}b", 1000), (f"{letter}ib", 1024))
 }
-
-
-def parse_bool(text: str) -> bool:
-    """Go's strconv.ParseBool. Raises `UsageError` in its words."""
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise UsageError(f"strconv.ParseBool: parsing {quote(text)}: invalid syntax")
 
 
 def parse_int(text: str) -> int:

@@ -1,0 +1,142 @@
+"""A content store in an OCI layout: blobs by digest, read in pieces and written through an ingest.
+
+Nothing is created before something is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import stat as st
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from buildctl.errors import Code, ServiceError
+from buildctl.oci.digest import Digest, is_algorithm, parse_digest
+from buildctl.oci.folders import folder
+from buildctl.oci.ingest import INGEST, IngestStatus, Writer, folder_name, read_status
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What is known of a blob without reading it."""
+
+    digest: Digest
+    size: int
+    created_ns: int
+    updated_ns: int
+
+
+class Store:
+    """The blobs below one path. Every method blocks and raises `ServiceError` or `OSError`."""
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+
+    def info(self, digest: Digest) -> Blob:
+        """Size and times of a blob; NOT_FOUND without it."""
+        try:
+            with folder(self.path, "blobs", digest.algorithm) as blobs:
+                return _blob(digest, os.stat(digest.encoded, dir_fd=blobs, follow_symlinks=False))
+        except FileNotFoundError:
+            raise _missing(digest) from None
+
+    def open(self, digest: Digest) -> io.FileIO:
+        """The blob's file, to be closed by its taker; NOT_FOUND without it."""
+        try:
+            with folder(self.path, "blobs", digest.algorithm) as blobs:
+                file = io.FileIO(os.open(digest.encoded, _READ, dir_fd=blobs))
+        except FileNotFoundError:
+            raise _missing(digest) from None
+        try:
+            _blob(digest, os.fstat(file.fileno()))
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def read(self, digest: Digest, *, limit: int) -> bytes:
+        """A whole blob of at most `limit` bytes, verified; DATA_LOSS where it is not what it claims to be."""
+        with self.open(digest) as file:
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise ServiceError(Code.RESOURCE_EXHAUSTED, f"content {digest} is larger than {limit} bytes")
+        if hashlib.new(digest.algorithm, content).hexdigest() != digest.encoded:
+            raise ServiceError(Code.DATA_LOSS, f"content {digest} is damaged: its digest is another")
+        return content
+
+    def blobs(self) -> Iterator[Blob]:
+        """Every blob of an algorithm that is verified here; what else lies about is passed over."""
+        with suppress(FileNotFoundError), folder(self.path, "blobs") as top:
+            algorithms = sorted(filter(is_algorithm, os.listdir(top)))
+            for algorithm in algorithms:
+                with folder(self.path, "blobs", algorithm) as blobs:
+                    for name in sorted(os.listdir(blobs)):
+                        with suppress(ServiceError, FileNotFoundError):
+                            digest = parse_digest(f"{algorithm}:{name}")
+                            yield _blob(digest, os.stat(name, dir_fd=blobs, follow_symlinks=False))
+
+    def delete(self, digest: Digest) -> None:
+        """Remove a blob, if it is there."""
+        self._check_writable()
+        with suppress(FileNotFoundError), folder(self.path, "blobs", digest.algorithm) as blobs:
+            os.unlink(digest.encoded, dir_fd=blobs)
+
+    def writer(self, ref: str, *, total: int = 0, expected: Digest | None = None) -> Writer:
+        """Begin or resume the write called `ref`; ALREADY_EXISTS where what is expected is there."""
+        self._check_writable()
+        if expected is not None and self.has(expected):
+            raise ServiceError(Code.ALREADY_EXISTS, f"content {expected}: already exists")
+        return Writer(self.path, ref, total=total, expected=expected)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the blob is there."""
+        try:
+            self.info(digest)
+        except ServiceError:
+            return False
+        return True
+
+    def status(self, ref: str) -> IngestStatus:
+        """How far the write called `ref` has come; NOT_FOUND without it."""
+        try:
+            with folder(self.path, INGEST, folder_name(ref)) as descriptor:
+                return read_status(descriptor)
+        except FileNotFoundError:
+            raise ServiceError(Code.NOT_FOUND, f"ingest ref {ref}: not found") from None
+
+    def statuses(self) -> list[IngestStatus]:
+        """Every write that was begun and not ended."""
+        found = []
+        with suppress(FileNotFoundError), folder(self.path, INGEST) as ingest:
+            for name in sorted(os.listdir(ingest)):
+                gone = suppress(FileNotFoundError, NotADirectoryError)
+                with gone, folder(self.path, INGEST, name) as descriptor:
+                    found.append(read_status(descriptor))
+        return found
+
+    def abort(self, ref: str) -> None:
+        """Drop the write called `ref`, if there is one; a writer that is at it fails."""
+        self._check_writable()
+        with suppress(FileNotFoundError), folder(self.path, INGEST) as ingest:
+            shutil.rmtree(folder_name(ref), dir_fd=ingest)
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise ServiceError(Code.PERMISSION_DENIED, f"{self.path} is offered for reading only")
+
+
+def _blob(digest: Digest, found: os.stat_result) -> Blob:
+    if not st.S_ISREG(found.st_mode):
+        raise ServiceError(Code.FAILED_PRECONDITION, f"content {digest} is no file: links are not followed")
+    return Blob(digest, found.st_size, found.st_mtime_ns, found.st_atime_ns)
+
+
+def _missing(digest: Digest) -> ServiceError:
+    return ServiceError(Code.NOT_FOUND, f"content {digest}: not found")
