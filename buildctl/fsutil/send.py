@@ -1,10 +1,10 @@
 """Sends a tree: the stats of all entries, and the content of every file that is asked for meanwhile.
 
 fsutil's send.go is the protocol's description. Walking and reading block, so they run in a worker thread and
-hand over whole batches of encoded packets; a hop for each packet would cost more than the work. One batch is
-made while the one before it is sent, which also bounds what is held. It is one thread on purpose: two or three
-that make system calls pass the interpreter's lock back and forth at each, which doubled the CPU time of
-sending 50,000 small files (4.5 s against 2.1 s). A slow disk is kept busy otherwise (`content`).
+hand over whole batches of encoded packets; a hop for each packet would cost more than the work. One batch
+is made while the one before it is sent, which also bounds what is held. It is one thread on purpose: two or
+three that make system calls pass the interpreter's lock back and forth at each, which doubled the CPU time
+of sending 50,000 small files (4.5 s against 2.1 s). A slow disk is kept busy otherwise (`content`).
 
 Unlike the reference, which sends an empty file in place of one that it cannot open, any file that cannot be
 sent as it was announced ends the transfer with an error.
