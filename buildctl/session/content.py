@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from buildctl._pb import content_pb2 as pb
 from buildctl.errors import Code, ServiceError
@@ -271,14 +270,12 @@ class _Write:
         self._expect(request, writer)
         if request.action == pb.STAT:
             status = writer.status
-            return pb.WriteContentResponse(
-                action=request.action,
-                started_at=_timestamp(status.started_ns),
-                updated_at=_timestamp(status.updated_ns),
-                offset=writer.offset,
-                total=self._total,
-                digest=str(writer.digest),
+            response = pb.WriteContentResponse(
+                action=request.action, offset=writer.offset, total=self._total, digest=str(writer.digest)
             )
+            response.started_at.FromNanoseconds(status.started_ns)
+            response.updated_at.FromNanoseconds(status.updated_ns)
+            return response
         if request.offset not in (0, writer.offset):
             raise ServiceError(
                 Code.OUT_OF_RANGE,
@@ -326,28 +323,17 @@ def _expected(request: pb.WriteContentRequest) -> Digest | None:
 
 
 def _info_message(blob: Blob) -> pb.Info:
-    return pb.Info(
-        digest=str(blob.digest),
-        size=blob.size,
-        created_at=_timestamp(blob.created_ns),
-        updated_at=_timestamp(blob.updated_ns),
-    )
+    message = pb.Info(digest=str(blob.digest), size=blob.size)
+    message.created_at.FromNanoseconds(blob.created_ns)
+    message.updated_at.FromNanoseconds(blob.updated_ns)
+    return message
 
 
 def _status_message(status: IngestStatus) -> pb.Status:
-    return pb.Status(
-        ref=status.ref,
-        offset=status.offset,
-        total=status.total,
-        started_at=_timestamp(status.started_ns),
-        updated_at=_timestamp(status.updated_ns),
-    )
-
-
-def _timestamp(instant_ns: int) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromNanoseconds(instant_ns)
-    return stamp
+    message = pb.Status(ref=status.ref, offset=status.offset, total=status.total)
+    message.started_at.FromNanoseconds(status.started_ns)
+    message.updated_at.FromNanoseconds(status.updated_ns)
+    return message
 
 
 def _refuse_filters(filters: Iterable[str]) -> None:
