@@ -38,6 +38,15 @@ if TYPE_CHECKING:
         UsageError,
     )
     from buildctl.model.address import Address, TLSOptions, parse_address
+    from buildctl.model.history import (
+        BuildError,
+        BuildHistoryEvent,
+        BuildHistoryEventType,
+        BuildRecord,
+        BuildResultInfo,
+        Descriptor,
+        ExporterRecord,
+    )
     from buildctl.model.records import (
         BuildkitVersion,
         CDIDevice,
@@ -74,6 +83,11 @@ __version__ = "0.1.0"
 
 __all__ = (
     "Address",
+    "BuildError",
+    "BuildHistoryEvent",
+    "BuildHistoryEventType",
+    "BuildRecord",
+    "BuildResultInfo",
     "BuildctlError",
     "BuildkitVersion",
     "CDIDevice",
@@ -81,10 +95,12 @@ __all__ = (
     "Client",
     "Code",
     "ConnectError",
+    "Descriptor",
     "Destination",
     "DirectoryDestination",
     "ErrorDetail",
     "Export",
+    "ExporterRecord",
     "FileDestination",
     "GCPolicy",
     "LayoutDestination",
@@ -119,6 +135,7 @@ __all__ = (
 _MODULES = (
     "errors",
     "model.address",
+    "model.history",
     "model.records",
     "model.solve",
     "model.status",
