@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from buildctl.cli import log
 from buildctl.cli.environment import Environment
 from buildctl.errors import BuildctlError, ExitCode, UsageError
 from buildctl.model.quote import quote
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+STREAM_INTERRUPTED = "rpc error: code = Canceled desc = context canceled"
+"""What the reference says when a stream that it reads is interrupted."""
 _LEAVE_AFTER_SECONDS = 1.0
 """How long a second Ctrl-C waits for temporary files and processes to be removed."""
 
@@ -60,6 +63,7 @@ class App:
         if flags.log_format not in ("", "text", "json"):
             raise UsageError(f"unsupported log type {quote(flags.log_format)}", hint="use text or json")
         self.flags = flags
+        log.configure(self.environment, flags.log_format, debug=flags.debug)
 
     @property
     def tls(self) -> TLSOptions:

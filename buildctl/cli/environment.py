@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class Environment:
     def now_ns(self) -> int:
         """Nanoseconds since the Unix epoch."""
         return time.time_ns()
+
+    def local_time(self, instant_ns: int) -> str:
+        """The instant in the local time zone as RFC 3339, to the second: `2026-11-22T13:07:52+01:00`."""
+        try:
+            moment = datetime.fromtimestamp(instant_ns // 1_000_000_000, UTC).astimezone()
+        except (OverflowError, ValueError, OSError):  # out of every calendar
+            moment = datetime.fromtimestamp(0, UTC)
+        return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def is_terminal(self, descriptor: int) -> bool:
         """Whether the descriptor is open and a terminal."""

@@ -25,10 +25,13 @@ PACKAGE = "buildctl-python"
     lazy={
         "du": ("buildctl.cli.du", "disk usage"),
         "prune": ("buildctl.cli.prune", "clean up build cache"),
+        "prune-histories": ("buildctl.cli.prune_histories", "clean up build histories"),
         "build": ("buildctl.cli.build", "build"),
         "debug": ("buildctl.cli.debug.group", "debug utilities"),
+        "dial-stdio": ("buildctl.cli.dial_stdio", "proxy standard input and output to the daemon"),
     },
     aliases={"b": "build"},
+    hidden_commands=("dial-stdio",),
 )
 @flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
 @flag(
@@ -78,6 +81,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
 
 
 def _run(app: App, arguments: list[str]) -> int:
+    app.select_exporter()
     try:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:

@@ -17,8 +17,9 @@ from buildctl.progress.writer import StreamWriter
 class Display:
     """Shows one build: `async with` it, give it what the Status stream says, and it ends with the rest.
 
-    `began_ns` is the instant of entering, by the client's clock. `update` is a status sink: it neither
-    waits nor raises. A display that fails says so in a line and shows nothing more.
+    `began_ns` is the instant of entering, by the client's clock; the build is taken to begin then too, unless
+    it is shown `by_daemon_clock`. `update` is a status sink: it neither waits nor raises. A display that
+    fails says so in a line and shows nothing more.
     """
 
     def __init__(
@@ -28,12 +29,13 @@ class Display:
         *,
         began_ns: int,
         rate_ms: int | None = None,
+        by_daemon_clock: bool = False,
     ) -> None:
         self._writer = writer
         self._restore = renderer.restore
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
         self._began_ns = began_ns
-        self._clock = ClientClock(began_ns)
+        self._clock = None if by_daemon_clock else ClientClock(began_ns)
         self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -56,9 +58,13 @@ class Display:
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
         if not self._closed:
-            self._show(
-                lambda now_ns: self._pump.update(self._clock.adjust(status), now_ns, busy=self._writer.busy)
-            )
+            shown = self._clock.adjust(status) if self._clock else status
+            self._show(lambda now_ns: self._pump.update(shown, now_ns, busy=self._writer.busy))
+
+    def update_own(self, status: SolveStatus) -> None:
+        """Show what this client says itself, by its own clock."""
+        if not self._closed:
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
 
     async def close(self, patience_s: float | None = None) -> None:
         """Show the end and wait until it is written, at most `patience_s` seconds.

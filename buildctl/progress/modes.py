@@ -59,11 +59,18 @@ def open_display(
     began_ns: int,
     size: Callable[[], tuple[int, int]],
     variables: Mapping[str, str],
+    by_daemon_clock: bool = False,
 ) -> Display:
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal."""
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode is Mode.PLAIN else b"")
     renderer = _renderer(mode, size, variables)
-    return Display(renderer, writer, began_ns=began_ns, rate_ms=parse_rate(variables))
+    return Display(
+        renderer,
+        writer,
+        began_ns=began_ns,
+        rate_ms=parse_rate(variables),
+        by_daemon_clock=by_daemon_clock,
+    )
 
 
 def _renderer(mode: Mode, size: Callable[[], tuple[int, int]], variables: Mapping[str, str]) -> Renderer:

@@ -42,6 +42,13 @@ CASES = [
     "prune-verbose",
     "v0.8-prune",
     "prune-badduration",
+    "histories",
+    "histories-empty",
+    "v0.8-histories",
+    "ctl-pin",
+    "get",
+    "logs",
+    "prune-histories",
     "unknown-command",
     "unknown-flag",
 ]

@@ -15,7 +15,12 @@ from buildctl.cli.grammar import Group
         "dump-metadata": ("buildctl.cli.debug.dump_metadata", "dump a stopped daemon's metadata database"),
         "workers": ("buildctl.cli.debug.workers", "list workers"),
         "info": ("buildctl.cli.debug.info", "display internal information"),
+        "monitor": ("buildctl.cli.debug.monitor", "display build events"),
+        "logs": ("buildctl.cli.debug.logs", "display build logs"),
+        "ctl": ("buildctl.cli.debug.ctl", "control build records"),
+        "get": ("buildctl.cli.debug.get", "retrieve a blob from the content store"),
+        "histories": ("buildctl.cli.debug.histories", "list build records"),
     },
 )
 def command() -> None:
-    """Look into a daemon: its workers and versions."""
+    """Look into a daemon: its workers and versions, and the builds that it remembers."""

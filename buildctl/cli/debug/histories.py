@@ -1,0 +1,55 @@
+"""`buildctl debug histories`: the builds that a daemon remembers. Layout: cmd/buildctl/debug/histories.go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
+from buildctl.cli.grammar import Command
+from buildctl.cli.table import align_tabs
+
+if TYPE_CHECKING:
+    from buildctl.cli.environment import Environment
+    from buildctl.model.history import BuildHistoryEvent
+
+TABLE_HEADER = "TYPE\tREF\tCREATED\tCOMPLETED\tGENERATION"
+
+
+@click.command(
+    "histories",
+    cls=Command,
+    epilog="""
+    $ buildctl debug histories
+    $ buildctl debug logs REF       # what a build of the list said
+    """,
+)
+@pass_app
+def command(app: App) -> None:
+    """List the builds that the daemon remembers; a * marks those that are pinned."""
+
+    async def run() -> None:
+        header = f"{TABLE_HEADER}\tPINNED\n"
+        async with app.connect() as client:
+            async for event in client.listen_build_history(early_exit=True):
+                pinned = "*" if event.record is not None and event.record.pinned else ""
+                row = f"{table_row(event, app.environment)}\t{pinned}\n"
+                # Each row is aligned alone, but for the first, which is with the header.
+                app.environment.write_stdout(align_tabs(header + row))
+                header = ""
+        app.environment.write_stdout(align_tabs(header))
+
+    app.run(run, interrupted=STREAM_INTERRUPTED)
+
+
+def table_row(event: BuildHistoryEvent, environment: Environment) -> str:
+    """One record as cells: what became of it, ref, two instants in local time, generation."""
+    record = event.record
+    if record is None:
+        return f"{event.type_name}\t\t\t\t0"
+    created, completed = (
+        "" if instant is None else environment.local_time(instant)
+        for instant in (record.created_at_ns, record.completed_at_ns)
+    )
+    return f"{event.type_name}\t{record.ref}\t{created}\t{completed}\t{record.generation}"

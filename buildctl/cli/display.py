@@ -1,0 +1,31 @@
+"""A build's display on one of the process's own streams, as `--progress` and the environment have it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildctl.cli.environment import Environment
+    from buildctl.progress.display import Display
+
+
+def display_on(
+    environment: Environment, descriptor: int, progress: str, *, by_daemon_clock: bool = False
+) -> Display:
+    """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal.
+
+    A build that is shown `by_daemon_clock` began at another time than the display.
+    """
+    from buildctl.progress.modes import choose_mode, open_display
+
+    variables = environment.variables
+    mode = choose_mode(progress, is_terminal=environment.is_terminal(descriptor), variables=variables)
+    return open_display(
+        mode,
+        descriptor,
+        began_ns=environment.now_ns(),
+        size=functools.partial(environment.terminal_size, descriptor),
+        variables=variables,
+        by_daemon_clock=by_daemon_clock,
+    )

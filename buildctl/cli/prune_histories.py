@@ -1,0 +1,45 @@
+"""`buildctl prune-histories`: forget builds that are not pinned. Layout: cmd/buildctl/prunehistories.go."""
+
+from __future__ import annotations
+
+import click
+
+from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
+from buildctl.cli.debug.histories import TABLE_HEADER, table_row
+from buildctl.cli.grammar import Command
+from buildctl.cli.table import align_tabs
+from buildctl.errors import BuildctlError, RPCError
+
+
+@click.command(
+    "prune-histories",
+    cls=Command,
+    epilog="""
+    $ buildctl prune-histories
+    $ buildctl debug ctl REF --pin   # keeps a build from being forgotten
+    """,
+)
+@pass_app
+def command(app: App) -> None:
+    """Remove the records of all builds that are not pinned, and show which."""
+
+    async def run() -> None:
+        header = TABLE_HEADER + "\n"
+        failures: list[RPCError] = []
+        async with app.connect() as client:
+            async for event in client.listen_build_history(early_exit=True):
+                if event.record is None or event.record.pinned:
+                    continue
+                try:
+                    await client.update_build_history(event.record.ref, delete=True)
+                except RPCError as error:
+                    failures.append(error)
+                    continue
+                # Each row is aligned alone, but for the first, which is with the header.
+                app.environment.write_stdout(align_tabs(header + table_row(event, app.environment) + "\n"))
+                header = ""
+        app.environment.write_stdout(align_tabs(header))
+        if failures:
+            raise BuildctlError("\n".join(map(str, failures)), hint=failures[0].hint)
+
+    app.run(run, interrupted=STREAM_INTERRUPTED)
