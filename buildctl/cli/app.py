@@ -11,20 +11,22 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from buildctl.cli import log
-from buildctl.cli.environment import Environment
+from buildctl.cli.environment import Environment, program_arguments
 from buildctl.errors import BuildctlError, ExitCode, UsageError
 from buildctl.model.quote import quote
+from buildctl.telemetry.selection import Selection, select_exporter
 
 if TYPE_CHECKING:
     from buildctl.client.client import Client
     from buildctl.model.address import TLSOptions
+    from buildctl.telemetry.trace import Trace
 
 T = TypeVar("T")
 
@@ -57,6 +59,9 @@ class App:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.flags = GlobalFlags()
+        self.exporter = Selection()
+        self.trace: Trace | None = None
+        """The trace that the running command belongs to."""
 
     def configure(self, flags: GlobalFlags) -> None:
         """Take the global flags. Raises `UsageError` for a log format that does not exist."""
@@ -64,6 +69,23 @@ class App:
             raise UsageError(f"unsupported log type {quote(flags.log_format)}", hint="use text or json")
         self.flags = flags
         log.configure(self.environment, flags.log_format, debug=flags.debug)
+
+    def select_exporter(self) -> None:
+        """Choose where traces go. Raises `UsageError`: whatever is asked for, it fails then."""
+        self.exporter = select_exporter(self.environment.variables)
+
+    @contextlib.contextmanager
+    def traced(self, name: str) -> Iterator[None]:
+        """Run a command's function within its trace, and send what was recorded of it."""
+        from buildctl.telemetry.trace import open_trace
+
+        arguments = ("buildctl", *program_arguments())
+        self.trace = open_trace(self.exporter, self.environment.variables, name, arguments)
+        try:
+            with self.trace.ending():
+                yield
+        finally:
+            self.trace.export()
 
     @property
     def tls(self) -> TLSOptions:
@@ -89,7 +111,8 @@ class App:
         choice = choose_address(self.flags.addr, variables)
         if choice.notice:
             self.environment.write_stderr(choice.notice + "\n")
-        async with Client.connect(choice.address, tls=self.tls, environ=variables) as client:
+        connection = Client.connect(choice.address, tls=self.tls, environ=variables, trace=self.trace)
+        async with connection as client:
             if client.notice:
                 self.environment.write_stderr(client.notice + "\n")
             if self.flags.wait:
@@ -140,6 +163,14 @@ def pass_app(function: Callable[..., None]) -> Callable[..., None]:
         app: App = ctx.obj
         given = ctx.find_root().params
         app.configure(GlobalFlags(**{field.name: given[field.name] for field in fields(GlobalFlags)}))
-        function(app, **params)
+        with app.traced(_outermost(ctx)):
+            function(app, **params)
 
     return with_app
+
+
+def _outermost(ctx: click.Context) -> str:
+    """The name of the command below the program's own: that of the group, for one within a group."""
+    while ctx.parent is not None and ctx.parent.parent is not None:
+        ctx = ctx.parent
+    return ctx.command.name or ""

@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
 
 
 def _run(app: App, arguments: list[str]) -> int:
+    app.select_exporter()
     try:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:

@@ -29,6 +29,7 @@ from buildctl.model.history import BuildHistoryEvent
 from buildctl.model.records import BuildkitVersion, PruneOpt, UsageRecord, WorkerRecord
 from buildctl.model.solve import SolveOpt, SolveResult
 from buildctl.model.status import SolveStatus
+from buildctl.telemetry.trace import Trace
 from buildctl.transport.channel import open_connection
 
 if TYPE_CHECKING:
@@ -47,10 +48,15 @@ class Client:
     """
 
     def __init__(
-        self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None, *, notice: str = ""
+        self,
+        channel: grpc.aio.Channel,
+        diagnose: Diagnose | None = None,
+        *,
+        notice: str = "",
+        trace: Trace | None = None,
     ) -> None:
         """A client on an open channel, which stays the caller's to close."""
-        self._caller = Caller(channel, diagnose)
+        self._caller = Caller(channel, diagnose, trace)
         self.notice = notice
         """One line for people on what this daemon cannot do; mostly empty."""
 
@@ -62,14 +68,21 @@ class Client:
         *,
         tls: TLSOptions | None = None,
         environ: Mapping[str, str] | None = None,
+        trace: Trace | None = None,
     ) -> AsyncIterator[Client]:
         """A client of the daemon at `address`, disconnected at the end.
 
         `environ` is what helper programs and Docker's own settings are read from. Whether a daemon is there
-        shows with the first call.
+        shows with the first call. The calls belong to `trace`, which ends with the conversation.
         """
+        trace = trace or Trace()
         async with open_connection(address, tls=tls or TLSOptions(), environ=environ or {}) as connection:
-            yield cls(connection.channel, connection.diagnose, notice=connection.notice)
+            client = cls(connection.channel, connection.diagnose, notice=connection.notice, trace=trace)
+            try:
+                with trace.ending():
+                    yield client
+            finally:
+                await client._caller.deliver_spans()
 
     async def solve(
         self, opt: SolveOpt, on_status: StatusSink | None = None, *, attachables: Sequence[Attachable] = ()

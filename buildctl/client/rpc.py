@@ -6,6 +6,7 @@ Messages are serialized here and not by grpc, which would log an unreadable answ
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -17,11 +18,14 @@ from buildctl.client.calls import SESSION_PATH, Method, Request, Response
 from buildctl.client.convert import error_details
 from buildctl.client.details import wrapping
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
+from buildctl.telemetry.trace import Trace
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Diagnose: TypeAlias = Callable[[], Awaitable[ConnectError | None]]
 """Says why no connection can be made, or None when one can."""
 
+_EXPORT_PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_EXPORT_SECONDS = 1.0
 _DETAILS = "grpc-status-details-bin"
 _LOST_POLLS = 10
 _LOST_POLL_SECONDS = 0.01
@@ -32,9 +36,12 @@ _BROKEN = "error reading from server: EOF"
 class Caller:
     """Makes calls on one channel."""
 
-    def __init__(self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None, trace: Trace | None = None
+    ) -> None:
         self._channel = channel
         self._diagnose = diagnose
+        self._trace = trace or Trace()
 
     async def unary(
         self,
@@ -48,10 +55,12 @@ class Caller:
         """One request, one answer, within `seconds` if given. Raises `RPCError`, its text after `prefix`."""
         connected = self._is_connected()
         call: Any = self._channel.unary_unary(method.path, None, None)
-        try:
-            data = await call(request.SerializeToString(), metadata=tuple(metadata), timeout=seconds)
-        except grpc.aio.AioRpcError as error:
-            raise await self._translate(error, prefix, connected) from None
+        with self._trace.call(method.path) as headers:
+            try:
+                metadata = (*metadata, *headers)
+                data = await call(request.SerializeToString(), metadata=metadata, timeout=seconds)
+            except grpc.aio.AioRpcError as error:
+                raise await self._translate(error, prefix, connected) from None
         return _parse(method, data)
 
     async def stream(
@@ -63,19 +72,34 @@ class Caller:
         """
         connected = self._is_connected()
         start: Any = self._channel.unary_stream(method.path, None, None)
-        call = start(request.SerializeToString())
-        try:
-            async for data in call:
-                yield _parse(method, data)
-        except grpc.aio.AioRpcError as error:
-            raise await self._translate(error, prefix, connected, streamed=True) from None
-        finally:
-            call.cancel()
+        with self._trace.call(method.path) as headers:
+            call = start(request.SerializeToString(), metadata=headers)
+            try:
+                async for data in call:
+                    yield _parse(method, data)
+            except grpc.aio.AioRpcError as error:
+                raise await self._translate(error, prefix, connected, streamed=True) from None
+            finally:
+                call.cancel()
 
     def session(self, metadata: Metadata) -> Any:
         """The byte tunnel, a call whose messages are serialized `BytesMessage`s both ways."""
         start: Any = self._channel.stream_stream(SESSION_PATH, None, None)
-        return start(metadata=tuple(metadata))
+        traced = contextlib.ExitStack()
+        call = start(metadata=(*metadata, *traced.enter_context(self._trace.call(SESSION_PATH))))
+        call.add_done_callback(lambda _: traced.close())
+        return call
+
+    async def deliver_spans(self) -> None:
+        """Hand the daemon what has been recorded of the trace, so that it exports that with its own spans.
+
+        Most daemons collect no traces and say so, which is nobody's concern.
+        """
+        spans = self._trace.spans()
+        if spans and self._is_connected():
+            export: Any = self._channel.unary_unary(_EXPORT_PATH, None, None)
+            with contextlib.suppress(grpc.aio.AioRpcError):
+                await export(spans, timeout=_EXPORT_SECONDS)
 
     def _is_connected(self) -> bool:
         return self._channel.get_state() is grpc.ChannelConnectivity.READY
