@@ -12,19 +12,20 @@ READY := .venv/.ready
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-test: check ## All checks, then every test but the long ones, on two real engines (as root), with coverage
+test: check ## All checks, then the daemon tests on two real engines (as root), with coverage of both
 	@$(BIN)/python -m tests.support.packages
-	$(BIN)/pytest -m "not long" -n $(WORKERS) --cov --cov-report=term
+	$(BIN)/pytest tests/daemon -m "not long" -n $(WORKERS) --cov --cov-append --cov-report=term
 
 test-long: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m tests.support.packages
 	$(BIN)/pytest -m long -n $(WORKERS)
 
-check: $(READY) ## Lint, formatting, types and import floors
+check: $(READY) ## Lint, formatting, types, import floors, and every test that needs no daemon, with coverage
 	$(BIN)/ruff check --output-format concise
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest --ignore=tests/daemon -m "not long" -n $(WORKERS) --cov --cov-report=
 
 fmt: $(READY) ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --output-format concise
