@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from buildctl.cli.app import App, pass_app
+from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
 from buildctl.cli.flags.entitlement import parse_entitlement
-from buildctl.cli.flags.keyvalue import parse_locals, parse_opts
+from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.errors import SolveError, UsageError
@@ -69,6 +70,27 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
     metavar="ATTRIBUTES",
     help="Where the result goes: type=local,dest=out.",
 )
+@flag(
+    "--export-cache",
+    "cache_exports",
+    multiple=True,
+    metavar="ATTRIBUTES",
+    help="Where the cache goes: type=registry,ref=NAME,mode=max or type=local,dest=cache.",
+)
+@flag(
+    "--import-cache",
+    "cache_imports",
+    multiple=True,
+    metavar="ATTRIBUTES",
+    help="Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.",
+)
+@flag(
+    "--oci-layout",
+    "oci_layouts",
+    multiple=True,
+    metavar="ID=DIR",
+    help="Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.",
+)
 @flag("--no-cache", type=BOOL, help="Run every step, cached or not.")
 @flag("--progress", default="auto", metavar="MODE", help="Display: auto, tty, plain, rawjson or quiet.")
 @flag(
@@ -87,6 +109,9 @@ def command(
     opts: tuple[str, ...],
     local_dirs: tuple[str, ...],
     outputs: tuple[str, ...],
+    cache_exports: tuple[str, ...],
+    cache_imports: tuple[str, ...],
+    oci_layouts: tuple[str, ...],
     no_cache: bool,
     progress: str,
     entitlements: tuple[str, ...],
@@ -96,8 +121,12 @@ def command(
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
     allowed = tuple(map(parse_entitlement, entitlements))
     exports = tuple(check_destination(app, parse_output(text)) for text in outputs)
-    attrs = parse_opts(opts, app.environment.variables)
+    variables = app.environment.variables
+    exported = tuple(parse_export_cache(text, variables) for text in cache_exports)
+    imported = tuple(parse_import_cache(text, variables) for text in cache_imports)
+    attrs = parse_opts(opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(local_dirs).items()}
+    layouts = parse_oci_layouts(oci_layouts)
     definition = None if frontend else read_definition(app, no_cache=no_cache)
     if frontend and no_cache:
         attrs["no-cache"] = ""
@@ -106,7 +135,10 @@ def command(
         frontend_attrs=attrs,
         definition=definition,
         local_dirs=directories,
+        oci_layouts=layouts,
         exports=exports,
+        cache_exports=exported,
+        cache_imports=imported,
         entitlements=allowed,
         ref=new_id(),
     )

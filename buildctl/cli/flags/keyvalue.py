@@ -1,4 +1,4 @@
-"""`--opt` and `--local`: repeated `key=value` flags. Sources: cmd/buildctl/build/opt.go, util.go."""
+"""`--opt`, `--local`, `--oci-layout`: repeated `key=value` flags. Sources: build/opt.go, ocilayout.go."""
 
 from __future__ import annotations
 
@@ -39,3 +39,18 @@ def parse_locals(values: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"invalid local: invalid value {text}", hint="write --local NAME=DIRECTORY")
         directories[name] = directory
     return directories
+
+
+def parse_oci_layouts(values: Iterable[str]) -> dict[str, str]:
+    """Layouts by their id, the last of an id winning. Raises `UsageError` for a value without `=`."""
+    layouts: dict[str, str] = {}
+    for text in values:
+        layout_id, equals, path = text.partition("=")
+        if not equals:
+            raise UsageError(
+                "invalid oci-layout: oci-layout option must be 'id=path/to/layout',"
+                f" instead had invalid {text}",
+                hint="and name it in --opt context:NAME=oci-layout://ID@DIGEST",
+            )
+        layouts[layout_id] = path
+    return layouts

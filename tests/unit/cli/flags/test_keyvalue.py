@@ -3,7 +3,7 @@
 import pytest
 
 from buildctl.cli.flags.entitlement import parse_entitlement
-from buildctl.cli.flags.keyvalue import parse_locals, parse_opts
+from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.errors import UsageError
 
 ENVIRON = {"A": "from-env", "EMPTY": ""}
@@ -47,6 +47,15 @@ def test_locals() -> None:
     assert parse_locals(["context=.", "context=a=b", "x="]) == {"context": "a=b", "x": ""}
     with pytest.raises(UsageError, match=r"^invalid local: invalid value bad$"):
         parse_locals(["bad"])
+
+
+def test_oci_layouts() -> None:
+    assert parse_oci_layouts(["a=x", "a=dir=1", "=y"]) == {"a": "dir=1", "": "y"}
+    with pytest.raises(UsageError) as caught:
+        parse_oci_layouts(["bad"])
+    assert str(caught.value) == (
+        "invalid oci-layout: oci-layout option must be 'id=path/to/layout', instead had invalid bad"
+    )
 
 
 @pytest.mark.parametrize(
