@@ -1,4 +1,4 @@
-"""Make the virtual environment: the project, editable, with its development tools; nothing elsewhere.
+"""Make the virtual environment: the project, editable, with extras and development tools; nothing elsewhere.
 
     python3 .ci/bootstrap.py .venv
 
@@ -30,7 +30,7 @@ def main() -> None:
     pip = python.parent / "pip"
     # Debian 12's pip knows no dependency groups: pip 25.1 was the first that does.
     _install(python, pip if has_pip else _distribution_wheel() / "pip", "--upgrade", "pip>=25.1")
-    _install(python, pip, "--editable", ".", "--group", "dev")
+    _install(python, pip, "--editable", ".[otel]", "--group", "dev")
 
 
 def _install(python: Path, pip: Path, *wanted: str) -> None:

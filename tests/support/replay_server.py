@@ -12,7 +12,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class ReceivedCall:
     method: str
     metadata: tuple[tuple[str, str], ...]
     request: bytes | None
+    traceparent: str = field(default="", compare=False)
 
 
 class ReplayServer(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs alone
@@ -74,9 +75,11 @@ class ReplayServer(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic
         return grpc.stream_stream_rpc_method_handler(answer, None, None)
 
     def _note(self, details: Any, request: bytes | None) -> None:
-        pairs = [(pair[0], pair[1]) for pair in details.invocation_metadata if pair[0] not in _TRANSPORT_KEYS]
+        pairs = [(pair[0], pair[1]) for pair in details.invocation_metadata]
+        metadata = tuple(sorted(pair for pair in pairs if pair[0] not in _TRANSPORT_KEYS))
+        traceparent = dict(pairs).get("traceparent", "")
         with self._lock:
-            self.received.append(ReceivedCall(details.method, tuple(sorted(pairs)), request))
+            self.received.append(ReceivedCall(details.method, metadata, request, traceparent))
 
     def _wait(self, seconds: float) -> None:
         if self._speed and seconds > 0:
@@ -90,11 +93,13 @@ def _swallow(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
 
 
 @contextlib.contextmanager
-def serve(handler: grpc.GenericRpcHandler[Any, Any], socket: Path) -> Iterator[None]:
+def serve(
+    handler: grpc.GenericRpcHandler[Any, Any], socket: Path, *others: grpc.GenericRpcHandler[Any, Any]
+) -> Iterator[None]:
     """A gRPC server on `socket` until the block ends."""
     pool = ThreadPoolExecutor(16)
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    server = grpc.server(pool, handlers=[handler], options=options)
+    server = grpc.server(pool, handlers=[handler, *others], options=options)
     server.add_insecure_port(f"unix:{socket}")
     server.start()
     try:
@@ -105,10 +110,12 @@ def serve(handler: grpc.GenericRpcHandler[Any, Any], socket: Path) -> Iterator[N
 
 
 @contextlib.contextmanager
-def replay_server(name: str, socket: Path, *, speed: float = 1.0) -> Iterator[ReplayServer]:
-    """Serve the case `name` on `socket`; a speed of 0 answers at once."""
+def replay_server(
+    name: str, socket: Path, *others: grpc.GenericRpcHandler[Any, Any], speed: float = 1.0
+) -> Iterator[ReplayServer]:
+    """Serve the case `name` on `socket`, besides what `others` do; a speed of 0 answers at once."""
     handler = ReplayServer(load(name).calls, speed)
-    with serve(handler, socket):
+    with serve(handler, socket, *others):
         try:
             yield handler
         finally:
