@@ -6,7 +6,6 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
-import functools
 import os
 import stat
 from pathlib import Path
@@ -15,13 +14,18 @@ from typing import TYPE_CHECKING
 import click
 
 from buildctl.cli.app import App, pass_app
+from buildctl.cli.display import display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import BOOL, Command, flag
+from buildctl.cli.metadata import format_metadata
+from buildctl.cli.outfile import write_whole
+from buildctl.cli.recordings import Recordings
 from buildctl.errors import SolveError, UsageError
 from buildctl.model.identity import new_id
+from buildctl.model.quote import quote
 from buildctl.model.solve import Export, FileDestination, SolveOpt, StdoutDestination
 
 if TYPE_CHECKING:
@@ -100,8 +104,17 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
     metavar="ENTITLEMENT",
     help="Grant network.host, security.insecure or device.",
 )
+@flag("--source-policy-file", metavar="FILE", help="Allow, deny or replace sources by rules in JSON.")
+@flag("--proxy-network", type=BOOL, help="Let steps reach the network through the daemon's proxy only.")
 @flag("--metadata-file", metavar="FILE", help="Write what the exporters answer, such as digests, as JSON.")
 @flag("--ref-file", metavar="FILE", help="Write the build's ref.")
+@flag("--trace", metavar="FILE", help="Append all that the build says as lines of JSON.")
+@flag(
+    "--debug-json-cache-metrics",
+    "metrics",
+    metavar="FILE",
+    help="Write how much came from the cache as JSON, to a file, stdout or stderr.",
+)
 @pass_app
 def command(
     app: App,
@@ -115,15 +128,21 @@ def command(
     no_cache: bool,
     progress: str,
     entitlements: tuple[str, ...],
+    source_policy_file: str,
+    proxy_network: bool,
     metadata_file: str,
     ref_file: str,
+    trace: str,
+    metrics: str,
 ) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
+    recordings = Recordings(app.environment, trace=trace, metrics=metrics)
     allowed = tuple(map(parse_entitlement, entitlements))
     exports = tuple(check_destination(app, parse_output(text)) for text in outputs)
     variables = app.environment.variables
     exported = tuple(parse_export_cache(text, variables) for text in cache_exports)
     imported = tuple(parse_import_cache(text, variables) for text in cache_imports)
+    source_policy = read_source_policy(source_policy_file) if source_policy_file else None
     attrs = parse_opts(opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(local_dirs).items()}
     layouts = parse_oci_layouts(oci_layouts)
@@ -140,22 +159,21 @@ def command(
         cache_exports=exported,
         cache_imports=imported,
         entitlements=allowed,
+        source_policy=source_policy,
+        proxy_network=proxy_network,
         ref=new_id(),
     )
     try:
-        result = solve(app, opt, display_on_stderr(app, progress))
+        display = display_on(app.environment, app.environment.stderr, progress, also=recordings.sinks)
+        result = solve(app, opt, display, recordings)
+        if metadata_file and result.exporter_response:
+            write_whole(metadata_file, format_metadata(result.exporter_response))
+        if "requestid" in attrs:
+            app.environment.write_stdout(subrequest_text(result))
     finally:
         if ref_file:
-            from buildctl.cli.outfile import write_whole
-
             write_whole(ref_file, opt.ref.encode())
-    if metadata_file and result.exporter_response:
-        from buildctl.cli.metadata import format_metadata
-        from buildctl.cli.outfile import write_whole
-
-        write_whole(metadata_file, format_metadata(result.exporter_response))
-    if "requestid" in attrs:
-        app.environment.write_stdout(subrequest_text(result))
+        recordings.report()
 
 
 def check_destination(app: App, export: Export) -> Export:
@@ -187,6 +205,19 @@ def check_local(path: str) -> str:
     return path
 
 
+def read_source_policy(path: str) -> bytes:
+    """The policy of a file. Raises `UsageError` where it cannot be read or is none."""
+    from buildctl.cli.flags.source_policy import parse_source_policy
+
+    try:
+        return parse_source_policy(Path(path).read_bytes())
+    except OSError as error:
+        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+    except UsageError as error:
+        message = f"failed to unmarshal source-policy-file {quote(path)}: {error}"
+        raise UsageError(message, hint=error.hint) from None
+
+
 def read_definition(app: App, *, no_cache: bool) -> bytes:
     """LLB from standard input. Raises `UsageError` where nothing is piped into it, or no definition is."""
     from buildctl.llb.read import parse_definition
@@ -200,11 +231,11 @@ def read_definition(app: App, *, no_cache: bool) -> bytes:
         return parse_definition(stdin.read(), ignore_cache=no_cache)
 
 
-def solve(app: App, opt: SolveOpt, display: Display) -> SolveResult:
+def solve(app: App, opt: SolveOpt, display: Display, recordings: Recordings) -> SolveResult:
     """Solve, with the display on standard error. Raises `SolveError`."""
 
     async def run() -> SolveResult:
-        async with app.connect() as client, display:
+        async with app.connect() as client, recordings, display:
             return await client.solve(opt, display.update)
 
     try:
@@ -222,17 +253,6 @@ def hint_for(opt: SolveOpt) -> str:
     if opt.frontend.startswith("dockerfile") and not opt.local_dirs and "context" not in opt.frontend_attrs:
         return "no folder was offered: add --local context=. --local dockerfile=."
     return ""
-
-
-def display_on_stderr(app: App, progress: str) -> Display:
-    """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal."""
-    from buildctl.progress.modes import choose_mode, open_display
-
-    environment = app.environment
-    descriptor, variables = environment.stderr, environment.variables
-    mode = choose_mode(progress, is_terminal=environment.is_terminal(descriptor), variables=variables)
-    size = functools.partial(environment.terminal_size, descriptor)
-    return open_display(mode, descriptor, began_ns=environment.now_ns(), size=size, variables=variables)
 
 
 def subrequest_text(result: SolveResult) -> bytes:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
+    from buildctl.model.status import SolveStatus
     from buildctl.progress.display import Display
 
 
 def display_on(
-    environment: Environment, descriptor: int, progress: str, *, by_daemon_clock: bool = False
+    environment: Environment,
+    descriptor: int,
+    progress: str,
+    *,
+    by_daemon_clock: bool = False,
+    also: Sequence[Callable[[SolveStatus], None]] = (),
 ) -> Display:
     """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal.
 
-    A build that is shown `by_daemon_clock` began at another time than the display.
+    A build that is shown `by_daemon_clock` began at another time than the display. `also` gets each message
+    as it is shown.
     """
     from buildctl.progress.modes import choose_mode, open_display
 
@@ -28,4 +36,5 @@ def display_on(
         size=functools.partial(environment.terminal_size, descriptor),
         variables=variables,
         by_daemon_clock=by_daemon_clock,
+        also=also,
     )

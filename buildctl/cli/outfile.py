@@ -1,4 +1,7 @@
-"""Small files that a command leaves for scripts, such as `--metadata-file`: whole or not there at all."""
+"""Small files that a command leaves for scripts, such as `--metadata-file`: whole or not there at all.
+
+Files that grow while a build runs, such as `--trace`, are opened here too.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,21 @@ def write_whole(path: str, data: bytes) -> None:
         raise BuildctlError(
             f"open {path}: {reason}", hint="check that the folder exists and is writable"
         ) from None
+
+
+def open_file(path: str, flags: int) -> int:
+    """A descriptor for writing a file of mode 0600. Raises `BuildctlError` in the reference's words."""
+    try:
+        return os.open(path, flags | os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BuildctlError(f"open {path}: {reason}", hint="name a file that can be written") from None
+
+
+def write_failure(path: str, error: OSError) -> BuildctlError:
+    """The error of a file that could be opened but not written."""
+    reason = (error.strerror or str(error)).lower()
+    return BuildctlError(f"write {path}: {reason}", hint="is the disk full?")
 
 
 def _umask() -> int:

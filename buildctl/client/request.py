@@ -64,6 +64,7 @@ def control_request(
     if opt.source_policy is not None:
         try:
             request.SourcePolicy.MergeFrom(sourcepolicy_pb2.Policy.FromString(opt.source_policy))
+            request.SourcePolicy.SetInParent()  # one without rules is a policy too
         except DecodeError as error:
             raise UsageError(f"invalid source policy: {error}") from error
     return request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +19,7 @@ class Display:
 
     `began_ns` is the instant of entering, by the client's clock; the build is taken to begin then too, unless
     it is shown `by_daemon_clock`. `update` is a status sink: it neither waits nor raises. A display that
-    fails says so in a line and shows nothing more.
+    fails says so in a line and shows nothing more. Each message goes `also` to other sinks, as it is shown.
     """
 
     def __init__(
@@ -30,7 +30,9 @@ class Display:
         began_ns: int,
         rate_ms: int | None = None,
         by_daemon_clock: bool = False,
+        also: Sequence[Callable[[SolveStatus], None]] = (),
     ) -> None:
+        self._also = also
         self._writer = writer
         self._restore = renderer.restore
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
@@ -58,13 +60,17 @@ class Display:
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
         if not self._closed:
-            shown = self._clock.adjust(status) if self._clock else status
-            self._show(lambda now_ns: self._pump.update(shown, now_ns, busy=self._writer.busy))
+            self._take(self._clock.adjust(status) if self._clock else status)
 
     def update_own(self, status: SolveStatus) -> None:
         """Show what this client says itself, by its own clock."""
         if not self._closed:
-            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+            self._take(status)
+
+    def _take(self, status: SolveStatus) -> None:
+        self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+        for sink in self._also:
+            sink(status)
 
     async def close(self, patience_s: float | None = None) -> None:
         """Show the end and wait until it is written, at most `patience_s` seconds.

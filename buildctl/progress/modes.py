@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from buildctl.errors import UsageError
+from buildctl.model.status import SolveStatus
 from buildctl.progress.display import Display
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.terminal import TerminalOptions
@@ -60,6 +61,7 @@ def open_display(
     size: Callable[[], tuple[int, int]],
     variables: Mapping[str, str],
     by_daemon_clock: bool = False,
+    also: Sequence[Callable[[SolveStatus], None]] = (),
 ) -> Display:
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal."""
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode is Mode.PLAIN else b"")
@@ -70,6 +72,7 @@ def open_display(
         began_ns=began_ns,
         rate_ms=parse_rate(variables),
         by_daemon_clock=by_daemon_clock,
+        also=also,
     )
 
 

@@ -1,0 +1,83 @@
+"""What is written of a build besides its display: `--trace` and `--debug-json-cache-metrics`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from buildctl.cli.environment import Environment, write_all
+from buildctl.cli.metrics import CacheMetrics
+from buildctl.cli.outfile import open_file, write_failure
+
+if TYPE_CHECKING:
+    from buildctl.cli.tracefile import TraceFile
+    from buildctl.model.status import SolveStatus
+
+logger = logging.getLogger(__name__)
+
+
+class Recordings:
+    """Those of one build: `async with` them while it runs, and `report` at its end."""
+
+    def __init__(self, environment: Environment, *, trace: str, metrics: str) -> None:
+        """Open the files that are asked for. Raises `BuildctlError`."""
+        self._environment = environment
+        self._began_ns = environment.now_ns()
+        self._trace = _open_trace(trace) if trace else None
+        self._metrics = CacheMetrics() if metrics else None
+        self._metrics_file, self._metrics_name = self._open_metrics(metrics) if metrics else (-1, "")
+        if metrics:
+            logger.info("writing JSON cache metrics to %s", self._metrics_name)
+
+    def _open_metrics(self, target: str) -> tuple[int, str]:
+        """Descriptor and name; `stdout` and `stderr` are the process's own."""
+        if target == "stdout":
+            return self._environment.stdout, "/dev/stdout"
+        if target == "stderr":
+            return self._environment.stderr, "/dev/stderr"
+        return open_file(target, os.O_TRUNC), target
+
+    @property
+    def sinks(self) -> tuple[Callable[[SolveStatus], None], ...]:
+        """Where each message of the build is to go, by the client's clock."""
+        recorders = (self._trace, self._metrics)
+        return tuple(recorder.update for recorder in recorders if recorder is not None)
+
+    async def __aenter__(self) -> Self:
+        if self._trace is not None:
+            await self._trace.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._trace is not None:
+            await self._trace.__aexit__(exc_type, exc, traceback)
+
+    def report(self) -> None:
+        """Write the metrics, if they are wanted, after everything else that is printed.
+
+        Raises `BuildctlError`.
+        """
+        if self._metrics is None:
+            return
+        took_ms = (self._environment.now_ns() - self._began_ns) // 1_000_000
+        try:
+            write_all(self._metrics_file, self._metrics.report(took_ms))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise write_failure(self._metrics_name, error) from None
+
+
+def _open_trace(path: str) -> TraceFile:
+    from buildctl.cli.tracefile import TraceFile
+
+    logger.info("tracing logs to %s", path)
+    return TraceFile(path, open_file(path, os.O_APPEND))
