@@ -12,22 +12,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from buildctl._pb import ops_pb2
-from buildctl.errors import UsageError
+from buildctl.llb.read import decode_definition, decode_op
 from buildctl.model.gojson import encode
 from buildctl.model.quote import quote
 
 _Object = dict[str, Any]
+_OP_PREFIX = "failed to parse op: "
 
 
 def dump_json(data: bytes) -> Iterator[bytes]:
     """A line for each op of a serialized definition: Op, Digest, OpMetadata. Raises `UsageError`."""
-    definition = _definition(data)
+    definition = decode_definition(data, "")
     for encoded in getattr(definition, "def"):
         digest = _digest(encoded)
-        entry = {"Op": _op(_parse_op(encoded)), "Digest": digest}
+        entry = {"Op": _op(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
         if digest in definition.metadata:
             entry["OpMetadata"] = _plain(definition.metadata[digest])
         else:
@@ -37,7 +38,10 @@ def dump_json(data: bytes) -> Iterator[bytes]:
 
 def dump_dot(data: bytes) -> Iterator[bytes]:
     """The graph of a serialized definition in Graphviz's language. Raises `UsageError`."""
-    ops = [(_digest(encoded), _parse_op(encoded)) for encoded in getattr(_definition(data), "def")]
+    ops = [
+        (_digest(encoded), decode_op(encoded, _OP_PREFIX))
+        for encoded in getattr(decode_definition(data, ""), "def")
+    ]
     yield b"digraph {\n"
     for digest, op in ops:
         label, shape = _node(digest, op)
@@ -48,20 +52,6 @@ def dump_dot(data: bytes) -> Iterator[bytes]:
             label = mounted[-1] if mounted else ""
             yield f"  {quote(source.digest)} -> {quote(digest)} [label={quote(label)}];\n".encode()
     yield b"}\n"
-
-
-def _definition(data: bytes) -> ops_pb2.Definition:
-    try:
-        return ops_pb2.Definition.FromString(data)
-    except DecodeError as error:
-        raise UsageError(f"proto: {error}", hint="give a serialized LLB definition") from None
-
-
-def _parse_op(data: bytes) -> ops_pb2.Op:
-    try:
-        return ops_pb2.Op.FromString(data)
-    except DecodeError as error:
-        raise UsageError(f"failed to parse op: proto: {error}") from None
 
 
 def _digest(data: bytes) -> str:

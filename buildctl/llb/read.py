@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TypeVar
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from buildctl._pb import ops_pb2
 from buildctl.errors import UsageError
+from buildctl.llb.wire import check_wire
+
+_Message = TypeVar("_Message", bound=Message)
 
 
 def parse_definition(data: bytes, *, ignore_cache: bool = False) -> bytes:
@@ -20,14 +24,7 @@ def parse_definition(data: bytes, *, ignore_cache: bool = False) -> bytes:
     Metadata that this version does not know is dropped, as in the reference. Raises `UsageError` for bytes
     that are no definition, and for one without any op.
     """
-    definition = ops_pb2.Definition()
-    try:
-        definition.ParseFromString(data)
-    except DecodeError as error:
-        raise UsageError(
-            f"failed to parse input: proto: {error}",
-            hint="standard input must hold a serialized LLB definition, as an LLB generator writes it",
-        ) from None
+    definition = decode_definition(data, "failed to parse input: ")
     ops: Sequence[bytes] = getattr(definition, "def")  # the field's name is a keyword here
     if not ops:
         raise UsageError(
@@ -36,7 +33,27 @@ def parse_definition(data: bytes, *, ignore_cache: bool = False) -> bytes:
         )
     if ignore_cache:
         for op in ops:
+            decode_op(op, "failed to parse llb proto op: ")
             definition.metadata[f"sha256:{hashlib.sha256(op).hexdigest()}"].ignore_cache = True
     for metadata in definition.metadata.values():
         metadata.DiscardUnknownFields()
     return definition.SerializeToString(deterministic=True)
+
+
+def decode_definition(data: bytes, prefix: str) -> ops_pb2.Definition:
+    """The message. Raises `UsageError`, its text after `prefix`."""
+    return _decode(data, ops_pb2.Definition, prefix)
+
+
+def decode_op(data: bytes, prefix: str) -> ops_pb2.Op:
+    """One op of a definition. Raises `UsageError`, its text after `prefix`."""
+    return _decode(data, ops_pb2.Op, prefix)
+
+
+def _decode(data: bytes, kind: type[_Message], prefix: str) -> _Message:
+    try:
+        check_wire(data, kind)
+        return kind.FromString(data)
+    except (UsageError, DecodeError) as error:
+        hint = "give a serialized LLB definition, as an LLB generator writes it"
+        raise UsageError(f"{prefix}{error}", hint=hint) from None
