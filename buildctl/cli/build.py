@@ -21,6 +21,7 @@ from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_o
 from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.cli.metadata import format_metadata
+from buildctl.cli.offers import Offers, find_offers, serve_offers
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.errors import SolveError, UsageError
@@ -98,6 +99,26 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
 @flag("--no-cache", type=BOOL, help="Run every step, cached or not.")
 @flag("--progress", default="auto", metavar="MODE", help="Display: auto, tty, plain, rawjson or quiet.")
 @flag(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="ATTRIBUTES",
+    help="Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.",
+)
+@flag(
+    "--ssh",
+    multiple=True,
+    metavar="ID[=PATHS]",
+    help="Offer your SSH agent, another's socket, or private keys: default, git=id_ed25519.",
+)
+@flag(
+    "--registry-auth-tlscontext",
+    "tls_contexts",
+    multiple=True,
+    metavar="ATTRIBUTES",
+    help="Trust a registry's token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.",
+)
+@flag(
     "--allow",
     "entitlements",
     multiple=True,
@@ -127,6 +148,9 @@ def command(
     oci_layouts: tuple[str, ...],
     no_cache: bool,
     progress: str,
+    secrets: tuple[str, ...],
+    ssh: tuple[str, ...],
+    tls_contexts: tuple[str, ...],
     entitlements: tuple[str, ...],
     source_policy_file: str,
     proxy_network: bool,
@@ -137,6 +161,7 @@ def command(
 ) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
     recordings = Recordings(app.environment, trace=trace, metrics=metrics)
+    offers = find_offers(app.environment, tls_contexts=tls_contexts, ssh=ssh, secrets=secrets)
     allowed = tuple(map(parse_entitlement, entitlements))
     exports = tuple(check_destination(app, parse_output(text)) for text in outputs)
     variables = app.environment.variables
@@ -165,7 +190,7 @@ def command(
     )
     try:
         display = display_on(app.environment, app.environment.stderr, progress, also=recordings.sinks)
-        result = solve(app, opt, display, recordings)
+        result = solve(app, opt, offers, display, recordings)
         if metadata_file and result.exporter_response:
             write_whole(metadata_file, format_metadata(result.exporter_response))
         if "requestid" in attrs:
@@ -231,12 +256,13 @@ def read_definition(app: App, *, no_cache: bool) -> bytes:
         return parse_definition(stdin.read(), ignore_cache=no_cache)
 
 
-def solve(app: App, opt: SolveOpt, display: Display, recordings: Recordings) -> SolveResult:
+def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings: Recordings) -> SolveResult:
     """Solve, with the display on standard error. Raises `SolveError`."""
 
     async def run() -> SolveResult:
-        async with app.connect() as client, recordings, display:
-            return await client.solve(opt, display.update)
+        serving = serve_offers(offers, app.environment, display.update_own)
+        async with serving as attachables, app.connect() as client, recordings, display:
+            return await client.solve(opt, display.update, attachables=attachables)
 
     try:
         return app.run(run, interrupted="failed to solve: Canceled: context canceled")

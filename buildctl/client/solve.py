@@ -32,7 +32,7 @@ from buildctl.model.solve import (
 )
 from buildctl.model.status import SolveStatus
 from buildctl.oci.store import Store
-from buildctl.session.auth import CREDENTIALS_PATH, AnonymousAuth
+from buildctl.session.auth.anonymous import CREDENTIALS_PATH, AnonymousAuth
 from buildctl.session.content import ContentService
 from buildctl.session.filesend import FileSend
 from buildctl.session.filesync import FileSync

@@ -1,6 +1,6 @@
 """Through an HTTP proxy to a daemon on another host, where the environment asks for one.
 
-grpc-go's rules, not grpcio's: HTTPS_PROXY alone names the proxy, NO_PROXY the exceptions, in either case of
+grpc-go's rules, not grpcio's: a daemon's proxy is HTTPS_PROXY's, NO_PROXY lists exceptions, in either case of
 letters (golang.org/x/net/http/httpproxy); nothing on this machine is reached by way of a proxy.
 """
 
@@ -25,13 +25,20 @@ _HINT = "the proxy is named by HTTPS_PROXY; NO_PROXY lists hosts that need none"
 
 def proxy_dialer(endpoint: str, environ: Mapping[str, str]) -> Dial | None:
     """Dials `host:port` by way of the environment's proxy; None where there is none for it."""
-    text = environ.get("HTTPS_PROXY") or environ.get("https_proxy") or ""
+    proxy = environment_proxy("https", endpoint, environ)
+    return None if proxy is None else partial(_dial, proxy, endpoint)
+
+
+def environment_proxy(scheme: str, endpoint: str, environ: Mapping[str, str]) -> URL | None:
+    """The environment's proxy for requests of a scheme, `http` or `https`, to `host:port`."""
+    variable = f"{scheme}_proxy"
+    text = environ.get(variable.upper()) or environ.get(variable) or ""
     if not text:
         return None
     host, port = split_host_port(endpoint)
     if _goes_direct(host.lower(), port, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):
         return None
-    return partial(_dial, _parse_proxy(text), endpoint)
+    return _parse_proxy(text)
 
 
 def _parse_proxy(text: str) -> URL:

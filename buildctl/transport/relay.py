@@ -87,7 +87,7 @@ class Relay:
 async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Relay]:
     """A relay that serves while the block runs; its socket and folder are gone afterwards."""
     with (
-        tempfile.TemporaryDirectory(prefix="buildctl-", dir=_socket_root(environ)) as directory,
+        tempfile.TemporaryDirectory(prefix="buildctl-", dir=socket_root(environ)) as directory,
         socket.socket(socket.AF_UNIX) as listener,
     ):
         path = os.path.join(directory, "relay.sock")
@@ -104,7 +104,7 @@ async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Re
             await relay.aclose()
 
 
-def _socket_root(environ: Mapping[str, str]) -> str:
+def socket_root(environ: Mapping[str, str]) -> str:
     """TMPDIR where it leaves room for a socket's path, else /tmp."""
     root = environ.get("TMPDIR", "")
     fits = (

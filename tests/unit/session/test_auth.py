@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 
 from buildctl._pb import auth_pb2
-from buildctl.session.auth import AnonymousAuth
+from buildctl.session.auth.anonymous import AnonymousAuth
 from tests.support.session import listening
 
 SERVICE = "/moby.filesync.v1.Auth/"

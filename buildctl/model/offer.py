@@ -1,0 +1,38 @@
+"""What this machine offers a build: secrets, SSH agents, and whose token servers it trusts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Where a secret comes from when a step asks for it; a variable goes before a file."""
+
+    id: str
+    path: str = ""
+    env: str = ""
+    """The name of a variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSource:
+    """An SSH agent offered under an id: one socket, or private keys."""
+
+    id: str = "default"
+    paths: tuple[str, ...] = ()
+    """Empty for the user's own agent."""
+    raw: bool = False
+    """Whether the socket is forwarded as it is, whatever is spoken on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryTLS:
+    """How the token server of a registry is trusted. All paths are PEM files."""
+
+    authorities: tuple[str, ...] = ()
+    """CA certificates, trusted besides the system's."""
+    key_pairs: tuple[tuple[str, str], ...] = ()
+    """Client certificates with their keys."""
+    insecure: bool = False
+    """Whether any certificate will do."""

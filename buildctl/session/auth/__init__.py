@@ -1,0 +1,1 @@
+"""The Auth service: who this user is to registries."""

@@ -1,0 +1,139 @@
+"""One HTTP request to a token server: blocking, so for a worker thread; small answers; redirects followed.
+
+urllib would send the user's credentials along to wherever it is redirected, and reads the proxy from the
+process's environment; Go does neither.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from buildctl.errors import BuildctlError
+from buildctl.model.offer import RegistryTLS
+from buildctl.transport.dial import join_host_port
+from buildctl.transport.proxy import environment_proxy
+
+_SECONDS = 30.0
+_BODY_BYTES = 1 << 20
+_MAX_REDIRECTS = 10
+_PORTS = {"http": 80, "https": 443}
+_SEE_OTHER = (301, 302, 303)
+_SAME_AGAIN = (307, 308)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back, and for which request in the end."""
+
+    method: str
+    url: str
+    status: int
+    reason: str
+    body: bytes
+
+
+def request(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    *,
+    tls: ssl.SSLContext | None,
+    environ: Mapping[str, str],
+) -> Response:
+    """Raises `BuildctlError` naming the request when there is no answer to it.
+
+    The system's certificates are trusted where no `tls` is given; `environ` names proxies.
+    """
+    headers = dict(headers)
+    for _ in range(_MAX_REDIRECTS):
+        try:
+            target = urlsplit(url)
+            response, location = _once(method, url, target, headers, body, tls, environ)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+            raise BuildctlError(f'{method.capitalize()} "{url}": {reason}') from None
+        if not location or response.status not in _SEE_OTHER + _SAME_AGAIN:
+            return response
+        url = urljoin(url, location)
+        if urlsplit(url).netloc != target.netloc:
+            headers.pop("Authorization", None)
+        if response.status in _SEE_OTHER:
+            method, body = "GET", None
+            headers.pop("Content-Type", None)
+    raise BuildctlError(f'{method.capitalize()} "{url}": stopped after {_MAX_REDIRECTS} redirects')
+
+
+def _once(
+    method: str,
+    url: str,
+    target: SplitResult,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    tls: ssl.SSLContext | None,
+    environ: Mapping[str, str],
+) -> tuple[Response, str]:
+    """The response and where it redirects to."""
+    path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+    connection, relayed = _connection(target, tls, environ)
+    if relayed is not None:  # a proxy takes the whole URL
+        path, headers = url, {**headers, **relayed}
+    try:
+        connection.request(method, path, body, {"Host": target.netloc.rpartition("@")[2], **headers})
+        answer = connection.getresponse()
+        content = answer.read(_BODY_BYTES)
+    finally:
+        connection.close()
+    return Response(method, url, answer.status, answer.reason, content), answer.headers.get("Location", "")
+
+
+def _connection(
+    target: SplitResult, tls: ssl.SSLContext | None, environ: Mapping[str, str]
+) -> tuple[http.client.HTTPConnection, Mapping[str, str] | None]:
+    """Not connected yet; and headers for the proxy where it is one that reads each request."""
+    if target.scheme not in _PORTS:
+        raise ValueError(f'unsupported protocol scheme "{target.scheme}"')
+    if not target.hostname:
+        raise ValueError("no Host in request URL")
+    port = target.port or _PORTS[target.scheme]
+    proxy = environment_proxy(target.scheme, join_host_port(target.hostname, port), environ)
+    host, proxy_headers = (target.hostname, port), {}
+    if proxy is not None:
+        if proxy.scheme != "http":
+            raise ValueError(f"a proxy of the scheme {proxy.scheme} is not supported for token servers")
+        host = proxy.hostname, int(proxy.port or _PORTS["http"])
+        if proxy.user is not None:
+            login = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
+            proxy_headers["Proxy-Authorization"] = f"Basic {login}"
+    if target.scheme == "http":
+        return http.client.HTTPConnection(*host, timeout=_SECONDS), proxy_headers if proxy else None
+    context = tls or ssl.create_default_context()
+    connection = http.client.HTTPSConnection(*host, timeout=_SECONDS, context=context)
+    if proxy is not None:
+        connection.set_tunnel(target.hostname, port, headers=proxy_headers)
+    return connection, None
+
+
+def trust(how: RegistryTLS) -> ssl.SSLContext:
+    """The system's authorities and what the user adds. Raises `BuildctlError` naming a bad file."""
+    context = ssl.create_default_context()
+    for path in how.authorities:
+        try:
+            context.load_verify_locations(path)
+        except OSError as error:  # as ssl's own are too
+            raise BuildctlError(f"failed to read {path}: {error.strerror or error}") from None
+    for certificate, key in how.key_pairs:
+        try:
+            context.load_cert_chain(certificate, key, password="")
+        except OSError as error:
+            reason = error.strerror or error
+            raise BuildctlError(f"failed to load keypair for {certificate}: {reason}") from None
+    if how.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

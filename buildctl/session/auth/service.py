@@ -1,0 +1,132 @@
+"""The Auth service with the user's accounts: `moby.filesync.v1.Auth` (session/auth/authprovider).
+
+The daemon asks for tokens first, which this client fetches itself, so that it need not give a secret away;
+where a registry wants the secret, the daemon gets it, and the user is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Mapping
+
+from buildctl._pb.auth_pb2 import (
+    CredentialsRequest,
+    CredentialsResponse,
+    FetchTokenRequest,
+    FetchTokenResponse,
+    GetTokenAuthorityRequest,
+    GetTokenAuthorityResponse,
+    VerifyTokenAuthorityRequest,
+    VerifyTokenAuthorityResponse,
+)
+from buildctl.errors import Code, ServiceError, UsageError
+from buildctl.fsutil.worker import Worker
+from buildctl.model.boolean import parse_bool
+from buildctl.model.identity import new_id
+from buildctl.model.offer import RegistryTLS
+from buildctl.model.status import SolveStatus, Vertex
+from buildctl.session.auth.accounts import Accounts
+from buildctl.session.auth.anonymous import CREDENTIALS_PATH, SERVICE
+from buildctl.session.auth.authority import Seeds, public_key, sign
+from buildctl.session.auth.dockerconfig import DockerConfig
+from buildctl.session.stream import Handler
+from buildctl.session.unary import unary
+
+_REGISTRY_TOKEN_SECONDS = 60
+
+
+class Auth:
+    """Attachable: the user's accounts and tokens for registries."""
+
+    def __init__(
+        self,
+        config: DockerConfig,
+        environ: Mapping[str, str],
+        *,
+        tls: Mapping[str, RegistryTLS] | None = None,
+        on_status: Callable[[SolveStatus], None] | None = None,
+        now_ns: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`environ` is for helpers and proxies; `tls` says by host how token servers are trusted.
+
+        `on_status` is told what is done with the user's secrets, with instants that `now_ns` gives.
+        """
+        self._accounts = Accounts(config, environ)
+        self._seeds = Seeds(config.directory)
+        self._environ = environ
+        self._tls = tls or {}
+        self._on_status = on_status
+        self._now_ns = now_ns
+        self._shared_with: set[str] = set()
+
+    @property
+    def methods(self) -> Mapping[str, Handler]:
+        return {
+            CREDENTIALS_PATH: unary(CredentialsRequest, self._credentials),
+            SERVICE + "FetchToken": unary(FetchTokenRequest, self._fetch_token),
+            SERVICE + "GetTokenAuthority": unary(GetTokenAuthorityRequest, self._get_token_authority),
+            SERVICE + "VerifyTokenAuthority": unary(
+                VerifyTokenAuthorityRequest, self._verify_token_authority
+            ),
+        }
+
+    async def _credentials(self, request: CredentialsRequest) -> CredentialsResponse:
+        username, secret = (await self._accounts.find(request.Host)).login
+        if secret and request.Host not in self._shared_with:
+            self._shared_with.add(request.Host)
+            self._tell(f"[auth] sharing credentials for {request.Host}")
+        return CredentialsResponse(Username=username, Secret=secret)
+
+    async def _fetch_token(self, request: FetchTokenRequest) -> FetchTokenResponse:
+        account = await self._accounts.find(request.Host)
+        if account.registry_token:
+            return FetchTokenResponse(Token=account.registry_token, ExpiresIn=_REGISTRY_TOKEN_SECONDS)
+        username, secret = account.login
+        if secret:
+            scopes = " ".join(scope.removeprefix("repository:") for scope in request.Scopes)
+            self._tell(f"[auth] {scopes} token for {request.Host}")
+        with contextlib.closing(Worker(f"token for {request.Host}")) as worker:
+            return await worker.run(self._fetch, request, username, secret)
+
+    def _fetch(self, request: FetchTokenRequest, username: str, secret: str) -> FetchTokenResponse:
+        from buildctl.session.auth.http import trust  # which most builds do without
+        from buildctl.session.auth.tokens import TokenQuestion, fetch_token
+
+        question = TokenQuestion(request.Realm, request.Service, tuple(request.Scopes), username, secret)
+        tls = trust(self._tls[request.Host]) if request.Host in self._tls else None
+        token = fetch_token(question, tls=tls, environ=self._environ)
+        return FetchTokenResponse(
+            Token=token.value, ExpiresIn=token.expires_seconds, IssuedAt=token.issued_at
+        )
+
+    async def _get_token_authority(self, request: GetTokenAuthorityRequest) -> GetTokenAuthorityResponse:
+        seed = await self._seed(request.Host)
+        return GetTokenAuthorityResponse(PublicKey=public_key(request.Salt, seed))
+
+    async def _verify_token_authority(
+        self, request: VerifyTokenAuthorityRequest
+    ) -> VerifyTokenAuthorityResponse:
+        seed = await self._seed(request.Host)
+        return VerifyTokenAuthorityResponse(Signed=sign(request.Payload, request.Salt, seed))
+
+    async def _seed(self, host: str) -> bytes:
+        """Nobody in particular has the same key everywhere: the seed of one without a secret is empty."""
+        with contextlib.suppress(UsageError):
+            if parse_bool(self._environ.get("BUILDKIT_NO_CLIENT_TOKEN", "")):
+                message = "rpc error: code = Unavailable desc = client side tokens disabled"
+                raise ServiceError(Code.UNAVAILABLE, message)
+        account = await self._accounts.find(host)
+        with contextlib.closing(Worker("token seeds")) as worker:
+            seed = await worker.run(self._seeds.seed, host)
+        return seed if account.login[1] else b""
+
+    def _tell(self, name: str) -> None:
+        """Show a step that has been taken."""
+        if self._on_status is None:
+            return
+        digest = f"sha256:{hashlib.sha256(new_id().encode()).hexdigest()}"
+        started = self._now_ns()
+        self._on_status(SolveStatus((Vertex(digest, name, started_ns=started),)))
+        done = Vertex(digest, name, started_ns=started, completed_ns=self._now_ns())
+        self._on_status(SolveStatus((done,)))

@@ -1,0 +1,65 @@
+"""Serves secrets: `moby.buildkit.secrets.v1.Secrets` (session/secrets/secretsprovider of the reference).
+
+A secret is read when a step asks for it, so that what changed meanwhile counts, and never kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterable, Mapping
+
+from buildctl._pb.secrets_pb2 import GetSecretRequest, GetSecretResponse
+from buildctl.errors import Code, ServiceError
+from buildctl.fsutil.worker import Worker
+from buildctl.model.offer import SecretSource
+from buildctl.session.stream import Handler
+from buildctl.session.unary import unary
+
+MAX_SECRET_BYTES = 500 * 1024
+
+_LOG = logging.getLogger("buildctl")
+
+
+class Secrets:
+    """Attachable: the secrets that were offered, by their ids, and no others."""
+
+    def __init__(self, sources: Iterable[SecretSource], environ: Mapping[str, str]) -> None:
+        """Of sources with the same id the last counts. `environ` is where variables are looked up."""
+        self._sources = {source.id: source for source in sources}
+        self._environ = environ
+
+    @property
+    def methods(self) -> Mapping[str, Handler]:
+        return {"/moby.buildkit.secrets.v1.Secrets/GetSecret": unary(GetSecretRequest, self._get_secret)}
+
+    async def _get_secret(self, request: GetSecretRequest) -> GetSecretResponse:
+        source = self._sources.get(request.ID)
+        if source is None:
+            _LOG.debug("refused secret %r: it was not offered with --secret", request.ID)
+            raise ServiceError(Code.NOT_FOUND, "rpc error: code = NotFound desc = not found")
+        if source.env:
+            data = self._environ.get(source.env, "").encode("utf-8", "surrogateescape")
+            size = len(data)
+        else:
+            # A thread of its own: the file may be a pipe that nobody has opened yet.
+            with contextlib.closing(Worker(f"secret {source.id}")) as worker:
+                data, size = await worker.run(_read, source.path)
+        if size > MAX_SECRET_BYTES:
+            _LOG.debug("refused secret %r: %d bytes are too many", request.ID, size)
+            raise ServiceError(Code.UNKNOWN, f"invalid secret size {size}")
+        return GetSecretResponse(data=data)
+
+
+def _read(path: str) -> tuple[bytes, int]:
+    """The file's content, of one that is too long its beginning, and its size."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_SECRET_BYTES + 1)
+            return data, max(
+                len(data), os.fstat(file.fileno()).st_size if len(data) > MAX_SECRET_BYTES else 0
+            )
+    except OSError as error:
+        verb = "read" if isinstance(error, IsADirectoryError) else "open"
+        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {(error.strerror or str(error)).lower()}") from None
