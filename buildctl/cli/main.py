@@ -29,9 +29,11 @@ PACKAGE = "buildctl-python"
         "build": ("buildctl.cli.build", "build"),
         "debug": ("buildctl.cli.debug.group", "debug utilities"),
         "dial-stdio": ("buildctl.cli.dial_stdio", "proxy standard input and output to the daemon"),
+        "completion": ("buildctl.cli.completion.command", "print a shell's completion script"),
+        "__complete": ("buildctl.cli.completion.ask", "answer a completion script"),
     },
     aliases={"b": "build"},
-    hidden_commands=("dial-stdio",),
+    hidden_commands=("dial-stdio", "completion", "__complete"),
 )
 @flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
 @flag(
@@ -56,6 +58,12 @@ PACKAGE = "buildctl-python"
 @flag("--tlsdir", metavar="DIR", help="Folder with ca.pem, cert.pem, key.pem or ca.crt, tls.crt, tls.key.")
 @flag("--timeout", type=INT, default=5, metavar="SECONDS", help="How long --wait waits; 0 is for ever.")
 @flag("--wait", type=BOOL, help="Wait until the daemon answers.")
+@flag("--profile-cpu", hidden=True)  # of the Go program itself; taken and ignored, as are the next five
+@flag("--profile-memory", hidden=True)
+@flag("--profile-memoryrate", type=INT, default=524288, hidden=True)
+@flag("--profile-block", hidden=True)
+@flag("--profile-mutex", hidden=True)
+@flag("--profile-trace", hidden=True)
 @flag("--version", "-v", type=BOOL, local=True, help="Print the version.")
 def root(**flags: object) -> None:
     """Build images and files with a BuildKit daemon, and look after its cache."""
@@ -111,6 +119,10 @@ def _report(app: App, error: BuildctlError) -> int:
         for denial in filter(None, error.denials):
             write(f"policy deny: {denial}\n")
     write(f"error: {error}\n")
+    if app.flags.debug:
+        from buildctl.cli.stacks import format_stacks
+
+        write(format_stacks(error, program_arguments()))
     if error.hint and app.environment.is_terminal(app.environment.stderr):
         write(f"hint: {error.hint}\n")
     return error.exit_code

@@ -1,4 +1,4 @@
-"""What tests and the demo take from Debian: two engines, a static busybox, the buildx client."""
+"""What tests and the demo take from Debian: two engines, a static busybox, the buildx client, shells."""
 
 from __future__ import annotations
 
@@ -68,10 +68,22 @@ def busybox() -> Path:
     return next(path for path in (tree / "usr/bin/busybox", tree / "bin/busybox") if path.exists())
 
 
+def skopeo() -> Programs:
+    """skopeo, which reads image layouts without any code of BuildKit's."""
+    names = ("skopeo", "libgpgme11", "libassuan0")
+    return Programs(unpacked("skopeo", {machine_suite(): names}))
+
+
 def buildx() -> Path:
     """The buildx client, for measuring against it."""
     tree = unpacked("buildx", {"trixie": ("docker-buildx",)})
     return tree / "usr" / "libexec" / "docker" / "cli-plugins" / "docker-buildx"
+
+
+def shells() -> Programs:
+    """bash's completions, zsh and fish."""
+    names = ("bash-completion", "zsh", "zsh-common", "fish", "fish-common", "libpcre2-32-0")
+    return Programs(unpacked("shells", {machine_suite(): names}))
 
 
 def main() -> None:
@@ -79,6 +91,7 @@ def main() -> None:
     for release in (ENGINE_20, ENGINE_26):
         print(f"Docker Engine {release.name}: {engine(release).tree}", flush=True)
     print(f"busybox: {busybox()}")
+    print(f"shells: {shells().tree}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,114 @@
+"""How each flag's value and each argument is completed, and the small sets of words."""
+
+from __future__ import annotations
+
+from buildctl.cli.vocabulary import caches, exporters, frontend
+from buildctl.cli.vocabulary.word import BOOLEANS, Word
+
+FLAGS = {
+    "--addr": "words addr",
+    "--allow": "words allow",
+    "--debug-json-cache-metrics": "words metrics",
+    "--export-cache": "fields export-cache",
+    "--filter": "words filter",
+    "--format": "words format",
+    "--frontend": "words frontend",
+    "--import-cache": "fields import-cache",
+    "--local": "words local",
+    "--log-format": "words log-format",
+    "--oci-layout": "words oci-layout",
+    "--opt": "words opt",
+    "--output": "fields output",
+    "--progress": "words progress",
+    "--ref": "refs",
+    "--registry-auth-tlscontext": "fields tlscontext",
+    "--root": "dir",
+    "--secret": "fields secret",
+    "--ssh": "words ssh",
+}
+"""By name; the others by what their metavar says."""
+
+METAVARS = {"FILE": "file", "DIR": "dir", "REF": "refs", "SHELL": "words shell"}
+
+OVERRIDES = {("debug workers", "--filter"): "words worker-filter"}
+
+SETS: dict[str, tuple[Word, ...]] = {
+    **frontend.SETS,
+    **exporters.SETS,
+    **caches.SETS,
+    "bool": BOOLEANS,
+    "addr": (
+        Word("unix://", "socket here: unix:///run/buildkit/buildkitd.sock", "file"),
+        Word("tcp://", "HOST:PORT, with the TLS flags encrypted", "free"),
+        Word("docker://", "BuildKit inside a Docker Engine; nothing more, a socket or HOST:PORT", "file"),
+        Word("daemonless://", "a daemon of its own for this one command"),
+        Word("docker-container://", "NAME of a Docker container", "free"),
+        Word("podman-container://", "NAME of a Podman container", "free"),
+        Word("nerdctl-container://", "NAME of a nerdctl container", "free"),
+        Word("kube-pod://", "NAME of a Kubernetes pod", "free"),
+        Word("ssh://", "[USER@]HOST[:PORT] that is reached with ssh", "free"),
+        Word("unix-abstract:", "NAME of an abstract socket", "free"),
+        Word("dns:///", "HOST:PORT, resolved by gRPC", "free"),
+    ),
+    "allow": (
+        Word("network.host", "the daemon's network for steps"),
+        Word("security.insecure", "steps without a sandbox"),
+        Word("device", "every device"),
+        Word("device=", "NAME of a CDI device", "free"),
+    ),
+    "filter": (
+        Word("id==", "record with this id", "free"),
+        Word("type==", "kind of record", "words record-type"),
+        Word("description~=", "expression that matches the description", "free"),
+        Word("parents==", "record with this parent", "free"),
+        Word("inuse", "records in use"),
+        Word("mutable", "records that may change"),
+        Word("immutable", "records that do not change"),
+        Word("shared", "records also used by others"),
+        Word("private", "records used by nothing else"),
+    ),
+    "record-type": (
+        Word("regular", "layers of steps"),
+        Word("internal", "what the daemon keeps for itself"),
+        Word("frontend", "frontends from images"),
+        Word("source.local", "local folders"),
+        Word("source.git.checkout", "Git checkouts"),
+        Word("exec.cachemount", "cache mounts of steps"),
+    ),
+    "worker-filter": (
+        Word("id==", "worker with this id", "workers"),
+        Word("labels.", "KEY==VALUE, workers with this label", "free"),
+    ),
+    "format": (Word("json", "JSON instead of a Go template"),),
+    "local": (
+        Word("context=", "what COPY and ADD read", "dir"),
+        Word("dockerfile=", "where the Dockerfile is", "dir"),
+        Word("*=", "", "dir"),
+    ),
+    "oci-layout": (Word("*=", "", "dir"),),
+    "log-format": (Word("text"), Word("json")),
+    "metrics": (Word("stdout"), Word("stderr")),
+    "progress": (
+        Word("auto", "tty on a terminal, else plain"),
+        Word("tty", "a live tree"),
+        Word("plain", "lines, for logs"),
+        Word("rawjson", "one JSON object a line"),
+        Word("quiet", "nothing"),
+    ),
+    "secret": (
+        Word("id=", "Name that the build asks for.", "free"),
+        Word("src=", "File with the secret.", "file"),
+        Word("env=", "Variable with the secret.", "free"),
+        Word("type=", "Where it is looked up: file or env.", "words secret-type"),
+    ),
+    "secret-type": (Word("file", "in a file"), Word("env", "in a variable")),
+    "ssh": (Word("default=", "agent socket or keys for the default id", "file"), Word("*=", "", "file")),
+    "tlscontext": (
+        Word("host=", "Registry that the certificates are for.", "free"),
+        Word("ca=", "CA certificate (PEM).", "file"),
+        Word("cert=", "Client certificate (PEM).", "file"),
+        Word("key=", "Key of the client certificate (PEM).", "file"),
+        Word("insecure=", "Accept any certificate.", "words bool"),
+    ),
+    "shell": (Word("bash"), Word("fish"), Word("pwsh"), Word("zsh")),
+}

@@ -1,0 +1,771 @@
+# fish completion for buildctl. Generated: python -m buildctl.cli.completion.generate
+# Only refs and workers are asked of the daemon; all else is answered from the tables below.
+
+function __buildctl_rows --argument-names set # the rows of a set: text|value|help
+    switch $set
+        case 'global flags'
+            printf '%s\n' \
+                '--debug||Show debug messages, and where errors come from.' \
+                '--addr|words addr|The daemon: unix://, tcp://, docker://, daemonless://.' \
+                '--log-format|words log-format|Format of log messages: text or json.' \
+                '--tlsservername|free|The name in the daemon\'s certificate. Default: the address\'s host.' \
+                '--tlscacert|file|CA certificate (PEM) that the daemon\'s certificate must be signed by.' \
+                '--tlscert|file|Client certificate (PEM).' \
+                '--tlskey|file|Key of the client certificate (PEM).' \
+                '--tlsdir|dir|Folder with ca.pem, cert.pem, key.pem or ca.crt, tls.crt, tls.key.' \
+                '--timeout|free|How long --wait waits; 0 is for ever.' \
+                '--wait||Wait until the daemon answers.' \
+                '--help||Show help.'
+        case 'flags buildctl'
+            printf '%s\n' \
+                '--version||Print the version.' \
+                '-v||Print the version.'
+        case 'commands buildctl'
+            printf '%s\n' \
+                'du||disk usage' \
+                'prune||clean up build cache' \
+                'prune-histories||clean up build histories' \
+                'build||build' \
+                'debug||debug utilities' \
+                'help||show help for a command'
+        case 'names buildctl'
+            printf '%s\n' \
+                'du|buildctl du|' \
+                'prune|buildctl prune|' \
+                'prune-histories|buildctl prune-histories|' \
+                'build|buildctl build|' \
+                'debug|buildctl debug|' \
+                'dial-stdio|buildctl dial-stdio|' \
+                'completion|buildctl completion|' \
+                'b|buildctl build|' \
+                'help|buildctl|'
+        case 'flags buildctl du'
+            printf '%s\n' \
+                '--filter|words filter|Only records that match, e.g. type==regular.' \
+                '-f|words filter|Only records that match, e.g. type==regular.' \
+                '--verbose||Every field of each record.' \
+                '-v||Every field of each record.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl prune'
+            printf '%s\n' \
+                '--keep-duration|free|Keep what was used within this time: 48h, 7d.' \
+                '--keep-storage|free|Keep up to this much: 10GB, 512MiB, or megabytes as a bare number.' \
+                '--keep-storage-min|free|Keep at least this much, whatever else is asked.' \
+                '--free-storage|free|Prune until this much of the disk is free.' \
+                '--filter|words filter|Only records that match, e.g. type==regular.' \
+                '-f|words filter|Only records that match, e.g. type==regular.' \
+                '--all||Also internal records, frontends and shared ones.' \
+                '--verbose||Every field of each record.' \
+                '-v||Every field of each record.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl prune-histories'
+            printf '%s\n' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl build'
+            printf '%s\n' \
+                '--frontend|words frontend|What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.' \
+                '--opt|words opt|Option of the frontend: target=STAGE, build-arg:NAME=VALUE.' \
+                '--local|words local|Let the build read a folder: context=., dockerfile=.' \
+                '--output|fields output|Where the result goes: type=local,dest=out.' \
+                '-o|fields output|Where the result goes: type=local,dest=out.' \
+                '--export-cache|fields export-cache|Where the cache goes: type=registry,ref=NAME,mode=max or type=local,dest=cache.' \
+                '--import-cache|fields import-cache|Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.' \
+                '--oci-layout|words oci-layout|Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.' \
+                '--no-cache||Run every step, cached or not.' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson or quiet.' \
+                '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.' \
+                '--ssh|words ssh|Offer your SSH agent, another\'s socket, or private keys: default, git=id_ed25519.' \
+                '--registry-auth-tlscontext|fields tlscontext|Trust a registry\'s token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.' \
+                '--allow|words allow|Grant network.host, security.insecure or device.' \
+                '--source-policy-file|file|Allow, deny or replace sources by rules in JSON.' \
+                '--proxy-network||Let steps reach the network through the daemon\'s proxy only.' \
+                '--metadata-file|file|Write what the exporters answer, such as digests, as JSON.' \
+                '--ref-file|file|Write the build\'s ref.' \
+                '--trace|file|Append all that the build says as lines of JSON.' \
+                '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
+        case 'commands buildctl debug'
+            printf '%s\n' \
+                'dump-llb||dump LLB in human-readable form; needs no daemon' \
+                'dump-metadata||dump a stopped daemon\'s metadata database' \
+                'workers||list workers' \
+                'info||display internal information' \
+                'monitor||display build events' \
+                'logs||display build logs' \
+                'ctl||control build records' \
+                'get||retrieve a blob from the content store' \
+                'histories||list build records' \
+                'help||show help for a command'
+        case 'names buildctl debug'
+            printf '%s\n' \
+                'dump-llb|buildctl debug dump-llb|' \
+                'dump-metadata|buildctl debug dump-metadata|' \
+                'workers|buildctl debug workers|' \
+                'info|buildctl debug info|' \
+                'monitor|buildctl debug monitor|' \
+                'logs|buildctl debug logs|' \
+                'ctl|buildctl debug ctl|' \
+                'get|buildctl debug get|' \
+                'histories|buildctl debug histories|' \
+                'help|buildctl debug|'
+        case 'flags buildctl debug dump-llb'
+            printf '%s\n' \
+                '--dot||A graph in Graphviz\'s language instead of a line of JSON an op.'
+        case 'argument buildctl debug dump-llb'
+            printf '%s\n' \
+                '|file|'
+        case 'flags buildctl debug dump-metadata'
+            printf '%s\n' \
+                '--root|dir|The daemon\'s state folder.'
+        case 'flags buildctl debug workers'
+            printf '%s\n' \
+                '--filter|words worker-filter|Only workers that match, e.g. id==NAME.' \
+                '-f|words worker-filter|Only workers that match, e.g. id==NAME.' \
+                '--verbose||Labels, versions, devices and garbage collection rules too.' \
+                '-v||Labels, versions, devices and garbage collection rules too.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl debug info'
+            printf '%s\n' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl debug monitor'
+            printf '%s\n' \
+                '--completed||Also the builds that have ended.' \
+                '--ref|refs|Only this build.'
+        case 'flags buildctl debug logs'
+            printf '%s\n' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson or quiet.' \
+                '--trace||The build\'s OpenTelemetry spans as JSON instead.'
+        case 'argument buildctl debug logs'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl debug ctl'
+            printf '%s\n' \
+                '--pin||Keep the record from garbage collection.' \
+                '--unpin||Leave the record to garbage collection again.' \
+                '--delete||Remove the record.'
+        case 'argument buildctl debug ctl'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl debug histories'
+            printf '%s\n' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'argument buildctl completion'
+            printf '%s\n' \
+                '|words shell|'
+        case 'frontend'
+            printf '%s\n' \
+                'dockerfile.v0||the Dockerfile frontend inside the daemon' \
+                'gateway.v0||a frontend from an image, named by --opt source=IMAGE'
+        case 'opt'
+            printf '%s\n' \
+                'target=|targets|Stage to build. Default: the last one.' \
+                'filename=|dockerfile|Dockerfile\'s path in its folder. Default: Dockerfile.' \
+                'build-arg:|args|NAME=VALUE of an ARG; without =VALUE, the variable of that name.' \
+                'platform=|list platform|Platforms to build for, by commas. Default: the worker\'s.' \
+                'multi-platform=|words bool|Make an index even for one platform.' \
+                'label:|free|NAME=VALUE, a label of the image.' \
+                'no-cache=|targets|Stages whose steps run again, by commas; all if empty.' \
+                'context=|words url|Context instead of --local context: a Git or HTTP URL.' \
+                'context:|free|NAME=SOURCE, what replaces the image or stage NAME.' \
+                'contextsubdir=|free|Folder of the context to take as its root.' \
+                'contextkey=|free|Name of the --local with the context. Default: context.' \
+                'dockerfilekey=|free|Name of the --local with the Dockerfile. Default: dockerfile.' \
+                'local-sessionid:|free|NAME=ID, the session that serves a --local.' \
+                'input-metadata:|free|NAME=JSON, an image\'s configuration for an input.' \
+                'add-hosts=|free|Lines of /etc/hosts: NAME=IP, by commas.' \
+                'hostname=|free|Host name in steps. Default: buildkitsandbox.' \
+                'force-network-mode=|words network|Network of every step. Default: sandbox.' \
+                'image-resolve-mode=|words resolve|How image names are resolved. Default: default.' \
+                'cgroup-parent=|free|Cgroup that steps run in.' \
+                'shm-size=|free|Size of /dev/shm, in bytes.' \
+                'ulimit=|free|NAME=SOFT:HARD, limits of steps, by commas.' \
+                'memory=|free|Memory limit of a step, in bytes.' \
+                'memswap=|free|Limit of memory and swap, in bytes; -1 for none.' \
+                'cpushares=|free|Relative weight of CPU time.' \
+                'cpuperiod=|free|Period of the CPU quota, in microseconds.' \
+                'cpuquota=|free|CPU time a period, in microseconds.' \
+                'cpusetcpus=|free|CPUs that may be used: 0-3,7.' \
+                'cpusetmems=|free|Memory nodes that may be used: 0,1.' \
+                'attest:provenance=|fields provenance|Attach provenance: mode, version, inline-only, ...' \
+                'attest:sbom=|fields sbom|Attach a bill of materials: generator=IMAGE.' \
+                'requestid=|words request|Ask the frontend instead of building.' \
+                'cache-from=|free|Images to take cache from; --import-cache is its successor.' \
+                'cache-imports=|free|Caches to import, as JSON; set by --import-cache.' \
+                'source=|free|Image of the frontend, for gateway.v0.' \
+                'cmdline=|free|The syntax line that the frontend is to believe in.' \
+                'frontend.caps=|free|Capabilities that the frontend must have, by commas.'
+        case 'args'
+            printf '%s\n' \
+                'BUILDKIT_SYNTAX=|free|Frontend image instead of the Dockerfile\'s syntax line.' \
+                'BUILDKIT_MULTI_PLATFORM=|words bool|The same as the key multi-platform.' \
+                'BUILDKIT_SANDBOX_HOSTNAME=|free|The same as the key hostname.' \
+                'BUILDKIT_CACHE_MOUNT_NS=|free|Prefix of the ids of cache mounts.' \
+                'BUILDKIT_CONTEXT_KEEP_GIT_DIR=|words bool|Keep .git in a Git context.' \
+                'BUILDKIT_DOCKERFILE_CHECK=|free|Lint rules: skip=RULE,...;error=true;experimental=all.' \
+                'BUILDKIT_ATTEST_PROVENANCE=|free|The same as the key attest:provenance.' \
+                'BUILDKIT_ATTEST_SBOM=|free|The same as the key attest:sbom.' \
+                'BUILDKIT_SBOM_SCAN_CONTEXT=|words bool|Scan the context too; needs an ARG of that name.' \
+                'BUILDKIT_SBOM_SCAN_STAGE=|free|Scan these stages too; needs an ARG of that name.' \
+                'BUILDKIT_BUILD_NAME=|free|Name of the build in histories.' \
+                'BUILDKIT_INLINE_CACHE=|words bool|Ignored: --export-cache type=inline does it.' \
+                'SOURCE_DATE_EPOCH=|free|Time of the image and its files, in Unix seconds.' \
+                'HTTP_PROXY=|free|Proxy of steps; HTTPS_PROXY, FTP_PROXY, NO_PROXY, ALL_PROXY too.'
+        case 'network'
+            printf '%s\n' \
+                'sandbox||a network of its own' \
+                'host||the daemon\'s; needs --allow network.host' \
+                'none||none'
+        case 'resolve'
+            printf '%s\n' \
+                'default||what the worker does by itself' \
+                'pull||ask the registry' \
+                'local||prefer images that are there'
+        case 'request'
+            printf '%s\n' \
+                'frontend.subrequests.describe||what can be asked' \
+                'frontend.lint||check the Dockerfile' \
+                'frontend.outline||arguments, secrets, mounts of a target' \
+                'frontend.targets||stages of the Dockerfile'
+        case 'platform'
+            printf '%s\n' \
+                'linux/amd64||' \
+                'linux/arm64||' \
+                'linux/arm/v7||' \
+                'linux/arm/v6||' \
+                'linux/386||' \
+                'linux/ppc64le||' \
+                'linux/riscv64||' \
+                'linux/s390x||' \
+                'windows/amd64||'
+        case 'url'
+            printf '%s\n' \
+                'https://|free|Git repository or archive' \
+                'git@|free|Git over SSH'
+        case 'provenance'
+            printf '%s\n' \
+                'mode=|words provenance-mode|How much is recorded. Default: max.' \
+                'version=|words provenance-version|Version of the format. Default: v1.' \
+                'inline-only=|words bool|Only where an image takes it in.' \
+                'filename=|free|File of it in local and tar. Default: provenance.json.' \
+                'builder-id=|free|Id of the builder.' \
+                'reproducible=|words bool|Claim that the build is reproducible.'
+        case 'provenance-mode'
+            printf '%s\n' \
+                'min||no build arguments, no source' \
+                'max||everything'
+        case 'provenance-version'
+            printf '%s\n' \
+                'v1||' \
+                'v0.2||'
+        case 'sbom'
+            printf '%s\n' \
+                'generator=|free|Image of the scanner.'
+        case 'output'
+            printf '%s\n' \
+                'type=|words output-type|What comes out.'
+        case 'output-type'
+            printf '%s\n' \
+                'image||in the daemon\'s image store, or pushed to a registry' \
+                'local||files in a folder here' \
+                'tar||files in a tarball here' \
+                'oci||an OCI image, as tarball or folder here' \
+                'docker||an image that `docker load` reads, as tarball or folder here'
+        case 'output.image'
+            printf '%s\n' \
+                'name=|free|Name of the image; several, quoted: "name=a,b".' \
+                'push=|words bool|Push the image. Default: false.' \
+                'push-by-digest=|words bool|Push without a name.' \
+                'registry.insecure=|words bool|Allow registries with plain HTTP or unknown certificates.' \
+                'store=|words bool|Keep the image in the worker\'s store. Default: true.' \
+                'unpack=|words bool|Unpack the image for containerd.' \
+                'name-canonical=|words bool|Also name the image NAME@DIGEST.' \
+                'dangling-name-prefix=|free|Name the image PREFIX@DIGEST.' \
+                'danging-name-empty-only=|words bool|Do so only without a name (spelled as BuildKit does).' \
+                'annotation.|free|KEY=VALUE on manifests.' \
+                'annotation-index.|free|KEY=VALUE on the index.' \
+                'annotation-manifest-descriptor.|free|KEY=VALUE on the index\'s entries.' \
+                'annotation-index-descriptor.|free|KEY=VALUE on the layout\'s entry of the index.' \
+                'compression=|words compression|How new layers are compressed. Default: gzip.' \
+                'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.' \
+                'force-compression=|words bool|Compress layers that exist again.' \
+                'oci-mediatypes=|words bool|OCI\'s media types instead of Docker\'s.' \
+                'oci-artifact=|words bool|Attestations as OCI artifacts.' \
+                'attestation-inline=|words bool|Attach attestations in any case.' \
+                'prefer-nondist-layers=|words bool|Keep layers marked as not for distribution.' \
+                'rewrite-timestamp=|words bool|Set files to SOURCE_DATE_EPOCH.' \
+                'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
+        case 'output.local'
+            printf '%s\n' \
+                'dest=|dir|Folder that is written to; needed.' \
+                'mode=|words local-mode|copy keeps other files in dest; delete removes them. Default: copy.' \
+                'platform-split=|words bool|A folder a platform. Default: true when several are built.' \
+                'attestation-prefix=|free|What the names of attestation files begin with.' \
+                'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
+        case 'output.tar'
+            printf '%s\n' \
+                'dest=|file|File that is written; default: standard output. With tar=false, a folder.' \
+                'platform-split=|words bool|A folder a platform. Default: true when several are built.' \
+                'attestation-prefix=|free|What the names of attestation files begin with.' \
+                'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
+        case 'output.oci'
+            printf '%s\n' \
+                'dest=|file|File that is written; default: standard output. With tar=false, a folder.' \
+                'tar=|words bool|false writes an OCI layout into the folder dest. Default: true.' \
+                'name=|free|Name of the image; several, quoted: "name=a,b".' \
+                'annotation.|free|KEY=VALUE on manifests.' \
+                'annotation-index.|free|KEY=VALUE on the index.' \
+                'annotation-manifest-descriptor.|free|KEY=VALUE on the index\'s entries.' \
+                'annotation-index-descriptor.|free|KEY=VALUE on the layout\'s entry of the index.' \
+                'compression=|words compression|How new layers are compressed. Default: gzip.' \
+                'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.' \
+                'force-compression=|words bool|Compress layers that exist again.' \
+                'oci-mediatypes=|words bool|OCI\'s media types instead of Docker\'s.' \
+                'oci-artifact=|words bool|Attestations as OCI artifacts.' \
+                'attestation-inline=|words bool|Attach attestations in any case.' \
+                'prefer-nondist-layers=|words bool|Keep layers marked as not for distribution.' \
+                'rewrite-timestamp=|words bool|Set files to SOURCE_DATE_EPOCH.' \
+                'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
+        case 'output.docker'
+            printf '%s\n' \
+                'dest=|file|File that is written; default: standard output. With tar=false, a folder.' \
+                'tar=|words bool|false writes an OCI layout into the folder dest. Default: true.' \
+                'name=|free|Name of the image; several, quoted: "name=a,b".' \
+                'annotation.|free|KEY=VALUE on manifests.' \
+                'annotation-index.|free|KEY=VALUE on the index.' \
+                'annotation-manifest-descriptor.|free|KEY=VALUE on the index\'s entries.' \
+                'annotation-index-descriptor.|free|KEY=VALUE on the layout\'s entry of the index.' \
+                'compression=|words compression|How new layers are compressed. Default: gzip.' \
+                'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.' \
+                'force-compression=|words bool|Compress layers that exist again.' \
+                'oci-mediatypes=|words bool|OCI\'s media types instead of Docker\'s.' \
+                'oci-artifact=|words bool|Attestations as OCI artifacts.' \
+                'attestation-inline=|words bool|Attach attestations in any case.' \
+                'prefer-nondist-layers=|words bool|Keep layers marked as not for distribution.' \
+                'rewrite-timestamp=|words bool|Set files to SOURCE_DATE_EPOCH.' \
+                'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
+        case 'local-mode'
+            printf '%s\n' \
+                'copy||keep what else is there' \
+                'delete||remove what else is there'
+        case 'compression'
+            printf '%s\n' \
+                'gzip||' \
+                'zstd||' \
+                'estargz||' \
+                'uncompressed||'
+        case 'export-cache'
+            printf '%s\n' \
+                'type=|words export-cache-type|Where the cache is.'
+        case 'export-cache-type'
+            printf '%s\n' \
+                'registry||an image of its own in a registry' \
+                'inline||inside the image that is pushed; import it with type=registry' \
+                'local||an OCI layout in a folder here' \
+                'gha||GitHub\'s cache for Actions' \
+                's3||a bucket of S3' \
+                'azblob||Azure Blob Storage'
+        case 'export-cache.registry'
+            printf '%s\n' \
+                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'compression=|words compression|How new layers are compressed. Default: gzip.' \
+                'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.' \
+                'force-compression=|words bool|Compress layers that exist again.' \
+                'image-manifest=|words bool|An image manifest instead of an index. Default: true.' \
+                'oci-mediatypes=|words bool|OCI\'s media types instead of Docker\'s. Default: true.' \
+                'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
+                'ref=|free|Image that holds the cache; needed.' \
+                'registry.insecure=|words bool|Allow plain HTTP or unknown certificates.'
+        case 'export-cache.local'
+            printf '%s\n' \
+                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'dest=|dir|Folder that is written to; needed.' \
+                'reset=|words bool|Remove blobs that nothing refers to any more.' \
+                'compression=|words compression|How new layers are compressed. Default: gzip.' \
+                'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.' \
+                'force-compression=|words bool|Compress layers that exist again.' \
+                'image-manifest=|words bool|An image manifest instead of an index. Default: true.' \
+                'oci-mediatypes=|words bool|OCI\'s media types instead of Docker\'s. Default: true.' \
+                'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
+                'tag=|free|Tag in the layout\'s index. Default: latest.'
+        case 'export-cache.gha'
+            printf '%s\n' \
+                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
+                'scope=|free|Which cache of the repository. Default: buildkit.' \
+                'timeout=|free|How long a transfer may take. Default: 10m.' \
+                'version=|free|API of the service; 2 with $ACTIONS_CACHE_SERVICE_V2.' \
+                'url=|free|Server. Default: $ACTIONS_CACHE_URL, else $ACTIONS_RESULTS_URL.' \
+                'url_v2=|free|Server of version 2. Default: $ACTIONS_RESULTS_URL.' \
+                'token=|free|Token. Default: $ACTIONS_RUNTIME_TOKEN.' \
+                'repository=|free|Repository, for GitHub\'s own API.' \
+                'ghtoken=|free|Token of GitHub\'s own API.'
+        case 'export-cache.s3'
+            printf '%s\n' \
+                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
+                'bucket=|free|Bucket. Default: the daemon\'s $AWS_BUCKET.' \
+                'region=|free|Region. Default: the daemon\'s $AWS_REGION.' \
+                'name=|free|Manifest, or several by semicolons. Default: buildkit.' \
+                'prefix=|free|What every object\'s name begins with.' \
+                'blobs_prefix=|free|What names of blobs go on with. Default: blobs/.' \
+                'manifests_prefix=|free|What names of manifests go on with. Default: manifests/.' \
+                'secret_access_key=|free|Key. Default: what the daemon has.' \
+                'access_key_id=|free|Id of the key.' \
+                'session_token=|free|Token of a session.' \
+                'endpoint_url=|free|Server, if it is not Amazon\'s.' \
+                'use_path_style=|words bool|Bucket in the path, not in the host.' \
+                'disable_accept_encoding=|words bool|Sign no Accept-Encoding, for servers such as GCS.' \
+                'retry_mode=|words retry|How requests are repeated. Default: standard.' \
+                'retry_max_attempts=|free|How often a request is tried. Default: 3.' \
+                'touch_refresh=|free|How often unchanged blobs are touched. Default: 24h.' \
+                'upload_parallelism=|free|Layers uploaded at once. Default: 4.'
+        case 'export-cache.azblob'
+            printf '%s\n' \
+                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
+                'account_url=|free|Account. Default: the daemon\'s $BUILDKIT_AZURE_STORAGE_ACCOUNT_URL.' \
+                'account_name=|free|Account\'s name, if its URL lacks it.' \
+                'container=|free|Container. Default: buildkit-cache.' \
+                'name=|free|Manifest, or several by semicolons. Default: buildkit.' \
+                'prefix=|free|What every object\'s name begins with.' \
+                'blobs_prefix=|free|What names of blobs go on with. Default: blobs/.' \
+                'manifests_prefix=|free|What names of manifests go on with. Default: manifests/.' \
+                'secret_access_key=|free|Key. Default: what the daemon has.'
+        case 'import-cache'
+            printf '%s\n' \
+                'type=|words import-cache-type|Where the cache is.'
+        case 'import-cache-type'
+            printf '%s\n' \
+                'registry||an image of its own in a registry' \
+                'local||an OCI layout in a folder here' \
+                'gha||GitHub\'s cache for Actions' \
+                's3||a bucket of S3' \
+                'azblob||Azure Blob Storage'
+        case 'import-cache.registry'
+            printf '%s\n' \
+                'ref=|free|Image that holds the cache; needed.' \
+                'registry.insecure=|words bool|Allow plain HTTP or unknown certificates.'
+        case 'import-cache.local'
+            printf '%s\n' \
+                'src=|dir|Folder that is read; needed.' \
+                'digest=|free|Manifest to import, instead of a tag.' \
+                'tag=|free|Tag in the layout\'s index. Default: latest.'
+        case 'import-cache.gha'
+            printf '%s\n' \
+                'scope=|free|Which cache of the repository. Default: buildkit.' \
+                'timeout=|free|How long a transfer may take. Default: 10m.' \
+                'version=|free|API of the service; 2 with $ACTIONS_CACHE_SERVICE_V2.' \
+                'url=|free|Server. Default: $ACTIONS_CACHE_URL, else $ACTIONS_RESULTS_URL.' \
+                'url_v2=|free|Server of version 2. Default: $ACTIONS_RESULTS_URL.' \
+                'token=|free|Token. Default: $ACTIONS_RUNTIME_TOKEN.' \
+                'repository=|free|Repository, for GitHub\'s own API.' \
+                'ghtoken=|free|Token of GitHub\'s own API.'
+        case 'import-cache.s3'
+            printf '%s\n' \
+                'bucket=|free|Bucket. Default: the daemon\'s $AWS_BUCKET.' \
+                'region=|free|Region. Default: the daemon\'s $AWS_REGION.' \
+                'name=|free|Manifest, or several by semicolons. Default: buildkit.' \
+                'prefix=|free|What every object\'s name begins with.' \
+                'blobs_prefix=|free|What names of blobs go on with. Default: blobs/.' \
+                'manifests_prefix=|free|What names of manifests go on with. Default: manifests/.' \
+                'secret_access_key=|free|Key. Default: what the daemon has.' \
+                'access_key_id=|free|Id of the key.' \
+                'session_token=|free|Token of a session.' \
+                'endpoint_url=|free|Server, if it is not Amazon\'s.' \
+                'use_path_style=|words bool|Bucket in the path, not in the host.' \
+                'disable_accept_encoding=|words bool|Sign no Accept-Encoding, for servers such as GCS.' \
+                'retry_mode=|words retry|How requests are repeated. Default: standard.' \
+                'retry_max_attempts=|free|How often a request is tried. Default: 3.'
+        case 'import-cache.azblob'
+            printf '%s\n' \
+                'account_url=|free|Account. Default: the daemon\'s $BUILDKIT_AZURE_STORAGE_ACCOUNT_URL.' \
+                'account_name=|free|Account\'s name, if its URL lacks it.' \
+                'container=|free|Container. Default: buildkit-cache.' \
+                'name=|free|Manifest, or several by semicolons. Default: buildkit.' \
+                'prefix=|free|What every object\'s name begins with.' \
+                'blobs_prefix=|free|What names of blobs go on with. Default: blobs/.' \
+                'manifests_prefix=|free|What names of manifests go on with. Default: manifests/.' \
+                'secret_access_key=|free|Key. Default: what the daemon has.'
+        case 'cache-mode'
+            printf '%s\n' \
+                'min||layers of the result' \
+                'max||layers of every step'
+        case 'retry'
+            printf '%s\n' \
+                'standard||' \
+                'adaptive||'
+        case 'bool'
+            printf '%s\n' \
+                'true||' \
+                'false||'
+        case 'addr'
+            printf '%s\n' \
+                'unix://|file|socket here: unix:///run/buildkit/buildkitd.sock' \
+                'tcp://|free|HOST:PORT, with the TLS flags encrypted' \
+                'docker://|file|BuildKit inside a Docker Engine; nothing more, a socket or HOST:PORT' \
+                'daemonless://||a daemon of its own for this one command' \
+                'docker-container://|free|NAME of a Docker container' \
+                'podman-container://|free|NAME of a Podman container' \
+                'nerdctl-container://|free|NAME of a nerdctl container' \
+                'kube-pod://|free|NAME of a Kubernetes pod' \
+                'ssh://|free|[USER@]HOST[:PORT] that is reached with ssh' \
+                'unix-abstract:|free|NAME of an abstract socket' \
+                'dns:///|free|HOST:PORT, resolved by gRPC'
+        case 'allow'
+            printf '%s\n' \
+                'network.host||the daemon\'s network for steps' \
+                'security.insecure||steps without a sandbox' \
+                'device||every device' \
+                'device=|free|NAME of a CDI device'
+        case 'filter'
+            printf '%s\n' \
+                'id==|free|record with this id' \
+                'type==|words record-type|kind of record' \
+                'description~=|free|expression that matches the description' \
+                'parents==|free|record with this parent' \
+                'inuse||records in use' \
+                'mutable||records that may change' \
+                'immutable||records that do not change' \
+                'shared||records also used by others' \
+                'private||records used by nothing else'
+        case 'record-type'
+            printf '%s\n' \
+                'regular||layers of steps' \
+                'internal||what the daemon keeps for itself' \
+                'frontend||frontends from images' \
+                'source.local||local folders' \
+                'source.git.checkout||Git checkouts' \
+                'exec.cachemount||cache mounts of steps'
+        case 'worker-filter'
+            printf '%s\n' \
+                'id==|workers|worker with this id' \
+                'labels.|free|KEY==VALUE, workers with this label'
+        case 'format'
+            printf '%s\n' \
+                'json||JSON instead of a Go template'
+        case 'local'
+            printf '%s\n' \
+                'context=|dir|what COPY and ADD read' \
+                'dockerfile=|dir|where the Dockerfile is' \
+                '*=|dir|'
+        case 'oci-layout'
+            printf '%s\n' \
+                '*=|dir|'
+        case 'log-format'
+            printf '%s\n' \
+                'text||' \
+                'json||'
+        case 'metrics'
+            printf '%s\n' \
+                'stdout||' \
+                'stderr||'
+        case 'progress'
+            printf '%s\n' \
+                'auto||tty on a terminal, else plain' \
+                'tty||a live tree' \
+                'plain||lines, for logs' \
+                'rawjson||one JSON object a line' \
+                'quiet||nothing'
+        case 'secret'
+            printf '%s\n' \
+                'id=|free|Name that the build asks for.' \
+                'src=|file|File with the secret.' \
+                'env=|free|Variable with the secret.' \
+                'type=|words secret-type|Where it is looked up: file or env.'
+        case 'secret-type'
+            printf '%s\n' \
+                'file||in a file' \
+                'env||in a variable'
+        case 'ssh'
+            printf '%s\n' \
+                'default=|file|agent socket or keys for the default id' \
+                '*=|file|'
+        case 'tlscontext'
+            printf '%s\n' \
+                'host=|free|Registry that the certificates are for.' \
+                'ca=|file|CA certificate (PEM).' \
+                'cert=|file|Client certificate (PEM).' \
+                'key=|file|Key of the client certificate (PEM).' \
+                'insecure=|words bool|Accept any certificate.'
+        case 'shell'
+            printf '%s\n' \
+                'bash||' \
+                'fish||' \
+                'pwsh||' \
+                'zsh||'
+    end
+end
+
+function __buildctl_find --argument-names set word # the value of a word in a set; fails if it is not there
+    for row in (__buildctl_rows $set)
+        set -l cells (string split '|' -- $row)
+        if test "$cells[1]" = "$word"
+            echo $cells[2]
+            return
+        end
+    end
+    return 1
+end
+
+function __buildctl_flag --argument-names typed # the kind of a flag's value; fails for a flag that is none
+    for flag in "$typed" "-$typed" # -opt is --opt
+        __buildctl_find "flags $__buildctl_at" $flag; and return
+        __buildctl_find 'global flags' $flag; and return
+    end
+    return 1
+end
+
+function __buildctl_note --argument-names flag given # keep what other answers depend on
+    switch "$flag=$given"
+        case '--local=dockerfile=*'
+            set -g __buildctl_folder (string replace dockerfile= '' -- $given)
+        case '--opt=filename=*'
+            set -g __buildctl_file (string replace filename= '' -- $given)
+        case '--addr=*' '--tls*=*' '-addr=*' '-tls*=*'
+            set -g __buildctl_connection $__buildctl_connection $flag $given
+    end
+end
+
+function __buildctl_dockerfile --argument-names want # the targets or args that the Dockerfile names
+    for file in $__buildctl_folder/$__buildctl_file $__buildctl_folder/dockerfile
+        if test -f $file
+            awk -v want=$want '
+    { sub(/\r$/, "") }
+    want == "targets" && toupper($1) == "FROM" {
+        for (i = 2; i < NF; i++) if (toupper($i) == "AS") print $(i + 1)
+    }
+    want == "args" && toupper($1) == "ARG" {
+        gsub(/"[^"]*"|\047[^\047]*\047/, "")
+        for (i = 2; i <= NF; i++) {
+            sub(/=.*/, "", $i)
+            if ($i ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && !seen[$i]++) print $i "="
+        }
+    }
+' $file
+            return
+        end
+    end
+end
+
+function __buildctl_paths --argument-names kind typed before folder # files or folders, seen from a folder
+    set -l skipped (math (string length -- "$folder") + 1)
+    for path in "$folder$typed"*
+        set -l name (string sub --start $skipped -- $path)
+        if test -d $path
+            echo $before$name/
+        else if test $kind = file
+            echo $before$name
+        end
+    end
+end
+
+function __buildctl_words --argument-names set typed before given # given: the fields that are there already
+    set -l rows (__buildctl_rows $set)
+    set -l begun ''
+    set -l next ''
+    if string match -q '*=*' -- "$typed"; and set next (__buildctl_find $set '*=')
+        set begun (string replace -r '=.*' '=' -- $typed)
+    end
+    set -l known ''
+    for row in (string match -- (string sub --length 1 -- "$typed")'?*|?*' $rows) # words that want more
+        test -n "$typed"; or break
+        set -l cells (string split '|' -- $row)
+        set -l head (string sub --length (string length -- $cells[1]) -- $typed)
+        if test -n "$cells[2]" -a "$cells[1]" = "$head"; and string match -q -- "$known*" $head
+            set known $head # the longest one
+            set begun $head
+            set next $cells[2]
+        end
+    end
+    if test -n "$begun"
+        set -l rest (string sub --start (math (string length -- $begun) + 1) -- $typed)
+        __buildctl_value $next "$rest" $before$begun
+        return
+    end
+    for key in '*=' (string match -r '^[^=]+=' -- (string split , -- "$given"))
+        set rows (string match --invert --regex '^'(string escape --style=regex -- $key)'\|' $rows)
+    end
+    set -l lines (string replace -r '\|[^|]*\|' \t -- $rows)
+    set -q lines[1]; and printf '%s\n' "$before"$lines
+end
+
+function __buildctl_value --argument-names kind typed before # kind: what is due; typed: what is there of it
+    set -l set (string replace -r '^\S+ ' '' -- $kind)
+    set -l given ''
+    switch $kind
+        case file dir
+            __buildctl_paths $kind "$typed" "$before"
+        case dockerfile
+            __buildctl_paths file "$typed" "$before" $__buildctl_folder/
+        case targets
+            for name in (__buildctl_dockerfile targets)
+                echo $before$name
+            end
+        case args
+            __buildctl_words args "$typed" "$before"
+            for name in (__buildctl_dockerfile args)
+                echo $before$name
+            end
+        case refs workers
+            for name in ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
+                echo $before$name
+            end
+        case 'words *'
+            __buildctl_words $set "$typed" "$before"
+        case 'list *' 'fields *'
+            if string match -q '*,*' -- $typed
+                set given (string replace -r '[^,]*$' '' -- $typed)
+                set typed (string replace -r '.*,' '' -- $typed)
+            end
+            set before $before$given
+            set -l type (string match -r '(?:^|,)type=([^,]*),' -- $given)
+            if string match -q 'list *' -- $kind
+                set given ''
+            else if set -q type[2]; and test -n "$type[2]"; and count (__buildctl_rows $set.$type[2]) >/dev/null
+                set set $set.$type[2]
+            end
+            __buildctl_words $set "$typed" "$before" "$given"
+    end
+end
+
+function __buildctl_complete
+    set -l tokens (commandline -opc)
+    set -l typed (commandline -ct | string replace -r '^["\']' '')
+    set -l kind ''
+    set -l flag ''
+    set -g __buildctl_program $tokens[1]
+    set -g __buildctl_at buildctl
+    set -g __buildctl_folder .
+    set -g __buildctl_file Dockerfile
+    set -g __buildctl_connection
+    for token in $tokens[2..]
+        if test -n "$kind"
+            __buildctl_note $flag $token
+            set kind ''
+        else if string match -q -- '-*=*' $token
+            __buildctl_note (string split -m 1 = -- $token)
+        else if string match -q -- '-*' $token
+            set flag $token
+            set kind (__buildctl_flag $token)
+        else if set -l leads_to (__buildctl_find "names $__buildctl_at" $token)
+            set __buildctl_at $leads_to
+        end
+    end
+    if test -n "$kind"
+        __buildctl_value $kind "$typed" ''
+    else if string match -q -- '-*=*' $typed
+        set -l parts (string split -m 1 = -- $typed)
+        if set kind (__buildctl_flag $parts[1])
+            test -n "$kind"; or set kind 'words bool'
+            __buildctl_value $kind "$parts[2]" "$parts[1]="
+        end
+    else if string match -q -- '-*' $typed
+        string replace -r '\|[^|]*\|' \t -- (__buildctl_rows "flags $__buildctl_at") (__buildctl_rows 'global flags')
+    else if count (__buildctl_rows "commands $__buildctl_at") >/dev/null
+        __buildctl_words "commands $__buildctl_at" "$typed" ''
+    else
+        set kind (__buildctl_find "argument $__buildctl_at" '')
+        and __buildctl_value "$kind" "$typed" ''
+    end
+end
+
+complete --command buildctl --no-files --arguments '(__buildctl_complete)'
