@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildctl.cli.app import App, pass_app
+from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes
@@ -27,6 +28,7 @@ _RECLAIMABLE_WIDTH = 11
     epilog="""
     $ buildctl du                                  # all records, smallest first
     $ buildctl du -v --filter type==source.local   # every field of the local contexts
+    $ buildctl du --format '{{range .}}{{.ID}} {{.Size}}{{println}}{{end}}'
     """,
 )
 @flag(
@@ -38,13 +40,19 @@ _RECLAIMABLE_WIDTH = 11
     help="Only records that match, e.g. type==regular.",
 )
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@format_flag
 @pass_app
-def command(app: App, filters: tuple[str, ...], verbose: bool) -> None:
+def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) -> None:
     """Show what the daemon's build cache holds and how much of it can be freed."""
 
     async def run() -> None:
         async with app.connect() as client:
             records = await client.disk_usage(filters)
+        if parsed := parse_format(template):
+            from buildctl.cli.gorecords import usage_infos
+
+            write_formatted(parsed, usage_infos(records), app.environment.write_stdout)
+            return
         text = format_verbose(records) if verbose else format_table(records)
         app.environment.write_stdout(text if filters else text + format_summary(records))
 

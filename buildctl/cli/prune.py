@@ -6,6 +6,7 @@ import click
 
 from buildctl.cli import du
 from buildctl.cli.app import App, pass_app
+from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, DURATION, SIZE, Command, flag
 from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes
@@ -19,6 +20,7 @@ from buildctl.model.bytesize import format_bytes
     $ buildctl prune --keep-storage 10GB      # until 10 GB are left
     $ buildctl prune --keep-duration 7d       # what nobody used for a week
     $ buildctl prune --filter type==source.local
+    $ buildctl prune --format '{{.ID}} {{.Size}}'   # a line for each record
     """,
 )
 @flag(
@@ -50,6 +52,7 @@ from buildctl.model.bytesize import format_bytes
 )
 @flag("--all", "everything", type=BOOL, help="Also internal records, frontends and shared ones.")
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@format_flag
 @pass_app
 def command(
     app: App,
@@ -60,6 +63,7 @@ def command(
     filters: tuple[str, ...],
     everything: bool,
     verbose: bool,
+    template: str,
 ) -> None:
     """Remove build cache that is not in use, within the limits given, and show what went."""
     from buildctl.model.records import PruneOpt
@@ -73,7 +77,19 @@ def command(
         min_free_space_bytes=free_storage,
     )
 
+    parsed = parse_format(template)
+
     async def run() -> None:
+        if parsed is None:
+            await show()
+            return
+        from buildctl.cli.gorecords import usage_info
+
+        async with app.connect() as client:
+            async for record in client.prune(opt):
+                write_formatted(parsed, usage_info(record), app.environment.write_stdout)
+
+    async def show() -> None:
         write = app.environment.write_stdout
         total = 0
         header = du.TABLE_HEADER

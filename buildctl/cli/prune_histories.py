@@ -6,6 +6,7 @@ import click
 
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.debug.histories import TABLE_HEADER, table_row
+from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command
 from buildctl.cli.table import align_tabs
 from buildctl.errors import BuildctlError, RPCError
@@ -19,11 +20,17 @@ from buildctl.errors import BuildctlError, RPCError
     $ buildctl debug ctl REF --pin   # keeps a build from being forgotten
     """,
 )
+@format_flag
 @pass_app
-def command(app: App) -> None:
+def command(app: App, template: str) -> None:
     """Remove the records of all builds that are not pinned, and show which."""
 
+    parsed = parse_format(template)
+
     async def run() -> None:
+        write = app.environment.write_stdout
+        from buildctl.cli.gohistory import build_history_event
+
         header = TABLE_HEADER + "\n"
         failures: list[RPCError] = []
         async with app.connect() as client:
@@ -35,10 +42,14 @@ def command(app: App) -> None:
                 except RPCError as error:
                     failures.append(error)
                     continue
+                if parsed:
+                    write_formatted(parsed, build_history_event(event), write)
+                    continue
                 # Each row is aligned alone, but for the first, which is with the header.
-                app.environment.write_stdout(align_tabs(header + table_row(event, app.environment) + "\n"))
+                write(align_tabs(header + table_row(event, app.environment) + "\n"))
                 header = ""
-        app.environment.write_stdout(align_tabs(header))
+        if not parsed:
+            write(align_tabs(header))
         if failures:
             raise BuildctlError("\n".join(map(str, failures)), hint=failures[0].hint)
 

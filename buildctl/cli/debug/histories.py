@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
+from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command
 from buildctl.cli.table import align_tabs
 
@@ -23,13 +24,27 @@ TABLE_HEADER = "TYPE\tREF\tCREATED\tCOMPLETED\tGENERATION"
     epilog="""
     $ buildctl debug histories
     $ buildctl debug logs REF       # what a build of the list said
+    $ buildctl debug histories --format '{{.Record.Ref}} {{.Record.CreatedAt.AsTime}}'
     """,
 )
+@format_flag
 @pass_app
-def command(app: App) -> None:
+def command(app: App, template: str) -> None:
     """List the builds that the daemon remembers; a * marks those that are pinned."""
 
+    parsed = parse_format(template)
+
     async def run() -> None:
+        if parsed is None:
+            await show()
+            return
+        from buildctl.cli.gohistory import build_history_event
+
+        async with app.connect() as client:
+            async for event in client.listen_build_history(early_exit=True):
+                write_formatted(parsed, build_history_event(event), app.environment.write_stdout)
+
+    async def show() -> None:
         header = f"{TABLE_HEADER}\tPINNED\n"
         async with app.connect() as client:
             async for event in client.listen_build_history(early_exit=True):

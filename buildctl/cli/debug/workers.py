@@ -9,6 +9,7 @@ import click
 
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.flags.duration import format_duration
+from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes_short
@@ -36,13 +37,19 @@ _ARCHITECTURES = {
     help="Only workers that match, e.g. id==NAME.",
 )
 @flag("--verbose", "-v", type=BOOL, help="Labels, versions, devices and garbage collection rules too.")
+@format_flag
 @pass_app
-def command(app: App, filters: tuple[str, ...], verbose: bool) -> None:
+def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) -> None:
     """List the daemon's workers and the platforms they build for."""
 
     async def run() -> None:
         async with app.connect() as client:
             workers = await client.workers(filters)
+        if parsed := parse_format(template):
+            from buildctl.cli.gorecords import worker_infos
+
+            write_formatted(parsed, worker_infos(workers), app.environment.write_stdout)
+            return
         app.environment.write_stdout(format_verbose(workers) if verbose else format_table(workers))
 
     app.run(run)
