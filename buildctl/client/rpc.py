@@ -21,8 +21,8 @@ from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCE
 from buildctl.telemetry.trace import Trace
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
-Diagnose: TypeAlias = Callable[[], Awaitable[ConnectError | None]]
-"""Says why no connection can be made, or None when one can."""
+Diagnose: TypeAlias = Callable[[bool], Awaitable[ConnectError | None]]
+"""Says why no connection can be made, or given True, why the one that was there ended; None if unknown."""
 
 _EXPORT_PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _EXPORT_SECONDS = 1.0
@@ -120,7 +120,7 @@ class Caller:
         hint = ""
         if code is Code.UNAVAILABLE and await self._is_lost():
             # The connection is gone, so these are not the daemon's words but grpc's own.
-            failure = await self._diagnose() if self._diagnose and not connected else None
+            failure = await self._diagnose(connected) if self._diagnose else None
             if failure:
                 message, hint = str(failure), failure.hint
             elif connected:

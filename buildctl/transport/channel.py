@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from urllib.parse import quote
@@ -23,8 +23,8 @@ from buildctl.transport.diagnose import diagnose
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
 from buildctl.transport.engine import engine_dialer, engine_socket_dialer
 from buildctl.transport.proxy import proxy_dialer
-from buildctl.transport.relay import open_relay
-from buildctl.transport.stream import Dial
+from buildctl.transport.relay import Relay, open_relay
+from buildctl.transport.stream import ByteStream, Dial
 from buildctl.transport.tls import TLSFiles, load_tls
 
 _MEBIBYTE = 1024 * 1024
@@ -57,7 +57,8 @@ class _Route:
 
     target: str
     dial: Dial
-    why_ended: Callable[[], Awaitable[ConnectError | None]] | None = None
+    relay: Relay | None = None
+    """What is between grpcio and the stream, and knows why it ended."""
     engine: str = ""
     """The docker:// address to recommend where an Engine listens here."""
     notice: str = ""
@@ -76,10 +77,16 @@ class Connection:
     _tls: TLSFiles | None = field(repr=False, kw_only=True)
     _server_name: str = field(repr=False, kw_only=True)
 
-    async def diagnose(self) -> ConnectError | None:
-        """Why a call was UNAVAILABLE, in under five seconds; None where the daemon answers by now."""
-        if self._route.why_ended is not None and (failure := await self._route.why_ended()) is not None:
+    async def diagnose(self, connected: bool = False) -> ConnectError | None:
+        """Why a call was UNAVAILABLE, in under five seconds; None where the daemon answers by now.
+
+        Of a call that began on a connection it is only told what somebody besides the daemon knows.
+        """
+        relay = self._route.relay
+        if relay is not None and (failure := await relay.why_ended(connected=connected)) is not None:
             return failure
+        if connected:
+            return None
         return await diagnose(self._route.dial, self._tls, self._server_name, engine=self._route.engine)
 
 
@@ -98,6 +105,9 @@ async def open_connection(
         files = None if encrypts_itself else await asyncio.to_thread(load_tls, tls)
         route = await _find_route(stack, address, tls, environ)
         server_name = tls.server_name or address.hostname or _default_name(address)
+        if files is not None and not files.ca:
+            # grpcio would trust the system's authorities; the reference trusts nobody then.
+            route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
         authority = server_name if files else (address.host or _default_name(address))
         channel = _open_channel(route, files, server_name, authority)
         stack.push_async_callback(channel.close, None)
@@ -115,7 +125,7 @@ def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authori
     ]
     if tls is None:
         return grpc.aio.insecure_channel(route.target, options=options)
-    credentials = grpc.ssl_channel_credentials(tls.ca, tls.key or None, tls.cert or None)
+    credentials = grpc.ssl_channel_credentials(tls.ca or None, tls.key or None, tls.cert or None)
     options.append(("grpc.ssl_target_name_override", server_name))
     return grpc.aio.secure_channel(route.target, credentials, options=options)
 
@@ -183,8 +193,13 @@ def _ip_target(addresses: Sequence[SocketAddress]) -> str:
     )
 
 
+async def _distrust(dial: Dial, tls: TLSFiles, server_name: str) -> ByteStream:
+    """Dials a daemon that nobody vouches for, to say what is wrong with that."""
+    failure = await diagnose(dial, tls, server_name)
+    assert failure is not None, "no certificate can be trusted"
+    raise failure
+
+
 async def _relayed(stack: contextlib.AsyncExitStack, dial: Dial, environ: Mapping[str, str]) -> _Route:
     relay = await stack.enter_async_context(open_relay(dial, environ))
-    return _Route(
-        f"unix:{quote(relay.path)}", dial, why_ended=relay.why_ended, connect_timeout_ms=_RELAY_TIMEOUT_MS
-    )
+    return _Route(f"unix:{quote(relay.path)}", dial, relay, connect_timeout_ms=_RELAY_TIMEOUT_MS)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from buildctl.errors import ConnectError
 from buildctl.model.quote import quote
-from buildctl.transport.stream import ByteStream, connection_error, dial_error
+from buildctl.transport.stream import ByteStream, dial_error
 
 _STDERR_BYTES = 4096
 _EXIT_SECONDS = 10.0
@@ -45,9 +45,7 @@ class _CommandStream(ByteStream):
                 f"command [{shown}] has exited with {how}, make sure the URL is valid, "
                 f"and Docker 18.09 or later is installed on the remote host: stderr={self.complaints.text}"
             )
-        return connection_error(
-            f"error reading server preface: {reason}", f"try that command by hand: {shown}"
-        )
+        return ConnectError(reason, hint=f"try that command by hand: {shown}")
 
     async def aclose(self) -> None:
         """Close the stream, ask the command to end, and see that it does."""

@@ -146,7 +146,7 @@ async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: in
         hint = "name the daemon as its certificate does, in the address or with --tlsservername"
     else:
         reason = "certificate signed by unknown authority"
-        hint = "--tlscacert must hold the authority that signed the daemon's certificate"
+        hint = "--tlscacert must name the authority that signed the daemon's certificate"
     return connection_error(f"{_HANDSHAKE}tls: failed to verify certificate: x509: {reason}", hint)
 
 

@@ -18,6 +18,11 @@ DIAL_TIMEOUT = 4.0
 SocketAddress = tuple[int, tuple[str, int]]
 """An address family, and an IP address with a port."""
 
+# The names that Go knows on a machine without /etc/services (net/lookup.go).
+_PORTS = {"domain": 53, "ftp": 21, "ftps": 990, "gopher": 70, "http": 80, "https": 443, "imap2": 143}
+_PORTS |= {"imap3": 220, "imaps": 993, "pop3": 110, "pop3s": 995, "smtp": 25, "submissions": 465, "ssh": 22}
+_PORTS |= {"telnet": 23}
+
 _START_DAEMON = "is a daemon running? start buildkitd, or name another with --addr or BUILDKIT_HOST"
 
 
@@ -117,7 +122,7 @@ async def _getaddrinfo(host: str, port: str) -> list[SocketAddress]:
     def look_up() -> None:
         result: list[SocketAddress] | OSError | UnicodeError
         try:
-            found = socket.getaddrinfo(host or "localhost", port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host or "localhost", _PORTS.get(port, port), type=socket.SOCK_STREAM)
             result = [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
         except (OSError, UnicodeError) as error:
             result = error

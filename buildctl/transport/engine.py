@@ -23,7 +23,7 @@ from buildctl.transport.command import dial_command
 from buildctl.transport.connhelper import ssh_command
 from buildctl.transport.dial import DIAL_TIMEOUT, dial_tcp, dial_unix
 from buildctl.transport.http1 import Answer, ask
-from buildctl.transport.stream import ByteStream, Dial, dial_error
+from buildctl.transport.stream import ByteStream, Dial, dial_error, ended_error
 from buildctl.transport.tls import load_tls
 from buildctl.transport.tlsstream import dial_tls
 
@@ -113,7 +113,9 @@ async def upgrade(stream: ByteStream, where: str, timeout_seconds: float = DIAL_
     except OSError as error:
         reason = await stream.why_ended()
         await stream.aclose()
-        raise reason or _failure(where, (error.strerror or "EOF").lower()) from None
+        if reason is not None:
+            raise ended_error(reason, connected=False) from None
+        raise _failure(where, (error.strerror or "EOF").lower()) from None
     except ValueError:
         await stream.aclose()
         raise _failure(where, "no HTTP answer") from None

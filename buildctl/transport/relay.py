@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 
 from buildctl.errors import ConnectError
-from buildctl.transport.stream import ByteStream, Dial
+from buildctl.transport.stream import ByteStream, Dial, ended_error
 
 _BUFFER_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024  # what an unprivileged user may set (/proc/sys/fs/pipe-max-size)
@@ -31,20 +31,22 @@ class Relay:
 
     def __init__(self, dial: Dial, path: str) -> None:
         self.path = path
-        self.failure: ConnectError | None = None
-        """Why the last dial failed; None once one succeeds."""
+        self._failure: ConnectError | None = None  # of the last dial
+        self._ending: ConnectError | None = None  # of the last stream, in its own words
         self._dial = dial
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def why_ended(self) -> ConnectError | None:
-        """What the stream's own side knows of a failed call: a failed dial, or what its end left behind."""
-        if self.failure is None:
-            # The stream's end may still be under way when grpcio reports the call.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_END_SECONDS):
-                    while self._tasks and self.failure is None:
-                        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        return self.failure
+    async def why_ended(self, *, connected: bool = False) -> ConnectError | None:
+        """What the stream's own side knows of a failed call: a failed dial, or what its end left behind.
+
+        `connected` says that there was a connection when the call began.
+        """
+        # The stream's end may still be under way when grpcio reports the call.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                while self._tasks and not (self._failure or self._ending):
+                    await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        return self._failure or (self._ending and ended_error(self._ending, connected=connected))
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection that waits at `listener`, and carry it in a task of its own."""
@@ -73,12 +75,12 @@ class Relay:
         try:
             stream = await self._dial()
         except ConnectError as error:
-            self.failure = error
+            self._failure = error
             return
-        self.failure = None
+        self._failure = self._ending = None
         try:
             await _copy_both_ways(client, stream)
-            self.failure = await stream.why_ended()
+            self._ending = await stream.why_ended()
         finally:
             await stream.aclose()
 

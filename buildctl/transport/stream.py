@@ -22,7 +22,7 @@ class ByteStream:
         self.sock.close()
 
     async def why_ended(self) -> ConnectError | None:
-        """The reason that the stream ended, where somebody besides the peer knows it."""
+        """The bare reason that the stream ended, where somebody besides the peer knows it."""
         return None
 
 
@@ -33,6 +33,13 @@ Dial = Callable[[], Awaitable[ByteStream]]
 def dial_error(reason: str, hint: str) -> ConnectError:
     """No stream could be opened, worded as grpc-go words it."""
     return connection_error(f"transport: Error while dialing: {reason}", hint)
+
+
+def ended_error(reason: ConnectError, *, connected: bool) -> ConnectError:
+    """An open stream ended for a reason that `why_ended` gave, before the daemon greeted or in mid-call."""
+    if connected:
+        return ConnectError(f"error reading from server: {reason.message}", hint=reason.hint)
+    return connection_error(f"error reading server preface: {reason.message}", reason.hint)
 
 
 def connection_error(description: str, hint: str) -> ConnectError:

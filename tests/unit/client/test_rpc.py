@@ -100,7 +100,7 @@ async def test_a_status_that_says_cancelled_is_a_failure_not_a_cancellation(tmp_
 
 
 async def test_unavailable_said_by_the_daemon_is_its_own_word(tmp_path: Path) -> None:
-    async def diagnose() -> ConnectError | None:
+    async def diagnose(connected: bool) -> ConnectError | None:
         raise AssertionError("there is nothing to look into")
 
     async with calling(tmp_path / "s", Failing(grpc.StatusCode.UNAVAILABLE, "busy"), diagnose) as caller:
@@ -179,7 +179,8 @@ async def test_an_answer_that_cannot_be_read_is_the_daemons_fault(tmp_path: Path
 
 
 async def test_no_daemon_is_diagnosed(tmp_path: Path) -> None:
-    async def diagnose() -> ConnectError | None:
+    async def diagnose(connected: bool) -> ConnectError | None:
+        assert not connected
         return ConnectError("what is wrong", hint="what to do")
 
     async with calling(tmp_path / "nothing", diagnose=diagnose) as caller:
@@ -216,8 +217,9 @@ time.sleep(60)
 
 
 async def test_a_daemon_killed_in_mid_call(tmp_path: Path) -> None:
-    async def diagnose() -> ConnectError | None:
-        raise AssertionError("the connection was there when the call began")
+    async def diagnose(connected: bool) -> ConnectError | None:
+        assert connected, "the connection was there when the call began"
+        return None
 
     socket = tmp_path / "s"
     daemon = await asyncio.create_subprocess_exec(

@@ -235,6 +235,18 @@ async def test_wrong_authority(mutual: Peer, stranger: Authority) -> None:
     assert "--tlscacert" in error.hint
 
 
+async def test_a_certificate_alone_trusts_nobody(mutual: Peer, authority: Authority) -> None:
+    pair = authority.pair.directory
+    alone = TLSOptions(cert=f"{pair}/cert.pem", key=f"{pair}/key.pem")
+    error = await failure(mutual.address, alone)
+    assert error.message == (
+        f'{HANDSHAKE}tls: failed to verify certificate: x509: certificate signed by unknown authority"'
+    )
+    assert "--tlscacert" in error.hint
+    nobody = await failure("tcp://127.0.0.1:1", alone)
+    assert nobody.message == f'{DIALING}dial tcp 127.0.0.1:1: connect: connection refused"'
+
+
 async def test_expired(authority: Authority) -> None:
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     async with tcp_peer(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from buildctl.errors import ConnectError
+from buildctl.model.address import parse_address
+from buildctl.transport.channel import open_connection
 from buildctl.transport.command import dial_command
 from tests.support.daemon_peer import unix_peer
 from tests.unit.transport.test_channel import DIALING, PREFACE, failure, reach
@@ -75,6 +78,24 @@ async def test_a_command_that_fails(
     assert (await failure("docker-container://box", environ=environ)).message == message
 
 
+async def test_a_command_that_dies_in_mid_call(tmp_path: Path, environ: dict[str, str]) -> None:
+    address = parse_address("docker-container://box")
+    async with (
+        unix_peer(tmp_path / "peer.sock"),
+        open_connection(address, environ=environ) as connection,
+    ):
+        await connection.channel.unary_unary("/x.Y/Z", None, None)(b"")
+        pid = int((tmp_path / "started").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        error = await connection.diagnose(connected=True)
+    assert error is not None
+    assert error.message == (
+        "error reading from server: command [docker exec -i box buildctl dial-stdio] has exited with "
+        "signal: killed, make sure the URL is valid, "
+        "and Docker 18.09 or later is installed on the remote host: stderr="
+    )
+
+
 async def test_a_command_that_is_not_there() -> None:
     error = await failure("podman-container://box", environ={"PATH": "/nonexistent"})
     assert error.message == f'{DIALING}exec: \\"podman\\": executable file not found in $PATH"'
@@ -94,7 +115,7 @@ async def test_complaints_are_bounded(tmp_path: Path) -> None:
     error = await stream.why_ended()
     await stream.aclose()
     assert isinstance(error, ConnectError)
-    assert error.message.endswith('the end\\n"')
+    assert error.message.endswith("the end\n")
     assert len(error.message) < 8192
 
 

@@ -39,8 +39,9 @@ def test_split_host_port(endpoint: str, parts: tuple[str, str] | str) -> None:
     assert f'Error while dialing: {parts}"' in caught.value.message
 
 
-async def test_resolve_takes_names_of_ports() -> None:
-    assert (socket.AF_INET, ("127.0.0.1", 80)) in await resolve("127.0.0.1:http")
+@pytest.mark.parametrize(("name", "port"), [("http", 80), ("pop3s", 995)])
+async def test_resolve_takes_names_of_ports_whatever_the_system_knows(name: str, port: int) -> None:
+    assert (socket.AF_INET, ("127.0.0.1", port)) in await resolve(f"127.0.0.1:{name}")
     with pytest.raises(ConnectError, match="unknown port"):
         await resolve("127.0.0.1:no-such-service")
 

@@ -102,11 +102,6 @@ def test_incomplete_directory(tmp_path: Path, present: tuple[str, ...], message:
             ConnectError,
             "could not read certificate/key: tls: failed to find PEM data in certificate or key",
         ),
-        (
-            TLSOptions(cert="certificate", key="secret"),
-            ConnectError,
-            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
-        ),
     ],
 )
 def test_refused(
