@@ -6,14 +6,19 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from buildctl.cli import log
 from buildctl.cli.app import App, pass_app
+from buildctl.cli.build_inputs import (
+    check_destination,
+    check_local,
+    read_definition,
+    read_source_policy,
+)
 from buildctl.cli.display import display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
 from buildctl.cli.flags.entitlement import parse_entitlement
@@ -24,10 +29,9 @@ from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, serve_offers
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
-from buildctl.errors import SolveError, UsageError
+from buildctl.errors import SolveError
 from buildctl.model.identity import new_id
-from buildctl.model.quote import quote
-from buildctl.model.solve import Export, FileDestination, SolveOpt, StdoutDestination
+from buildctl.model.solve import SolveOpt
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveResult
@@ -201,61 +205,6 @@ def command(
         recordings.report()
 
 
-def check_destination(app: App, export: Export) -> Export:
-    """The export, if its destination can be written at all. Raises `UsageError`; creates nothing."""
-    match export.destination:
-        case FileDestination(path) if Path(path).is_dir():
-            raise UsageError("invalid output option: output: destination file is a directory")
-        case StdoutDestination() if app.environment.is_terminal(app.environment.stdout):
-            raise UsageError(
-                "invalid output option: output: output file is required for "
-                f"{export.type} exporter. refusing to write to console",
-                hint=f"add ,dest=FILE to --output type={export.type}, or redirect standard output",
-            )
-    return export
-
-
-def check_local(path: str) -> str:
-    """The folder, if it is one. Raises `UsageError` in the reference's words."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"invalid local: resolve : lstat {path}: {reason}",
-            hint="--local NAME=DIR needs an existing folder; a relative one is looked up from here",
-        ) from None
-    if not stat.S_ISDIR(mode):
-        raise UsageError(f"invalid local: stat {path}: not a directory")
-    return path
-
-
-def read_source_policy(path: str) -> bytes:
-    """The policy of a file. Raises `UsageError` where it cannot be read or is none."""
-    from buildctl.cli.flags.source_policy import parse_source_policy
-
-    try:
-        return parse_source_policy(Path(path).read_bytes())
-    except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
-    except UsageError as error:
-        message = f"failed to unmarshal source-policy-file {quote(path)}: {error}"
-        raise UsageError(message, hint=error.hint) from None
-
-
-def read_definition(app: App, *, no_cache: bool) -> bytes:
-    """LLB from standard input. Raises `UsageError` where nothing is piped into it, or no definition is."""
-    from buildctl.llb.read import parse_definition
-
-    if app.environment.is_character_device(app.environment.stdin):
-        raise UsageError(
-            "please specify --frontend or pipe LLB definition to stdin",
-            hint="for a Dockerfile: --frontend dockerfile.v0 --local context=. --local dockerfile=.",
-        )
-    with os.fdopen(os.dup(app.environment.stdin), "rb") as stdin:
-        return parse_definition(stdin.read(), ignore_cache=no_cache)
-
-
 def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings: Recordings) -> SolveResult:
     """Solve, with the display on standard error. Raises `SolveError`."""
 
@@ -264,8 +213,10 @@ def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings:
         async with serving as attachables, app.connect() as client, recordings, display:
             return await client.solve(opt, display.update, attachables=attachables)
 
+    # A live picture must not be written into.
     try:
-        return app.run(run, interrupted="failed to solve: Canceled: context canceled")
+        with log.held(when=app.environment.is_terminal(app.environment.stderr)):
+            return app.run(run, interrupted="failed to solve: Canceled: context canceled")
     except SolveError as error:
         error.hint = error.hint or hint_for(opt)
         raise
@@ -278,6 +229,9 @@ def hint_for(opt: SolveOpt) -> str:
         return f"--output type={unusual[0]} is unusual; daemons know {', '.join(EXPORTERS)}"
     if opt.frontend.startswith("dockerfile") and not opt.local_dirs and "context" not in opt.frontend_attrs:
         return "no folder was offered: add --local context=. --local dockerfile=."
+    missing = [path for path in opt.oci_layouts.values() if not Path(path).is_dir()]
+    if missing:
+        return f"--oci-layout names a folder that does not exist: {missing[0]}"
     return ""
 
 

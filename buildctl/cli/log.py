@@ -6,8 +6,10 @@ github.com/sirupsen/logrus, text_formatter.go and json_formatter.go.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+from collections.abc import Iterator, Mapping
 
 from buildctl.cli.environment import Environment
 from buildctl.model import gojson
@@ -21,7 +23,7 @@ _LEVELS = {
     logging.CRITICAL: ("fatal", "FATA", 31),
 }
 """Name, short name, and colour by its number in ECMA-48."""
-_PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]*")
 
 
 class LogrusHandler(logging.Handler):
@@ -32,13 +34,29 @@ class LogrusHandler(logging.Handler):
         self._environment = environment
         colored = environment.is_terminal(environment.stderr)
         self._line = _json if log_format == "json" else _colored if colored else _text
+        self._held: list[str] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
+        time = self._environment.local_time(int(record.created * 1e9))
+        line = self._line(record, time) + "\n"
+        if self._held is not None:
+            self._held.append(line)
+        else:
+            self._write(line)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep lines back while the block runs."""
+        self._held = []
         try:
-            time = self._environment.local_time(int(record.created * 1e9))
-            self._environment.write_stderr(self._line(record, time) + "\n")
-        except OSError:
-            pass  # a message is no reason to fail
+            yield
+        finally:
+            held, self._held = self._held, None
+            self._write("".join(held))
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # a message is no reason to fail
+            self._environment.write_stderr(text)
 
 
 def configure(environment: Environment, log_format: str, *, debug: bool) -> None:
@@ -49,18 +67,37 @@ def configure(environment: Environment, log_format: str, *, debug: bool) -> None
     logger.propagate = False
 
 
+def held(*, when: bool) -> contextlib.AbstractContextManager[None]:
+    """Keep lines back while the block runs, if so wanted."""
+    handlers = logging.getLogger("buildctl").handlers
+    ours = next((one for one in handlers if isinstance(one, LogrusHandler)), None)
+    return ours.held() if when and ours else contextlib.nullcontext()
+
+
 def _text(record: logging.LogRecord, time: str) -> str:
-    message = record.getMessage()
-    shown = message if _PLAIN.fullmatch(message) else quote(message)
-    return f"time={quote(time)} level={_LEVELS[record.levelno][0]} msg={shown}"
+    level = _LEVELS[record.levelno][0]
+    members = {"time": time, "level": level, "msg": record.getMessage(), **_fields(record)}
+    return " ".join(f"{name}={_value(text)}" for name, text in members.items())
 
 
 def _colored(record: logging.LogRecord, time: str) -> str:
     _, level, color = _LEVELS[record.levelno]
     message = record.getMessage().removesuffix("\n")
-    return f"\x1b[{color}m{level}\x1b[0m[{time}] {message:<44} "
+    fields = "".join(f" \x1b[{color}m{name}\x1b[0m={_value(text)}" for name, text in _fields(record).items())
+    return f"\x1b[{color}m{level}\x1b[0m[{time}] {message:<44} {fields}"
 
 
 def _json(record: logging.LogRecord, time: str) -> str:
-    fields = {"level": _LEVELS[record.levelno][0], "msg": record.getMessage(), "time": time}
-    return gojson.encode(fields).decode()
+    level = _LEVELS[record.levelno][0]
+    members = {"level": level, "msg": record.getMessage(), "time": time, **_fields(record)}
+    return gojson.encode(dict(sorted(members.items()))).decode()
+
+
+def _fields(record: logging.LogRecord) -> dict[str, str]:
+    """What a record was given as `extra={"fields": …}`, by name."""
+    fields: Mapping[str, str] = getattr(record, "fields", {})
+    return dict(sorted(fields.items()))
+
+
+def _value(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text)
