@@ -25,6 +25,7 @@ from buildctl.telemetry.selection import Selection, select_exporter
 
 if TYPE_CHECKING:
     from buildctl.client.client import Client
+    from buildctl.errors import RPCError
     from buildctl.model.address import TLSOptions
     from buildctl.telemetry.trace import Trace
 
@@ -32,6 +33,7 @@ T = TypeVar("T")
 
 STREAM_INTERRUPTED = "rpc error: code = Canceled desc = context canceled"
 """What the reference says when a stream that it reads is interrupted."""
+_WAIT_INTERRUPTED = "got SIGTERM/SIGINT, forcing shutdown"
 _LEAVE_AFTER_SECONDS = 1.0
 """How long a second Ctrl-C waits for temporary files and processes to be removed."""
 
@@ -60,6 +62,7 @@ class App:
         self.environment = environment
         self.flags = GlobalFlags()
         self.exporter = Selection()
+        self._waiting = False
         self.trace: Trace | None = None
         """The trace that the running command belongs to."""
 
@@ -116,8 +119,22 @@ class App:
             if client.notice:
                 self.environment.write_stderr(client.notice + "\n")
             if self.flags.wait:
-                await client.wait(self.flags.timeout or None)
+                await self._wait_for(client)
             yield client
+
+    async def _wait_for(self, client: Client) -> None:
+        """Wait until the daemon answers; a person at a terminal sees why it does not."""
+        said = ""
+
+        def say(error: RPCError) -> None:
+            nonlocal said
+            if str(error) != said and self.environment.is_terminal(self.environment.stderr):
+                said = str(error)
+                self.environment.write_stderr(f"waiting for the daemon: {said}\n")
+
+        self._waiting = True
+        await client.wait(self.flags.timeout or None, on_failure=say)
+        self._waiting = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:
         """Run a command's coroutine to its end, with Ctrl-C and SIGTERM as cancellation.
@@ -149,7 +166,7 @@ class App:
             except asyncio.CancelledError:
                 if not signals:
                     raise
-                raise BuildctlError(interrupted) from None
+                raise BuildctlError(_WAIT_INTERRUPTED if self._waiting else interrupted) from None
 
         return asyncio.run(guarded())
 

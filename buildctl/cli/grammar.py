@@ -21,6 +21,8 @@ from buildctl.model.quote import quote
 
 HELP_NAMES = ("help", "h")
 HELP_WANTED = "buildctl.help"
+_HELP_BY_WORD = "buildctl.help.word"
+"""Whether help was asked for as `help`, not as `--help`."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Command(click.Command):
         ctx.params.update({param.name: param.absent for param in own if param.name})
         if args[:1] == ["help"] or args[:1] == ["h"]:
             args = ["--help", *args[1:]]
+            ctx.meta[_HELP_BY_WORD] = True
         ctx.args = _read(ctx, own, persistent, list(args))
         if self.argument:
             ctx.params["args"] = tuple(ctx.args)
@@ -163,7 +166,7 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
         else:
             name, equals, value = word.lstrip("-").partition("=") if word[:3] != "---" else (word[2:], "", "")
             if name in HELP_NAMES and name not in by_name:
-                ctx.meta[HELP_WANTED] = parse_bool(value) if value else True
+                ctx.meta[HELP_WANTED] = _parse_flag(BOOL, name, value or "true")
                 continue
             param = by_name.get(name)
             if param is None:
@@ -180,12 +183,16 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
 
 def _store(ctx: click.Context, param: Flag, name: str, text: str, own: list[Flag]) -> None:
     assert param.name is not None
-    try:
-        value = param.go_type.parse(text)
-    except UsageError as error:
-        raise FlagError(f"invalid value {quote(text)} for flag -{name}: {error}") from None
+    value = _parse_flag(param.go_type, name, text)
     params = ctx.params if param in own else next(c for c in lineage(ctx) if param in c.command.params).params
     params[param.name] = (*params[param.name], value) if param.multiple else value
+
+
+def _parse_flag(go_type: GoType, name: str, text: str) -> Any:
+    try:
+        return go_type.parse(text)
+    except UsageError as error:
+        raise FlagError(f"invalid value {quote(text)} for flag -{name}: {error}") from None
 
 
 class Group(Command, click.Group):
@@ -228,7 +235,7 @@ class Group(Command, click.Group):
         Raises `UnknownTopicError` for a name that does not exist.
         """
         if ctx.meta.get(HELP_WANTED):
-            return show_help(ctx, ctx.args)
+            return self._show_help(ctx)
         if not ctx.args:
             return show_help(ctx)
         name, *rest = ctx.args
@@ -237,3 +244,12 @@ class Group(Command, click.Group):
             raise UnknownTopicError(f"No help topic for '{name}'")
         with command.make_context(name, rest, parent=ctx) as child:
             return child.command.invoke(child)
+
+    def _show_help(self, ctx: click.Context) -> None:
+        """The page that the positionals name; `help` and `--help` fail unalike, as in the reference."""
+        try:
+            show_help(ctx, ctx.args)
+        except UnknownTopicError as error:
+            if ctx.meta.get(_HELP_BY_WORD):
+                raise
+            raise UsageError(str(error)) from None

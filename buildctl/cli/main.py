@@ -22,6 +22,12 @@ PACKAGE = "buildctl-python"
     "buildctl",
     cls=Group,
     short_help="build utility",
+    epilog="""
+    $ buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. \\
+        --output type=local,dest=out
+    $ buildctl --addr tcp://builder:1234 --tlsdir certs du
+    $ buildctl build --help          # every flag, key and attribute
+    """,
     lazy={
         "du": ("buildctl.cli.du", "disk usage"),
         "prune": ("buildctl.cli.prune", "clean up build cache"),

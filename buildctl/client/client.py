@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -185,8 +185,10 @@ class Client:
             if offset < end:
                 raise ProtocolError(f"the daemon ended {digest} after {offset} of {info.info.size} bytes")
 
-    async def wait(self, seconds: float | None = None) -> None:
-        """Wait until the daemon answers, for ever or for `seconds`.
+    async def wait(
+        self, seconds: float | None = None, *, on_failure: Callable[[RPCError], None] | None = None
+    ) -> None:
+        """Wait until the daemon answers, for ever or for `seconds`; `on_failure` is told of each try.
 
         Raises `ConnectError` when the time is over, and at once any failure but that there is no daemon.
         """
@@ -203,6 +205,8 @@ class Client:
                         if error.code is not Code.UNAVAILABLE:
                             raise
                         unavailable = error
+                        if on_failure is not None:
+                            on_failure(error)
                     await asyncio.sleep(_WAIT_SECONDS)
         except TimeoutError:
             hint = f"no daemon answered; the last try: {unavailable}" if unavailable else "no daemon answered"

@@ -12,7 +12,7 @@ import pytest
 from buildctl.cli.app import App
 from buildctl.cli.environment import Environment
 from buildctl.cli.grammar import BOOL, DURATION, INT, Command, Group, flag
-from buildctl.errors import FlagError, UnknownTopicError
+from buildctl.errors import FlagError, UnknownTopicError, UsageError
 
 SEEN: dict[str, Any] = {}
 
@@ -141,3 +141,12 @@ def test_unknown_topics(words: list[str]) -> None:
     with pytest.raises(UnknownTopicError) as caught:
         run(*words)
     assert str(caught.value) == f"No help topic for '{words[-1] if words[0] == 'help' else words[0]}'"
+
+
+def test_help_of_what_does_not_exist_fails_otherwise_by_flag_than_by_word() -> None:
+    with pytest.raises(UsageError) as caught:
+        run("--help", "frob")
+    assert str(caught.value) == "No help topic for 'frob'"
+    with pytest.raises(FlagError) as refused:
+        run("work", "--help=maybe")
+    assert str(refused.value) == 'invalid value "maybe" for flag -help: parse error'
