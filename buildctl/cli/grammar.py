@@ -239,6 +239,8 @@ class Group(Command, click.Group):
         if not ctx.args:
             return show_help(ctx)
         name, *rest = ctx.args
+        if name in HELP_NAMES:  # after flags; in front of them it has been read as one
+            return show_help(ctx, rest)
         command = self.get_command(ctx, name)
         if command is None:
             raise UnknownTopicError(f"No help topic for '{name}'")

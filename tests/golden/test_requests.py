@@ -1,102 +1,84 @@
-"""The program's requests for caches and layouts: what the reference asked for with the same command lines.
+"""Command lines of the reference: the same calls with equal requests, the same output and exit status.
 
-Each line of requests.jsonl is a run in an empty folder with a Dockerfile. What the reference left there is
-compared too; it makes folders that are only to be read, which this program does not.
+Each row of requests.jsonl is a run in an empty folder with a Dockerfile. Random ids, the order of metadata
+and that of calls made at the same time are left aside. Rows where this program differs on purpose say so in
+`OURS`, with the reason in docs/differences.md.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buildctl._pb import control_pb2, gateway_pb2
-from tests.support.program import COMMAND, environment
-from tests.support.replay_server import replay_server
+from tests.support.command_lines import Call, run_line
 
-RECORDED = Path(__file__).with_name("requests.jsonl")
-CASE = "build-ok"
-KINDS: dict[str, Any] = {
-    "/moby.buildkit.v1.Control/Solve": control_pb2.SolveRequest,
-    "/moby.buildkit.v1.frontend.LLBBridge/Solve": gateway_pb2.SolveRequest,
-    "/moby.buildkit.v1.Control/Status": control_pb2.StatusRequest,
+ROWS = [json.loads(line) for line in Path(__file__).with_name("requests.jsonl").read_text().splitlines()]
+
+_A_LATE_FILE: dict[str, Any] = {"left": []}
+"""The reference creates destinations while it reads flags, and folders that are only to be read."""
+
+OURS: dict[str, dict[str, Any]] = {
+    "build -o type=tar,dest=o.tar": _A_LATE_FILE,
+    "build -o type=local,dest=a -o type=tar,dest=b.tar": _A_LATE_FILE,
+    "build --output type=oci,dest=o.tar,compression=zstd,oci-mediatypes=true": _A_LATE_FILE,
+    "build --import-cache type=local,src=nothere": _A_LATE_FILE,
+    f"build --import-cache type=local,src=c,digest=sha256:{'0' * 64}": _A_LATE_FILE,
+    "build --import-cache type=local,src=c,tag=": _A_LATE_FILE,
+    "build --oci-layout id=lay": _A_LATE_FILE,
+    "prune --keep-duration 1d": {"exit": 0, "stderr": "", "like": ["prune", "--keep-duration", "24h"]},
+    "debug": {"like": ["debug", "--help"]},
+    "--nope": {"like": ["--help"]},
+    "--timeout x du": {"like": ["--help"]},
 }
-ONLY_READ = {"nothere/", "c/", "lay/"}
-"""Folders named by --import-cache and --oci-layout."""
+"""What is ours where it differs from the row; `like`: the command line whose output and calls ours are."""
 
 
-def rows() -> list[Any]:
-    found = []
-    for line in RECORDED.read_text().splitlines():
-        row = json.loads(line)
-        typed = " ".join(row["argv"][1:])
-        if "--addr" not in typed and re.search(r"(im|ex)port-cache|oci-layout|tar=", typed):
-            found.append(pytest.param(row, id=typed.replace("--local context=. --local dockerfile=. ", "")))
-    return found
+def typed(row: dict[str, Any]) -> str:
+    return " ".join(row["argv"]).replace(
+        " --frontend dockerfile.v0 --local context=. --local dockerfile=.", ""
+    )
 
 
-def anonymous(method: str, metadata: Any, request: bytes | None) -> tuple[str, Any, Any]:
-    """A call without its random ids, of a session the services without their order."""
-    pairs = sorted((key, value) for key, value in metadata if key.endswith("grpc-method"))
-    if method not in KINDS or request is None:
-        return method, pairs, request or b""
-    kind = KINDS[method]
-    message = kind.FromString(request)
-    for field in ("Ref", "Session"):
-        if field in kind.DESCRIPTOR.fields_by_name:
-            message.ClearField(field)
-    return method, pairs, message
+@pytest.mark.parametrize("row", ROWS, ids=typed)
+def test_a_command_line_does_what_the_reference_did(row: dict[str, Any], tmp_path: Path) -> None:
+    expected = row | OURS.get(typed(row), {})
+    outcome = run_line(
+        row["argv"],
+        tmp_path,
+        variables=row["env"],
+        files=row["files"],
+        stdin=row["stdin"],
+        own_address=row["addr"] == "given",
+    )
+    calls = recorded(row)
+    if like := expected.get("like"):
+        same = run_line(like, tmp_path)
+        expected["stdout"], calls = same.stdout, same.calls
+    if expected["stderr"] is not None:
+        assert outcome.stderr == expected["stderr"]
+    assert (outcome.exit, outcome.stdout) == (expected["exit"], expected["stdout"])
+    assert outcome.left == expected["left"]
+    assert by_method(outcome.calls) == by_method(calls)
 
 
-def recorded(row: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    calls = [
-        (call["method"], call["metadata"], None if call["data"] is None else base64.b64decode(call["data"]))
+def recorded(row: dict[str, Any]) -> list[Call]:
+    return [
+        Call.of(
+            call["method"], call["metadata"], None if call["data"] is None else base64.b64decode(call["data"])
+        )
         for call in row["calls"]
     ]
-    return [anonymous(*call) for call in calls]
 
 
-def relevant(calls: list[tuple[str, Any, Any]]) -> dict[str, tuple[Any, Any]]:
-    """The calls that caches and layouts change."""
-    return {
-        method: (pairs, request)
-        for method, pairs, request in calls
-        if method in KINDS or method.endswith("/Session")
-    }
+def by_method(calls: list[Call]) -> list[Call]:
+    """Calls that run side by side arrive in any order."""
+    return sorted(calls, key=lambda call: (call.method, str(call.metadata)))
 
 
-@pytest.mark.parametrize("row", rows())
-def test_requests_equal_the_recorded_ones(row: dict[str, Any], tmp_path: Path) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "Dockerfile").write_text("FROM scratch\n")
-    for name, text in row["files"].items():
-        (folder / name).write_text(text)
-    with replay_server(CASE, tmp_path / "s", speed=0) as server:
-        ran = subprocess.run(
-            [*COMMAND, "--addr", f"unix://{tmp_path / 's'}", *row["argv"]],
-            cwd=folder,
-            env=environment(folder, {"DOCKER_CONFIG": str(folder), **row["env"]}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=50,
-        )
-    assert ran.returncode == row["exit"], ran.stderr.decode()
-    assert ran.stdout.decode() == row["stdout"]
-    if row["stderr"] is not None:
-        assert ran.stderr.decode() == row["stderr"].replace("$PWD", str(folder))
-    asked = [anonymous(call.method, call.metadata, call.request) for call in server.received]
-    assert relevant(asked) == relevant(recorded(row))
-    known = {"Dockerfile", *row["files"]}
-    left = {name + "/" * (folder / name).is_dir() for name in os.listdir(folder)} - known
-    assert left == set(row["left"]) - ONLY_READ
-
-
-def test_enough_command_lines_are_compared() -> None:
-    assert len(rows()) >= 20
+def test_every_difference_is_of_a_row() -> None:
+    assert set(OURS) <= {typed(row) for row in ROWS}
+    assert len(ROWS) == 139

@@ -32,7 +32,6 @@ def parse_output(text: str) -> Export:
     destination = _destination(exporter, attrs)
     if destination is not None:
         attrs.pop("dest", None)
-    _check_mode(exporter, attrs)
     return Export(exporter, attrs, destination)
 
 
@@ -63,9 +62,3 @@ def _is_tar(text: str) -> bool:
         return parse_bool(text)
     except UsageError:
         return True
-
-
-def _check_mode(exporter: str, attrs: dict[str, str]) -> None:
-    mode = attrs.get("mode", "")
-    if exporter == "local" and mode.strip().lower() not in ("", "copy", "delete"):
-        raise UsageError(f'invalid local exporter mode "{mode}"', hint="mode is copy (the default) or delete")
