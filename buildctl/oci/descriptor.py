@@ -29,7 +29,7 @@ def parse_descriptor(text: str | bytes) -> Descriptor:
     """A descriptor from its JSON. Raises `ProtocolError` for what names no blob."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not _is_descriptor(found):
         raise ProtocolError("the daemon sent what is no descriptor of a blob")
@@ -71,7 +71,7 @@ def _children(store: Store, digest: Digest, media_type: str) -> Iterator[Mapping
         return
     try:
         manifest = json.loads(store.read(digest, limit=_MAX_MANIFEST_BYTES))
-    except ValueError:
+    except (ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict):
         raise ServiceError(Code.DATA_LOSS, f"content {digest} is no manifest")
