@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-long check fmt demo clean
+.PHONY: help test test-long check fmt docs demo clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,6 +30,10 @@ check: $(READY) ## Lint, formatting, types, import floors, and every test that n
 fmt: $(READY) ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --output-format concise
 	$(BIN)/ruff format
+
+docs: $(READY) ## Generate completions, reference pages and man pages
+	$(BIN)/python -m buildctl.cli.completion.generate
+	$(BIN)/python -m buildctl.cli.reference.generate
 
 demo: $(READY) ## Build examples/hello on a BuildKit and show the result
 	$(BIN)/python -m examples.demo

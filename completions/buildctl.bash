@@ -116,7 +116,7 @@ platform=|list platform
 multi-platform=|words bool
 label:|free
 no-cache=|targets
-context=|words url
+context=|free
 context:|free
 contextsubdir=|free
 contextkey=|free
@@ -178,8 +178,6 @@ linux/ppc64le|
 linux/riscv64|
 linux/s390x|
 windows/amd64|' ;;
-        'url') rows='https://|free
-git@|free' ;;
         'provenance') rows='mode=|words provenance-mode
 version=|words provenance-version
 inline-only=|words bool
@@ -304,6 +302,8 @@ repository=|free
 ghtoken=|free' ;;
         'export-cache.s3') rows='mode=|words cache-mode
 ignore-error=|words bool
+touch_refresh=|free
+upload_parallelism=|free
 bucket=|free
 region=|free
 name=|free
@@ -317,9 +317,7 @@ endpoint_url=|free
 use_path_style=|words bool
 disable_accept_encoding=|words bool
 retry_mode=|words retry
-retry_max_attempts=|free
-touch_refresh=|free
-upload_parallelism=|free' ;;
+retry_max_attempts=|free' ;;
         'export-cache.azblob') rows='mode=|words cache-mode
 ignore-error=|words bool
 account_url=|free

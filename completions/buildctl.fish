@@ -164,7 +164,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'multi-platform=|words bool|Make an index even for one platform.' \
                 'label:|free|NAME=VALUE, a label of the image.' \
                 'no-cache=|targets|Stages whose steps run again, by commas; all if empty.' \
-                'context=|words url|Context instead of --local context: a Git or HTTP URL.' \
+                'context=|free|Context instead of --local context: a Git or HTTP URL.' \
                 'context:|free|NAME=SOURCE, what replaces the image or stage NAME.' \
                 'contextsubdir=|free|Folder of the context to take as its root.' \
                 'contextkey=|free|Name of the --local with the context. Default: context.' \
@@ -236,10 +236,6 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'linux/riscv64||' \
                 'linux/s390x||' \
                 'windows/amd64||'
-        case 'url'
-            printf '%s\n' \
-                'https://|free|Git repository or archive' \
-                'git@|free|Git over SSH'
         case 'provenance'
             printf '%s\n' \
                 'mode=|words provenance-mode|How much is recorded. Default: max.' \
@@ -296,7 +292,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'output.local'
             printf '%s\n' \
                 'dest=|dir|Folder that is written to; needed.' \
-                'mode=|words local-mode|copy keeps other files in dest; delete removes them. Default: copy.' \
+                'mode=|words local-mode|What becomes of other files in dest. Default: copy.' \
                 'platform-split=|words bool|A folder a platform. Default: true when several are built.' \
                 'attestation-prefix=|free|What the names of attestation files begin with.' \
                 'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
@@ -365,7 +361,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'azblob||Azure Blob Storage'
         case 'export-cache.registry'
             printf '%s\n' \
-                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'mode=|words cache-mode|Layers of the result, or of every step. Default: min.' \
                 'compression=|words compression|How new layers are compressed. Default: gzip.' \
                 'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.' \
                 'force-compression=|words bool|Compress layers that exist again.' \
@@ -376,7 +372,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'registry.insecure=|words bool|Allow plain HTTP or unknown certificates.'
         case 'export-cache.local'
             printf '%s\n' \
-                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'mode=|words cache-mode|Layers of the result, or of every step. Default: min.' \
                 'dest=|dir|Folder that is written to; needed.' \
                 'reset=|words bool|Remove blobs that nothing refers to any more.' \
                 'compression=|words compression|How new layers are compressed. Default: gzip.' \
@@ -388,7 +384,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'tag=|free|Tag in the layout\'s index. Default: latest.'
         case 'export-cache.gha'
             printf '%s\n' \
-                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'mode=|words cache-mode|Layers of the result, or of every step. Default: min.' \
                 'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
                 'scope=|free|Which cache of the repository. Default: buildkit.' \
                 'timeout=|free|How long a transfer may take. Default: 10m.' \
@@ -400,8 +396,10 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'ghtoken=|free|Token of GitHub\'s own API.'
         case 'export-cache.s3'
             printf '%s\n' \
-                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'mode=|words cache-mode|Layers of the result, or of every step. Default: min.' \
                 'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
+                'touch_refresh=|free|How often unchanged blobs are touched. Default: 24h.' \
+                'upload_parallelism=|free|Layers uploaded at once. Default: 4.' \
                 'bucket=|free|Bucket. Default: the daemon\'s $AWS_BUCKET.' \
                 'region=|free|Region. Default: the daemon\'s $AWS_REGION.' \
                 'name=|free|Manifest, or several by semicolons. Default: buildkit.' \
@@ -415,12 +413,10 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'use_path_style=|words bool|Bucket in the path, not in the host.' \
                 'disable_accept_encoding=|words bool|Sign no Accept-Encoding, for servers such as GCS.' \
                 'retry_mode=|words retry|How requests are repeated. Default: standard.' \
-                'retry_max_attempts=|free|How often a request is tried. Default: 3.' \
-                'touch_refresh=|free|How often unchanged blobs are touched. Default: 24h.' \
-                'upload_parallelism=|free|Layers uploaded at once. Default: 4.'
+                'retry_max_attempts=|free|How often a request is tried. Default: 3.'
         case 'export-cache.azblob'
             printf '%s\n' \
-                'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.' \
+                'mode=|words cache-mode|Layers of the result, or of every step. Default: min.' \
                 'ignore-error=|words bool|Succeed even if the cache cannot be exported.' \
                 'account_url=|free|Account. Default: the daemon\'s $BUILDKIT_AZURE_STORAGE_ACCOUNT_URL.' \
                 'account_name=|free|Account\'s name, if its URL lacks it.' \
@@ -570,11 +566,11 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'id=|free|Name that the build asks for.' \
                 'src=|file|File with the secret.' \
                 'env=|free|Variable with the secret.' \
-                'type=|words secret-type|Where it is looked up: file or env.'
+                'type=|words secret-type|Where it is looked up.'
         case 'secret-type'
             printf '%s\n' \
-                'file||in a file' \
-                'env||in a variable'
+                'file||src is a file' \
+                'env||src is a variable'
         case 'ssh'
             printf '%s\n' \
                 'default=|file|agent socket or keys for the default id' \

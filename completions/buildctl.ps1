@@ -166,7 +166,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'multi-platform=|words bool|Make an index even for one platform.'
             'label:|free|NAME=VALUE, a label of the image.'
             'no-cache=|targets|Stages whose steps run again, by commas; all if empty.'
-            'context=|words url|Context instead of --local context: a Git or HTTP URL.'
+            'context=|free|Context instead of --local context: a Git or HTTP URL.'
             'context:|free|NAME=SOURCE, what replaces the image or stage NAME.'
             'contextsubdir=|free|Folder of the context to take as its root.'
             'contextkey=|free|Name of the --local with the context. Default: context.'
@@ -239,10 +239,6 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'linux/s390x||'
             'windows/amd64||'
         )
-        'url' = @(
-            'https://|free|Git repository or archive'
-            'git@|free|Git over SSH'
-        )
         'provenance' = @(
             'mode=|words provenance-mode|How much is recorded. Default: max.'
             'version=|words provenance-version|Version of the format. Default: v1.'
@@ -298,7 +294,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'output.local' = @(
             'dest=|dir|Folder that is written to; needed.'
-            'mode=|words local-mode|copy keeps other files in dest; delete removes them. Default: copy.'
+            'mode=|words local-mode|What becomes of other files in dest. Default: copy.'
             'platform-split=|words bool|A folder a platform. Default: true when several are built.'
             'attestation-prefix=|free|What the names of attestation files begin with.'
             'source-date-epoch=|free|Latest time in the result, in Unix seconds.'
@@ -367,7 +363,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'azblob||Azure Blob Storage'
         )
         'export-cache.registry' = @(
-            'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.'
+            'mode=|words cache-mode|Layers of the result, or of every step. Default: min.'
             'compression=|words compression|How new layers are compressed. Default: gzip.'
             'compression-level=|free|0 to 9 for gzip and estargz, 0 to 22 for zstd.'
             'force-compression=|words bool|Compress layers that exist again.'
@@ -378,7 +374,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'registry.insecure=|words bool|Allow plain HTTP or unknown certificates.'
         )
         'export-cache.local' = @(
-            'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.'
+            'mode=|words cache-mode|Layers of the result, or of every step. Default: min.'
             'dest=|dir|Folder that is written to; needed.'
             'reset=|words bool|Remove blobs that nothing refers to any more.'
             'compression=|words compression|How new layers are compressed. Default: gzip.'
@@ -390,7 +386,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'tag=|free|Tag in the layout''s index. Default: latest.'
         )
         'export-cache.gha' = @(
-            'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.'
+            'mode=|words cache-mode|Layers of the result, or of every step. Default: min.'
             'ignore-error=|words bool|Succeed even if the cache cannot be exported.'
             'scope=|free|Which cache of the repository. Default: buildkit.'
             'timeout=|free|How long a transfer may take. Default: 10m.'
@@ -402,8 +398,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'ghtoken=|free|Token of GitHub''s own API.'
         )
         'export-cache.s3' = @(
-            'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.'
+            'mode=|words cache-mode|Layers of the result, or of every step. Default: min.'
             'ignore-error=|words bool|Succeed even if the cache cannot be exported.'
+            'touch_refresh=|free|How often unchanged blobs are touched. Default: 24h.'
+            'upload_parallelism=|free|Layers uploaded at once. Default: 4.'
             'bucket=|free|Bucket. Default: the daemon''s $AWS_BUCKET.'
             'region=|free|Region. Default: the daemon''s $AWS_REGION.'
             'name=|free|Manifest, or several by semicolons. Default: buildkit.'
@@ -418,11 +416,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'disable_accept_encoding=|words bool|Sign no Accept-Encoding, for servers such as GCS.'
             'retry_mode=|words retry|How requests are repeated. Default: standard.'
             'retry_max_attempts=|free|How often a request is tried. Default: 3.'
-            'touch_refresh=|free|How often unchanged blobs are touched. Default: 24h.'
-            'upload_parallelism=|free|Layers uploaded at once. Default: 4.'
         )
         'export-cache.azblob' = @(
-            'mode=|words cache-mode|min: layers of the result; max: of every step. Default: min.'
+            'mode=|words cache-mode|Layers of the result, or of every step. Default: min.'
             'ignore-error=|words bool|Succeed even if the cache cannot be exported.'
             'account_url=|free|Account. Default: the daemon''s $BUILDKIT_AZURE_STORAGE_ACCOUNT_URL.'
             'account_name=|free|Account''s name, if its URL lacks it.'
@@ -572,11 +568,11 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'id=|free|Name that the build asks for.'
             'src=|file|File with the secret.'
             'env=|free|Variable with the secret.'
-            'type=|words secret-type|Where it is looked up: file or env.'
+            'type=|words secret-type|Where it is looked up.'
         )
         'secret-type' = @(
-            'file||in a file'
-            'env||in a variable'
+            'file||src is a file'
+            'env||src is a variable'
         )
         'ssh' = @(
             'default=|file|agent socket or keys for the default id'

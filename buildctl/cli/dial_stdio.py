@@ -23,7 +23,14 @@ from buildctl.model.address import DEFAULT_ADDRESS
 _CHUNK_BYTES = 1 << 18
 
 
-@click.command("dial-stdio", cls=Command)
+@click.command(
+    "dial-stdio",
+    cls=Command,
+    epilog="""
+    $ ssh builder buildctl dial-stdio                 # what --addr ssh://builder runs
+    $ docker exec -i buildkitd buildctl dial-stdio    # what --addr docker-container://buildkitd runs
+    """,
+)
 @pass_app
 def command(app: App) -> None:
     """Connect standard input and output to the daemon's unix socket: what other addresses run over there."""

@@ -1,4 +1,4 @@
-"""What tests and the demo take from Debian: two engines, a static busybox, the buildx client, shells."""
+"""What tests and the demo take from Debian: engines, a static busybox, the buildx client, shells, mandoc."""
 
 from __future__ import annotations
 
@@ -86,12 +86,26 @@ def shells() -> Programs:
     return Programs(unpacked("shells", {machine_suite(): names}))
 
 
+def mandoc() -> Path:
+    """A renderer of man pages that also finds faults in them."""
+    return unpacked("mandoc", {machine_suite(): ("mandoc",)}) / "usr" / "bin" / "mandoc"
+
+
+def openssh() -> Programs:
+    """OpenSSH's server and client, with the libraries that a small system may lack."""
+    libraries = ("libwrap0", "libgssapi-krb5-2", "libkrb5-3", "libk5crypto3", "libkrb5support0")
+    libraries += ("libkeyutils1", "libcom-err2", "libcap-ng0")
+    return Programs(unpacked("openssh", {machine_suite(): ("openssh-server", "openssh-client", *libraries)}))
+
+
 def main() -> None:
     """Fetch everything the tests use, so that none of them waits for a download."""
     for release in (ENGINE_20, ENGINE_26):
         print(f"Docker Engine {release.name}: {engine(release).tree}", flush=True)
     print(f"busybox: {busybox()}")
     print(f"shells: {shells().tree}")
+    print(f"OpenSSH: {openssh().tree}")
+    print(f"mandoc: {mandoc()}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 _DATABASE = "metadata_v2.db"
 
 
-@click.command("dump-metadata", cls=Command)
+@click.command(
+    "dump-metadata",
+    cls=Command,
+    epilog="""
+    $ buildctl debug dump-metadata
+    $ buildctl debug dump-metadata --root ~/.local/share/buildkit
+    """,
+)
 @flag("--root", default="/var/lib/buildkit", metavar="DIR", help="The daemon's state folder.")
 @pass_app
 def command(app: App, root: str) -> None:

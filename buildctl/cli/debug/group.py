@@ -10,6 +10,10 @@ from buildctl.cli.grammar import Group
 @click.group(
     "debug",
     cls=Group,
+    epilog="""
+    $ buildctl debug workers -v
+    $ buildctl debug histories
+    """,
     lazy={
         "dump-llb": ("buildctl.cli.debug.dump_llb", "dump LLB in human-readable form; needs no daemon"),
         "dump-metadata": ("buildctl.cli.debug.dump_metadata", "dump a stopped daemon's metadata database"),

@@ -10,7 +10,14 @@ from buildctl.cli.grammar import Command
 from buildctl.cli.table import align_spaces
 
 
-@click.command("info", cls=Command)
+@click.command(
+    "info",
+    cls=Command,
+    epilog="""
+    $ buildctl debug info
+    $ buildctl debug info --format '{{.BuildkitVersion.Version}}'
+    """,
+)
 @format_flag
 @pass_app
 def command(app: App, template: str) -> None:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
-@click.command("monitor", cls=Command)
+@click.command(
+    "monitor",
+    cls=Command,
+    epilog="""
+    $ buildctl debug monitor
+    $ buildctl debug monitor --completed --ref REF
+    """,
+)
 @flag("--completed", type=BOOL, help="Also the builds that have ended.")
 @flag("--ref", metavar="REF", help="Only this build.")
 @pass_app

@@ -27,7 +27,14 @@ _ARCHITECTURES = {
 }
 
 
-@click.command("workers", cls=Command)
+@click.command(
+    "workers",
+    cls=Command,
+    epilog="""
+    $ buildctl debug workers
+    $ buildctl debug workers -v --filter id==l4nhpfnzql9obf6kvknylkioe
+    """,
+)
 @flag(
     "--filter",
     "-f",

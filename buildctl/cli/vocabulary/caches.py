@@ -18,7 +18,7 @@ _LAYERS = ("registry", "local")
 _STORES = ("registry", "local", "gha", "s3", "azblob")
 _BUCKETS = ("s3", "azblob")
 
-_BOTH = (
+ATTRIBUTES = (
     Word("ref=", "Image that holds the cache; needed.", "free", ("registry",)),
     Word("registry.insecure=", "Allow plain HTTP or unknown certificates.", "words bool", ("registry",)),
     Word("tag=", "Tag in the layout's index. Default: latest.", "free", ("local",)),
@@ -56,10 +56,8 @@ _BOTH = (
     Word("retry_max_attempts=", "How often a request is tried. Default: 3.", "free", ("s3",)),
 )
 
-EXPORT_ATTRIBUTES = (
-    Word(
-        "mode=", "min: layers of the result; max: of every step. Default: min.", "words cache-mode", _STORES
-    ),
+ONLY_EXPORT = (
+    Word("mode=", "Layers of the result, or of every step. Default: min.", "words cache-mode", _STORES),
     Word("dest=", "Folder that is written to; needed.", "dir", ("local",)),
     Word("reset=", "Remove blobs that nothing refers to any more.", "words bool", ("local",)),
     Word("compression=", "How new layers are compressed. Default: gzip.", "words compression", _LAYERS),
@@ -68,14 +66,12 @@ EXPORT_ATTRIBUTES = (
     Word("image-manifest=", "An image manifest instead of an index. Default: true.", "words bool", _LAYERS),
     Word("oci-mediatypes=", "OCI's media types instead of Docker's. Default: true.", "words bool", _LAYERS),
     Word("ignore-error=", "Succeed even if the cache cannot be exported.", "words bool", _STORES),
-    *_BOTH,
     Word("touch_refresh=", "How often unchanged blobs are touched. Default: 24h.", "free", ("s3",)),
     Word("upload_parallelism=", "Layers uploaded at once. Default: 4.", "free", ("s3",)),
 )
-IMPORT_ATTRIBUTES = (
+ONLY_IMPORT = (
     Word("src=", "Folder that is read; needed.", "dir", ("local",)),
     Word("digest=", "Manifest to import, instead of a tag.", "free", ("local",)),
-    *_BOTH,
 )
 
 
@@ -91,8 +87,8 @@ def _sets(flag: str, kinds: tuple[Word, ...], attributes: tuple[Word, ...]) -> d
 
 
 SETS = {
-    **_sets("export-cache", EXPORTS, EXPORT_ATTRIBUTES),
-    **_sets("import-cache", IMPORTS, IMPORT_ATTRIBUTES),
+    **_sets("export-cache", EXPORTS, ONLY_EXPORT + ATTRIBUTES),
+    **_sets("import-cache", IMPORTS, ONLY_IMPORT + ATTRIBUTES),
     "cache-mode": (Word("min", "layers of the result"), Word("max", "layers of every step")),
     "retry": (Word("standard"), Word("adaptive")),
 }

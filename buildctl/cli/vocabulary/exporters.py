@@ -27,7 +27,7 @@ ATTRIBUTES = (
     ),
     Word(
         "mode=",
-        "copy keeps other files in dest; delete removes them. Default: copy.",
+        "What becomes of other files in dest. Default: copy.",
         "words local-mode",
         ("local",),
     ),

@@ -99,9 +99,9 @@ SETS: dict[str, tuple[Word, ...]] = {
         Word("id=", "Name that the build asks for.", "free"),
         Word("src=", "File with the secret.", "file"),
         Word("env=", "Variable with the secret.", "free"),
-        Word("type=", "Where it is looked up: file or env.", "words secret-type"),
+        Word("type=", "Where it is looked up.", "words secret-type"),
     ),
-    "secret-type": (Word("file", "in a file"), Word("env", "in a variable")),
+    "secret-type": (Word("file", "src is a file"), Word("env", "src is a variable")),
     "ssh": (Word("default=", "agent socket or keys for the default id", "file"), Word("*=", "", "file")),
     "tlscontext": (
         Word("host=", "Registry that the certificates are for.", "free"),

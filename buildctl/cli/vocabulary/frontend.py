@@ -19,7 +19,7 @@ OPT_KEYS = (
     Word("label:", "NAME=VALUE, a label of the image.", "free"),
     Word("no-cache=", "Stages whose steps run again, by commas; all if empty.", "targets"),
     # where it is read from
-    Word("context=", "Context instead of --local context: a Git or HTTP URL.", "words url"),
+    Word("context=", "Context instead of --local context: a Git or HTTP URL.", "free"),
     Word("context:", "NAME=SOURCE, what replaces the image or stage NAME.", "free"),
     Word("contextsubdir=", "Folder of the context to take as its root.", "free"),
     Word("contextkey=", "Name of the --local with the context. Default: context.", "free"),
@@ -109,7 +109,6 @@ SETS = {
             "windows/amd64",
         )
     ),
-    "url": (Word("https://", "Git repository or archive", "free"), Word("git@", "Git over SSH", "free")),
     "provenance": (
         Word("mode=", "How much is recorded. Default: max.", "words provenance-mode"),
         Word("version=", "Version of the format. Default: v1.", "words provenance-version"),

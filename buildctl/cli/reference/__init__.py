@@ -1,0 +1,1 @@
+"""Reference pages and man pages, generated from the commands."""
