@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import math
 import os
 import socket
 import threading
@@ -21,6 +23,7 @@ from buildctl.errors import BuildctlError, ConnectError, UsageError
 from buildctl.model.address import DEFAULT_ADDRESS
 
 _CHUNK_BYTES = 1 << 18
+_RETRY_SECONDS = 0.05
 
 
 @click.command(
@@ -58,23 +61,38 @@ def parse_socket_path(address: str) -> str:
 async def dial(path: str, seconds: float | None) -> socket.socket:
     """A blocking socket connected to `path`, in which a leading @ is the abstract namespace.
 
-    Raises `ConnectError`.
+    A daemon that is too busy to accept is asked again for so many seconds. Raises `ConnectError`.
     """
+    place = "\0" + path[1:] if path.startswith("@") else path
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.setblocking(False)
-        async with asyncio.timeout(seconds):
-            place = "\0" + path[1:] if path.startswith("@") else path
-            await asyncio.get_running_loop().sock_connect(connection, place)
+        await _connect(connection, place, seconds)
         connection.setblocking(True)
-    except OSError as error:  # TimeoutError is one
+    except OSError as error:
         connection.close()
-        reason = "i/o timeout" if error.errno is None else f"connect: {os.strerror(error.errno).lower()}"
-        raise ConnectError(f"dial unix {path}: {reason}", hint="is buildkitd running there?") from None
+        reason = os.strerror(error.errno or errno.EINVAL).lower()  # EINVAL: the path is too long
+        raise ConnectError(
+            f"dial unix {path}: connect: {reason}", hint="is buildkitd running there?"
+        ) from None
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+async def _connect(connection: socket.socket, place: str, seconds: float | None) -> None:
+    """Not the event loop's own: it takes the EAGAIN of a unix socket's full queue for a connection begun."""
+    loop = asyncio.get_running_loop()
+    deadline = math.inf if seconds is None else loop.time() + seconds
+    while True:
+        try:
+            connection.connect(place)
+            return
+        except BlockingIOError:
+            if loop.time() > deadline:
+                raise
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def proxy(connection: socket.socket, stdin: int, stdout: int) -> None:
