@@ -128,7 +128,7 @@ def _token(response: Response, names: Sequence[str]) -> Token:
         issued_at = int(datetime.fromisoformat(issued).timestamp()) if issued else 0
         if type(expires) is not int or not 0 <= expires < 1 << 31:
             raise ValueError("expires_in is no number of seconds")
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
         raise BuildctlError(f"unable to decode token response: {error}") from None
     if not value:
         raise BuildctlError("authorization server did not include a token in the response")
@@ -147,7 +147,7 @@ def _explained(error: _StatusError) -> str:
     body = error.response.body[:_ERROR_BYTES]
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
         errors = answer.get("errors")

@@ -1,0 +1,75 @@
+"""Keys by which a daemon knows a user again: seeds on disk, signatures that cryptography accepts."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from buildctl.session.auth.authority import Seeds, public_key, sign
+
+
+def test_a_key_follows_from_salt_and_seed() -> None:
+    key = Ed25519PrivateKey.from_private_bytes(hmac.digest(b"salt", b"seed", "sha256"))
+    assert public_key(b"salt", b"seed") == key.public_key().public_bytes_raw()
+    assert sign(b"payload", b"salt", b"seed") == key.sign(b"payload") + b"payload"
+    assert len({public_key(salt, seed) for salt in (b"", b"s") for seed in (b"", b"t")}) == 4
+
+
+@pytest.mark.parametrize("payload", [b"", b"x" * 100_000])
+def test_the_signature_comes_before_the_payload(payload: bytes) -> None:
+    signed = sign(payload, b"salt", b"")
+    Ed25519PublicKey.from_public_bytes(public_key(b"salt", b"")).verify(signed[:64], payload)
+    assert signed[64:] == payload
+
+
+def test_seeds_are_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "docker"
+    seed = Seeds(str(folder)).seed("a.example")
+    assert len(seed) == 16
+    other = Seeds(str(folder)).seed("b.example")
+    assert Seeds(str(folder)).seed("a.example") == seed != other
+    file = folder / ".token_seed"
+    assert file.stat().st_mode & 0o777 == 0o600
+    lines = [
+        "{",
+        *('  "a.example": {', f'    "Seed": "{base64.b64encode(seed).decode()}"', "  },"),
+        *('  "b.example": {', f'    "Seed": "{base64.b64encode(other).decode()}"', "  }"),
+        "}",
+    ]
+    assert file.read_text() == "\n".join(lines)
+
+
+def test_a_seed_of_the_reference_is_taken(tmp_path: Path) -> None:
+    (tmp_path / ".token_seed").write_text('{"h":{"Seed":"AAECAwQFBgcICQoLDA0ODw=="}}')
+    assert Seeds(str(tmp_path)).seed("h") == bytes(range(16))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"h": 1}', '{"h": {"Seed": 1}}', '{"h": {"Seed": "!"}}'])
+def test_a_broken_file_is_written_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".token_seed").write_text(text)
+    seed = Seeds(str(tmp_path)).seed("h")
+    assert base64.b64decode(json.loads((tmp_path / ".token_seed").read_text())["h"]["Seed"]) == seed
+
+
+def test_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    seeds = Seeds(str(tmp_path / "file" / "below"))
+    assert len(seeds.seed("h")) == 16
+    assert seeds.seed("h") == seeds.seed("h") != seeds.seed("i")
+
+
+def _seed(folder: str, host: str) -> bytes:
+    return Seeds(folder).seed(host)
+
+
+def test_processes_do_not_lose_each_others_seeds(tmp_path: Path) -> None:
+    hosts = [f"h{number % 8}" for number in range(32)]
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        seeds = pool.starmap(_seed, [(str(tmp_path), host) for host in hosts])
+    assert len(set(zip(hosts, seeds, strict=True))) == 8

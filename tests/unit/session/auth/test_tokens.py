@@ -1,0 +1,256 @@
+"""Tokens from a real token server: what it is asked, and what is made of its answers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from buildctl.errors import BuildctlError
+from buildctl.model.offer import RegistryTLS
+from buildctl.session.auth.http import trust
+from buildctl.session.auth.tokens import Token, TokenQuestion, fetch_token
+from tests.support.token_server import Asked, TokenServer, token_server
+
+ISSUED = 1795348800
+SCOPES = ("repository:a/b:pull,push", "repository:c:pull")
+
+
+def fetch(url: str, username: str = "", secret: str = "", **more: Any) -> Token:
+    question = TokenQuestion(
+        url, more.pop("service", "registry"), more.pop("scopes", SCOPES), username, secret
+    )
+    return fetch_token(question, tls=more.pop("tls", None), environ=more.pop("environ", {}))
+
+
+def failure(url: str, *account: str, **more: Any) -> str:
+    with pytest.raises(BuildctlError) as caught:
+        fetch(url, *account, **more)
+    return str(caught.value)
+
+
+@pytest.fixture
+def server() -> Any:
+    with token_server() as running:
+        running.accounts["user"] = "pass word&="
+        running.identity_tokens.add("identity")
+        yield running
+
+
+def test_nobody_in_particular(server: TokenServer) -> None:
+    assert fetch(server.url) == Token(f"token for  to {' '.join(SCOPES)}", 300, ISSUED)
+    assert server.asked == [Asked("GET", SCOPES, "registry", "")]
+    assert "Authorization" not in server.asked[0].headers
+
+
+def test_a_user(server: TokenServer) -> None:
+    assert fetch(server.url, "user", "pass word&=").value == f"token for user to {' '.join(SCOPES)}"
+    assert server.asked == [Asked("POST", SCOPES, "registry", "user")]
+    assert server.asked[0].headers["Content-Type"] == "application/x-www-form-urlencoded; charset=utf-8"
+    assert server.asked[0].form == (
+        "client_id=buildkit-client&grant_type=password&password=pass+word%26%3D&scope=repository%3Aa%2Fb%3A"
+        "pull%2Cpush+repository%3Ac%3Apull&service=registry&username=user"
+    )
+
+
+def test_an_identity_token(server: TokenServer) -> None:
+    assert fetch(server.url, "", "identity", scopes=()).value == "token for <token> to "
+    assert server.asked[0].form == (
+        "client_id=buildkit-client&grant_type=refresh_token&refresh_token=identity&service=registry"
+    )
+
+
+@pytest.mark.parametrize("status", [401, 404, 405])
+def test_a_server_without_post(server: TokenServer, status: int) -> None:
+    server.post_status = status
+    assert fetch(server.url + "?keep=1", "user", "pass word&=").value.startswith("token for user")
+    assert [asked.method for asked in server.asked] == ["POST", "GET"]
+
+
+def test_a_server_without_post_and_an_identity_token(server: TokenServer) -> None:
+    server.post_status = 405
+    message = f"unexpected status from POST request to {server.url}: 405 Method Not Allowed: no POST here"
+    assert failure(server.url, "", "identity") == f"failed to fetch oauth token: {message}"
+
+
+def test_wrong_credentials(server: TokenServer) -> None:
+    assert failure(server.url, "user", "wrong") == (
+        "failed to fetch oauth token: unauthorized: authentication required - no such user"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((500, b""), ""),
+        ((500, b"out of order"), ": out of order"),
+        ((500, b"x" * 300), ": " + "x" * 256 + "... (44 bytes truncated)"),
+        ((403, b'{"details": "not you"}'), ": not you"),
+        ((403, b'{"errors": []}'), ': {"errors": []}'),
+    ],
+)
+def test_other_refusals(server: TokenServer, answer: tuple[int, bytes], said: str) -> None:
+    server.answer = answer
+    status = {500: "500 Internal Server Error", 403: "403 Forbidden"}[answer[0]]
+    message = f"unexpected status from POST request to {server.url}: {status}{said}"
+    assert failure(server.url, "user", "p") == f"failed to fetch oauth token: {message}"
+    anonymous = failure(server.url, service="", scopes=())
+    assert (
+        anonymous
+        == f"failed to fetch anonymous token: unexpected status from GET request to {server.url}: {status}"
+    )
+
+
+def test_several_errors_at_once(server: TokenServer) -> None:
+    errors = [
+        {"code": "DENIED", "message": "no"},
+        {"code": "TOOMANY_REQUESTS", "message": "later", "detail": 1},
+    ]
+    server.answer = (403, json.dumps({"errors": errors}).encode())
+    assert failure(server.url, "u", "p") == (
+        "failed to fetch oauth token: errors:\ndenied: no\ntoomany requests: later\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "token"),
+    [
+        ({"token": "t"}, Token("t")),
+        ({"token": "t", "access_token": "a"}, Token("a")),
+        ({"access_token": "a", "expires_in": 0}, Token("a")),
+        ({"token": "t", "expires_in": 5, "issued_at": "2026-11-22T13:00:00+01:00"}, Token("t", 5, ISSUED)),
+    ],
+)
+def test_forms_of_an_answer(server: TokenServer, answer: dict[str, Any], token: Token) -> None:
+    server.answer = (200, json.dumps(answer).encode())
+    assert fetch(server.url) == token
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no",
+        b"[]",
+        b'{"token": 1}',
+        b'{"token": "t", "expires_in": "1"}',
+        b'{"token": "t", "expires_in": -1}',
+        b'{"token": "t", "expires_in": 1e400}',
+        b'{"token": "t", "issued_at": "yesterday"}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_answer(server: TokenServer, body: bytes) -> None:
+    server.answer = (200, body)
+    assert failure(server.url).startswith(
+        "failed to fetch anonymous token: unable to decode token response: "
+    )
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"token": ""}', b'{"token": null}'])
+def test_an_answer_without_a_token(server: TokenServer, body: bytes) -> None:
+    server.answer = (200, body)
+    missing = "authorization server did not include a token in the response"
+    assert failure(server.url) == f"failed to fetch anonymous token: {missing}"
+    server.answer = (200, b'{"token": "only for GET"}')
+    assert failure(server.url, "u", "p") == f"failed to fetch oauth token: {missing}"
+
+
+def test_a_redirect_keeps_the_request_and_not_the_secret(server: TokenServer) -> None:
+    with token_server() as elsewhere:
+        elsewhere.accounts["user"] = "pass word&="
+        server.redirect = elsewhere.url
+        assert fetch(server.url, "user", "pass word&=").value.startswith("token for user")
+        assert [asked.method for asked in elsewhere.asked] == ["POST"]
+        server.post_status = 404
+        elsewhere.post_status = 404
+        fetch(server.url, "user", "pass word&=")
+        assert elsewhere.asked[-1].user == ""  # the password went to the first host alone
+
+
+def test_a_redirect_without_end(server: TokenServer) -> None:
+    server.redirect = server.url
+    assert "stopped after 10 redirects" in failure(server.url)
+    assert len(server.asked) == 10
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("file:///etc/passwd", 'unsupported protocol scheme "file"'),
+        ("", 'unsupported protocol scheme ""'),
+        ("http://", "no Host in request URL"),
+        ("http://[", "Invalid IPv6 URL"),
+        ("http://127.0.0.1:x/", "Port could not be cast"),
+        ("http://127.0.0.1/\nX: y", ""),
+    ],
+)
+def test_what_is_no_address(url: str, reason: str) -> None:
+    assert reason in failure(url)
+    assert failure(url, "u", "p").startswith('failed to fetch oauth token: Post "')
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/t"
+        assert failure(url, "u", "p") == f'failed to fetch oauth token: Post "{url}": Connection refused'
+
+
+def test_through_a_proxy() -> None:
+    with token_server() as proxy:
+        fetch("http://auth.example/token", environ={"http_proxy": proxy.url.removesuffix("/token")})
+        assert proxy.asked[0].headers["Host"] == "auth.example"
+        login = {"HTTP_PROXY": proxy.url.replace("://", "://u:p@").removesuffix("/token")}
+        fetch("http://auth.example/token", environ=login)
+        assert proxy.asked[1].headers["Proxy-Authorization"] == "Basic dTpw"
+        assert "Bad Gateway" not in failure(
+            "http://auth.invalid./", environ=login | {"NO_PROXY": "auth.invalid."}
+        )
+
+
+class TestTrust:
+    """`--registry-auth-tlscontext`."""
+
+    @pytest.fixture
+    def authority(self, tmp_path: Path) -> trustme.CA:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+        client = authority.issue_cert("client@example.com")
+        client.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+        client.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+        return authority
+
+    @pytest.fixture
+    def context(self, authority: trustme.CA) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        return context
+
+    def test_an_authority(self, tmp_path: Path, context: ssl.SSLContext) -> None:
+        with token_server(context) as server:
+            assert "CERTIFICATE_VERIFY_FAILED" in failure(server.url)
+            assert fetch(server.url, tls=trust(RegistryTLS((str(tmp_path / "ca.pem"),)))).value
+            assert fetch(server.url, tls=trust(RegistryTLS(insecure=True))).value
+
+    def test_a_client_certificate(self, tmp_path: Path, context: ssl.SSLContext) -> None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(str(tmp_path / "ca.pem"))
+        authorities = (str(tmp_path / "ca.pem"),)
+        pair = (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+        with token_server(context) as server:
+            assert fetch(server.url, tls=trust(RegistryTLS(authorities, (pair,)))).value
+            failure(server.url, tls=trust(RegistryTLS(authorities)))
+
+    def test_bad_files(self, tmp_path: Path, authority: trustme.CA) -> None:
+        (tmp_path / "empty").touch()
+        for path in ("gone", "empty"):
+            with pytest.raises(BuildctlError, match=f"failed to read {tmp_path}/{path}: "):
+                trust(RegistryTLS((str(tmp_path / path),)))
+        with pytest.raises(BuildctlError, match=f"failed to load keypair for {tmp_path}/cert.pem: "):
+            trust(RegistryTLS(key_pairs=((str(tmp_path / "cert.pem"), str(tmp_path / "empty")),)))
