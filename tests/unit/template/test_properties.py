@@ -19,10 +19,10 @@ from tests.support.godata import DATA
 PIECES = tuple(
     """
     {{ }} {{-_ _-}} {{end}} {{else}} {{if_ {{range_ {{with_ {{break}} {{/* */}} {{define_"t"}}
-    {{template_"t"_.}} {{block_"b"_.}} $x_:=_ $x $i,_$e_:=_ $ _|_ ( ) . .ID .CreatedAt .LastUsedAt.Year .Name .List .Nested .Ints
-    .Parents .Month 1 -2 3.5 0x1f 1e9 'a' "s" `r` "%[2]*.[1]*d%v%q" true nil a _ é and_ or_ not_ len_ index_
-    slice_ print_ printf_ html_ js_ urlquery_ json_ call_ eq_ ne_ lt_ le_ gt_ ge_ \\
-    "%x%_d%+v%#v%T%p%U%c%8.3e"
+    {{template_"t"_.}} {{block_"b"_.}} $x_:=_ $x $i,_$e_:=_ $ _|_ ( ) . .ID .CreatedAt .LastUsedAt.Year
+    .Name .List .Nested .Ints .Parents .Month 1 -2 3.5 0x1f 1e9 'a' "s" `r` "%[2]*.[1]*d%v%q" true nil a
+    _ é and_ or_ not_ len_ index_ slice_ print_ printf_ html_ js_ urlquery_ json_ call_ eq_ ne_ lt_ le_
+    gt_ ge_ \\ "%x%_d%+v%#v%T%p%U%c%8.3e"
     """.replace("\n", " ").split()
 )
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=25).map(lambda pieces: "".join(pieces).replace("_", " "))
