@@ -21,7 +21,7 @@ from buildctl.fsutil import filemode
 from buildctl.fsutil.diskwriter import DiskWriter, IncomingFile
 from buildctl.fsutil.leftovers import Leftovers
 from buildctl.fsutil.validator import OrderValidator, quoted
-from buildctl.fsutil.worker import Worker
+from buildctl.fsutil.worker import Worker, outlast
 
 ReceiveMessages = Callable[[], Awaitable[list[bytes]]]
 """All messages that have arrived, at least one; none once the sender has half-closed."""
@@ -74,14 +74,15 @@ async def receive(
         await replies.drain()
     except BaseException as error:
         # The worker may be at work still: closing comes after what it does, and is waited for.
-        await asyncio.wait([disk.run(receiver.close)], timeout=_FAREWELL_SECONDS)
+        receiver.abandon()
+        await outlast([disk.run(receiver.close)], _FAREWELL_SECONDS)
         if isinstance(error, Exception):
             packet = Packet(type=Packet.PACKET_ERR, data=str(error).encode("utf-8", "backslashreplace"))
             await replies.end(packet.SerializeToString())
         raise
     finally:
-        await replies.cancel()
         disk.close()
+        await replies.cancel()
     return receiver.summary
 
 
@@ -101,6 +102,7 @@ class Receiver:
         self._requested: dict[int, IncomingFile] = {}
         self._all_listed = False
         self._said_fin = False
+        self._abandoned = False
         self.finished = False
         """The sender has confirmed the end."""
 
@@ -115,6 +117,10 @@ class Receiver:
         if self._mode == "delete":
             self._leftovers = Leftovers(self._writer.names(b""))
 
+    def abandon(self) -> None:
+        """Let `receive_messages`, which is at work in another thread, return before its batch is done."""
+        self._abandoned = True
+
     def close(self) -> None:
         """Close the destination, and remove what is not whole."""
         self._writer.close()
@@ -126,6 +132,8 @@ class Receiver:
         replies: list[bytes] = []
         content: dict[int, list[bytes]] = {}  # of files that have not ended in this batch
         for message in messages:
+            if self._abandoned:
+                return []
             try:
                 packet = Packet.FromString(message)
             except DecodeError as error:

@@ -118,9 +118,11 @@ class _Sender:
             await self._tell(error)
             raise
         finally:
-            await self._stop(tasks)
-            self._worker.run(self._close)
-            self._worker.close()
+            try:
+                await self._stop(tasks)
+            finally:  # a second cancellation does not wait for the tasks
+                self._worker.run(self._close)
+                self._worker.close()
         return self._summary()
 
     def _open(self) -> None:

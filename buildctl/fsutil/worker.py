@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,3 +55,21 @@ class Worker:
     def _work(self) -> None:
         while (work := self._calls.get()) is not None:
             work()
+
+
+async def outlast(endings: Iterable[asyncio.Future[Any]], seconds: float) -> None:
+    """Wait for what has to end first, so long at most, even if whoever waits is cancelled again meanwhile.
+
+    Otherwise a second Ctrl-C would end the process in the middle of what it removes because of the first.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    pending = set(endings)
+    cancelled: asyncio.CancelledError | None = None
+    while pending and (left := deadline - loop.time()) > 0:
+        try:
+            _, pending = await asyncio.wait(pending, timeout=left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -6,7 +6,6 @@ decides what the messages are: fsutil packets for a directory, BytesMessage for 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import secrets
@@ -23,7 +22,7 @@ from buildctl.errors import Code, ProtocolError, ServiceError, TransferError
 from buildctl.fsutil.diskwriter import write_all
 from buildctl.fsutil.failure import write_failure
 from buildctl.fsutil.receive import Mode, receive
-from buildctl.fsutil.worker import Worker
+from buildctl.fsutil.worker import Worker, outlast
 from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
 from buildctl.session.stream import Handler, ServerStream
 
@@ -99,7 +98,7 @@ class FileSend:
                 await worker.run(_write, target, messages)
             await worker.run(target.commit)
         except BaseException:
-            await asyncio.wait([worker.run(target.discard)], timeout=_CLEANUP_SECONDS)
+            await outlast([worker.run(target.discard)], _CLEANUP_SECONDS)
             raise
         finally:
             worker.close()

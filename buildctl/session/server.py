@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from buildctl.errors import Code, ProtocolError, ServiceError
+from buildctl.fsutil.worker import outlast
 from buildctl.http2 import grpc
 from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, Connection
 from buildctl.http2.events import DataReceived, Event, RequestReceived, StreamReset
@@ -281,10 +282,12 @@ async def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
     tasks = list(tasks)
     for task in tasks:
         task.cancel()
-    done, _ = await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
-    for task in done:
-        if not task.cancelled():
-            task.exception()
+    try:
+        await outlast(tasks, CANCEL_SECONDS)
+    finally:
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.exception()
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -40,17 +40,17 @@ class Listener:
         self.servers: list[Server] = []
         self.errors: list[Exception] = []
         self._methods = methods
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
+        self.tasks.add(asyncio.create_task(self._serve(reader, writer)))
 
     async def aclose(self) -> None:
         for server in self.servers:
             server.close()
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server = Server(self._methods)

@@ -408,6 +408,31 @@ class TestFailure:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["half", "hello.txt"]
         assert (tmp_path / "half").read_text() == "what was there"
 
+    async def test_it_is_cancelled_twice(self, tmp_path: Path) -> None:
+        """The second Ctrl-C comes while the first is cleaned up after, in the middle of a large batch."""
+        server, client = stream_pair(limit=1 << 30)
+        receiving = asyncio.create_task(receive(server.receive_messages, server.send_messages, str(tmp_path)))
+        numbers = range(3_000)
+        await client.send_messages(stat_packet(Entry(f"{number:04}")) for number in numbers)
+        await client.receive_messages()
+        async with server._incoming.changed:  # all of it at once
+            server._incoming.messages += [
+                data_packet(number, data) for number in numbers for data in (b"x", b"")
+            ]
+            server._incoming.changed.notify_all()
+        await wait_for(lambda: len(os.listdir(tmp_path)) > 10)
+        receiving.cancel()
+        await asyncio.sleep(0)
+        receiving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await receiving
+        left = os.listdir(tmp_path)
+        assert len(left) < len(numbers)
+        assert not has_temporary(tmp_path)
+        await asyncio.sleep(0.05)
+        assert os.listdir(tmp_path) == left
+        assert descriptors_in(tmp_path) == 0
+
     async def test_a_sender_that_does_not_read_cannot_hold_it_up(self, tmp_path: Path) -> None:
         server, client = stream_pair(limit=3)
         receiving = asyncio.create_task(receive(server.receive_messages, server.send_messages, str(tmp_path)))

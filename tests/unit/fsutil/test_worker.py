@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from buildctl.fsutil.worker import Worker
+from buildctl.fsutil.worker import Worker, outlast
 
 
 async def test_calls_run_in_order_off_the_event_loop() -> None:
@@ -58,6 +58,28 @@ async def test_closing_ends_the_thread_after_its_calls() -> None:
     async with asyncio.timeout(5):
         while any(thread.name == "test-closing" for thread in threading.enumerate()):
             await asyncio.sleep(0.005)
+
+
+async def test_cleaning_up_outlasts_further_cancellations() -> None:
+    worker = Worker("test")
+    release = threading.Event()
+    cleaning = asyncio.create_task(outlast([worker.run(release.wait, 5), worker.run(str, 1)], 5))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        cleaning.cancel()
+    await asyncio.sleep(0.02)
+    assert not cleaning.done()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await cleaning
+    worker.close()
+
+
+async def test_cleaning_up_has_its_limit() -> None:
+    began = asyncio.get_running_loop().time()
+    await outlast([asyncio.get_running_loop().create_future()], 0.05)
+    assert 0.04 < asyncio.get_running_loop().time() - began < 2
+    await outlast([], 0.05)
 
 
 def test_a_call_that_never_ends_does_not_keep_the_process() -> None:

@@ -18,6 +18,7 @@ from hyperframe import frame as hyperframe
 
 from buildctl._pb import health_pb2
 from buildctl.errors import BuildctlError, Code, ProtocolError, ServiceError
+from buildctl.fsutil.worker import outlast
 from buildctl.http2.frames import ErrorCode
 from buildctl.http2.grpc import MAX_MESSAGE
 from buildctl.session.health import Health
@@ -66,6 +67,7 @@ class Calls:
             "/test.T/Held": self.held,
             "/test.T/Endless": self.endless,
             "/test.T/Stubborn": self.stubborn,
+            "/test.T/Tidy": self.tidy,
             **Health().methods,
         }
 
@@ -135,6 +137,15 @@ class Calls:
         except ProtocolError as error:
             self.errors.append(error)
         await asyncio.sleep(0.5)
+
+    async def tidy(self, stream: ServerStream) -> None:
+        """Takes a moment to end."""
+        self.began.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await outlast([asyncio.create_task(asyncio.sleep(0.2))], 1)
+            self.cancelled.set()
 
 
 def chunks(size: int, seed: int = 1) -> list[bytes]:
@@ -440,6 +451,22 @@ async def test_calls_that_take_long_to_end_are_limited(
         (one.stream_id, one.error_code) for one in answers if isinstance(one, hyperframe.RstStreamFrame)
     ]
     assert resets == [(21, ErrorCode.REFUSED_STREAM), (23, ErrorCode.REFUSED_STREAM)]
+
+
+async def test_handlers_have_ended_when_it_is_cancelled_twice(listener: Listener, calls: Calls) -> None:
+    request = [(":path", "/test.T/Tidy") if field[0] == ":path" else field for field in REQUEST]
+    _, writer = await asyncio.open_unix_connection(str(listener.path))
+    writer.write(GREETING + headers(1, request))
+    await asyncio.wait_for(calls.began.wait(), 5)
+    (serving,) = listener.tasks
+    for _ in range(2):
+        serving.cancel()
+        await asyncio.sleep(0.05)
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert calls.cancelled.is_set()
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_peer_that_speaks_something_else(listener: Listener) -> None:
