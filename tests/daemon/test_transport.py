@@ -6,23 +6,19 @@ import asyncio
 import contextlib
 import os
 import signal
-import ssl
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-import trustme
 
 from buildctl._pb import control_pb2
 from buildctl.errors import ConnectError
-from buildctl.model.address import TLSOptions, parse_address
+from buildctl.model.address import parse_address
 from buildctl.transport.channel import Connection, open_connection
-from buildctl.transport.engine import engine_socket_dialer
-from buildctl.transport.relay import open_relay
 from tests.support import packages
 from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
@@ -61,61 +57,6 @@ async def test_an_engine_is_told_from_a_buildkit(engine: Engine) -> None:
         error = await connection.diagnose()
     assert error is not None
     assert f"docker://{engine.socket}" in error.hint
-
-
-# A BuildKit behind TLS
-
-
-@contextlib.asynccontextmanager
-async def tls_proxy(context: ssl.SSLContext, upstream: str) -> AsyncIterator[int]:
-    """Ends TLS in front of a unix socket; the port it listens on."""
-    conversations: set[asyncio.Task[None]] = set()
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        conversations.add(task)
-        try:
-            far_reader, far_writer = await asyncio.open_unix_connection(upstream)
-            await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
-        finally:
-            conversations.discard(task)
-
-    server = await asyncio.start_server(converse, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await asyncio.gather(*conversations)
-
-
-async def test_a_buildkit_behind_tls(engine: Engine, tmp_path: Path) -> None:
-    authority = trustme.CA()
-    client = authority.issue_cert("client")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    client.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    client.private_key_pem.write_to_path(tmp_path / "key.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("buildkit.example").configure_cert(context)
-    authority.configure_trust(context)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.set_alpn_protocols(["h2"])
-    tls = TLSOptions(directory=str(tmp_path), server_name="buildkit.example")
-    async with (
-        open_relay(engine_socket_dialer(str(engine.socket)), {}) as relay,
-        tls_proxy(context, relay.path) as port,
-    ):
-        address = parse_address(f"tcp://127.0.0.1:{port}")
-        async with open_connection(address, tls=tls, environ={}) as connection:
-            assert await platforms(connection)
-            assert await connection.diagnose() is None
 
 
 # Throwaway daemons

@@ -93,9 +93,9 @@ def mandoc() -> Path:
 
 def openssh() -> Programs:
     """OpenSSH's server and client, with the libraries that a small system may lack."""
-    libraries = ("libwrap0", "libgssapi-krb5-2", "libkrb5-3", "libk5crypto3", "libkrb5support0")
-    libraries += ("libkeyutils1", "libcom-err2", "libcap-ng0")
-    return Programs(unpacked("openssh", {machine_suite(): ("openssh-server", "openssh-client", *libraries)}))
+    kerberos = ("libgssapi-krb5-2", "libkrb5-3", "libk5crypto3", "libkrb5support0", "libkeyutils1")
+    names = ("openssh-server", "openssh-client", "libwrap0", "libcom-err2", "libcap-ng0", *kerberos)
+    return Programs(unpacked("openssh", {machine_suite(): names}))
 
 
 def main() -> None:
