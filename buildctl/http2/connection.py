@@ -33,6 +33,7 @@ HEADER_TABLE_SIZE = 4096
 MAX_QUEUED_CONTROL_FRAMES = 10_000  # not taken by the peer; maxQueuedControlFrames of Go's net/http2
 MAX_IDLE_FRAMES = 10_000  # in a row that move no content either way; CVE-2019-9512, -9515 and -9518
 MAX_EXCESS_RESETS = 1_000  # resets beyond completed calls; nghttp2's burst since CVE-2023-44487
+MAX_SETTINGS = 32  # in one frame; nghttp2's limit since CVE-2020-11080
 MAX_CONTINUATIONS = 128  # twice what a full header list needs in 16 KiB frames; CVE-2024-27316 had no end
 
 
@@ -142,6 +143,8 @@ class Connection:
         if grant:
             self._output.control.append(frames.window_update_frame(0, grant))
         data = frames.unpad(flags, payload) if flags & Flag.PADDED else payload
+        if data:
+            self._idle_frames = 0
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_opened(stream_id, "DATA")
@@ -150,8 +153,6 @@ class Connection:
         if stream.remote_closed:
             raise PeerError(ErrorCode.STREAM_CLOSED, "sent DATA after the end of the stream", stream.id)
         stream.receive_window.receive(size)
-        if data:
-            self._idle_frames = 0
         end_stream = bool(flags & Flag.END_STREAM)
         if stream.content_left is not None:
             stream.content_left -= len(data)
@@ -264,6 +265,8 @@ class Connection:
             raise PeerError(ErrorCode.FRAME_SIZE_ERROR, f"sent SETTINGS of {len(payload)} bytes")
         if flags & Flag.ACK:
             return
+        if len(payload) > 6 * MAX_SETTINGS:
+            raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, f"sent more than {MAX_SETTINGS} settings at once")
         for i in range(0, len(payload), 6):
             self._apply_setting(
                 int.from_bytes(payload[i : i + 2], "big"), int.from_bytes(payload[i + 2 : i + 6], "big")

@@ -73,6 +73,9 @@ class Setting(enum.IntEnum):
     MAX_HEADER_LIST_SIZE = 6
 
 
+_LONGEST_TEXT = 200  # it may quote what the peer sent
+
+
 class PeerError(Exception):
     """What the peer did wrong: a stream error, or with stream 0 a connection error (5.4).
 
@@ -80,6 +83,7 @@ class PeerError(Exception):
     """
 
     def __init__(self, code: ErrorCode, text: str, stream_id: int = 0) -> None:
+        text = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
         super().__init__(text)
         self.code = code
         self.text = text

@@ -315,6 +315,42 @@ def test_pings_between_content_are_not() -> None:
         sent(connection)
 
 
+def test_late_content_is_no_flood() -> None:
+    """A call that was answered early: what is still on its way is a window full of small messages."""
+    connection = greeted()
+    connection.receive_data(OPEN)
+    connection.send_trailers(1, [(":status", "200"), ("grpc-status", "2")])
+    sent(connection)
+    for _ in range(limits.MAX_IDLE_FRAMES + 10):
+        assert connection.receive_data(frame(DATA, 0, 1, b"x")) == []
+        sent(connection)
+
+
+def test_settings_without_end() -> None:
+    connection = greeted()
+    streams = [headers(2 * i + 1) for i in range(MAX_CONCURRENT_STREAMS - 1)]
+    receive_all(connection, streams)
+    many = (4).to_bytes(2, "big") + (65_535).to_bytes(4, "big")
+    connection.receive_data(frame(SETTINGS, 0, 0, many * limits.MAX_SETTINGS))
+    pieces = [frame(SETTINGS, 0, 0, many * (limits.MAX_SETTINGS + 1))]
+    assert last_error(connection, pieces) is ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_what_is_said_of_an_error_is_brief() -> None:
+    connection = greeted()
+    with pytest.raises(ProtocolError) as caught:
+        connection.receive_data(frame(HEADERS, 4, 1, b"\x7f" + b"\xff" * 100_000 + b"\x00"))
+    assert len(str(caught.value)) < 500
+    assert len(sent(connection)) < 500
+    section = [("x" * 100_000 + " ", "")]
+    connection = greeted()
+    connection.receive_data(OPEN)
+    (reset,) = connection.receive_data(headers(1, section, flags=END_HEADERS | END_STREAM))
+    assert isinstance(reset, StreamReset)
+    assert reset.reason.startswith("sent a malformed request: field b'x")
+    assert len(reset.reason) < 500
+
+
 def test_answers_that_are_not_taken_are_limited() -> None:
     connection = greeted()
     connection.receive_data(OPEN)
