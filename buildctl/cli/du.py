@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -111,9 +110,7 @@ def _bool(value: bool) -> str:
 
 
 def format_instant(instant_ns: int | None) -> str:
-    """Go's time.Time as text: `2026-11-22 13:08:33.407320023 +0000 UTC`, its zero time for None."""
-    if instant_ns is None:
-        return "0001-01-01 00:00:00 +0000 UTC"
-    seconds, nanoseconds = divmod(instant_ns, 1_000_000_000)
-    fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+    """Go's time.Time as text: `2026-11-22 13:08:33.407320023 +0000 UTC`; of none, the epoch."""
+    from buildctl.template.gotime import Time  # which has a calendar for any year that a daemon may send
+
+    return str(Time.from_unix_ns(instant_ns or 0))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from buildctl.cli.du import format_instant
 from buildctl.cli.environment import Environment
 from buildctl.cli.format import parse_format
 from buildctl.cli.gohistory import build_history_event
@@ -181,3 +182,16 @@ def test_a_history_event_without_a_record_says_so() -> None:
     with pytest.raises(UsageError, match=r"nil pointer evaluating \*moby_buildkit_v1.BuildHistoryRecord.Ref"):
         formatted("{{.Record.Ref}}", BuildHistoryEvent(9))
     assert formatted("{{.Type}}{{.Record.GetRef}}", BuildHistoryEvent(9)) == "9"
+
+
+@pytest.mark.parametrize(
+    ("instant_ns", "text"),
+    [
+        (None, "1970-01-01 00:00:00 +0000 UTC"),
+        (1795353012_714401650, "2026-11-22 13:10:12.71440165 +0000 UTC"),
+        (-62135596800_000000000, "0001-01-01 00:00:00 +0000 UTC"),
+        (2**63 * 10**9, "292277026596-12-04 15:30:08 +0000 UTC"),
+    ],
+)
+def test_du_shows_any_instant_that_a_daemon_may_send(instant_ns: int | None, text: str) -> None:
+    assert format_instant(instant_ns) == text
