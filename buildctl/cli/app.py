@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import os
 import signal
 import threading
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from buildctl.errors import RPCError
     from buildctl.model.address import TLSOptions
     from buildctl.telemetry.trace import Trace
+
+_LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -123,17 +126,22 @@ class App:
             yield client
 
     async def _wait_for(self, client: Client) -> None:
-        """Wait until the daemon answers; a person at a terminal sees why it does not."""
+        """Wait until the daemon answers; a person at a terminal sees why it does not, a log tells of it."""
         said = ""
 
         def say(error: RPCError) -> None:
             nonlocal said
-            if str(error) != said and self.environment.is_terminal(self.environment.stderr):
-                said = str(error)
+            if str(error) == said:
+                return
+            said = str(error)
+            if self.environment.is_terminal(self.environment.stderr):
                 self.environment.write_stderr(f"waiting for the daemon: {said}\n")
+            else:
+                _LOG.debug("waiting for the daemon: %s", said)
 
+        timeout = self.flags.timeout
         self._waiting = True
-        await client.wait(self.flags.timeout or None, on_failure=say)
+        await client.wait(timeout if timeout > 0 else None, on_failure=say)
         self._waiting = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:

@@ -197,7 +197,7 @@ class Client:
             async with asyncio.timeout(seconds):
                 while True:
                     try:
-                        await self.info()
+                        await self._caller.unary(INFO, control_pb2.InfoRequest())
                         return
                     except RPCError as error:
                         if error.code is Code.UNIMPLEMENTED:
