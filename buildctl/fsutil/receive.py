@@ -31,6 +31,11 @@ SendMessages = Callable[[Iterable[bytes]], Awaitable[None]]
 Mode = Literal["copy", "delete"]
 """Whether what the destination holds besides the transfer stays or goes."""
 
+MAX_LISTING_BYTES = 4 << 30
+"""What the entries of a transfer may come to: a sender may list and never deliver."""
+ENTRY_BYTES = 400
+"""Measured: what is remembered of a file until it is whole, beside its packet."""
+
 _FAREWELL_SECONDS = 1.0
 """How long a disk that stalls, or a sender that does not read, may each delay a failure."""
 
@@ -95,6 +100,7 @@ class Receiver:
         self._order = OrderValidator()
         self._leftovers: Leftovers | None = None
         self._entries = 0
+        self._listing_bytes = 0
         self._content_bytes = 0
         self._files = 0
         # Files and devices that are no links: what a hard link can name, and its content if that is to come.
@@ -149,6 +155,7 @@ class Receiver:
                     self._complete(number, b"".join(content.pop(number, ())))
             elif kind == Packet.PACKET_STAT:
                 if packet.HasField("stat"):
+                    self._listing_bytes += ENTRY_BYTES + len(message)
                     self._receive_stat(packet.stat, replies)
                 elif self._all_listed:
                     raise ProtocolError("the sender ended the list of entries twice")
@@ -174,6 +181,8 @@ class Receiver:
     def _receive_stat(self, stat: Stat, replies: list[bytes]) -> None:
         if self._all_listed:
             raise ProtocolError("the sender sent an entry after the end of the list")
+        if self._listing_bytes > MAX_LISTING_BYTES:
+            raise ProtocolError(f"the sender lists more entries than fit {MAX_LISTING_BYTES >> 30} GiB")
         number = self._entries
         self._entries += 1
         mode, path = stat.mode, stat.path

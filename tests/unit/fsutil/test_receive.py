@@ -361,6 +361,17 @@ class TestHostileSender:
         assert isinstance(error, TransferError)
         assert str(error) == text.format(tmp_path)
 
+    async def test_a_list_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("buildctl.fsutil.receive.MAX_LISTING_BYTES", 100_000)
+        few, many = ([stat_packet(Entry(f"{number:04}")) for number in range(size)] for size in (180, 300))
+        error, said = await play(few, tmp_path)
+        assert "before it was complete" in str(error)
+        error, said = await play(many, tmp_path)
+        assert "lists more entries" in str(error)
+        assert said[-1].type == Packet.PACKET_ERR
+        error, _ = await play([stat_packet(Entry("x" * 100_000))], tmp_path)
+        assert "lists more entries" in str(error)
+
     async def test_an_error_of_the_sender_is_passed_on(self, tmp_path: Path) -> None:
         packet = Packet(type=Packet.PACKET_ERR, data=b"no \xff left").SerializeToString()
         error, _ = await play([packet], tmp_path)
