@@ -65,6 +65,8 @@ EXACT = {
     "buildctl completion ": {"bash", "fish", "pwsh", "zsh"},
     "buildctl build --opt label:x": set(),
     "buildctl build --ref-file=src/m": {"--ref-file=src/main.c"},
+    "true; buildctl pru": {"prune", "prune-histories"},
+    "buildctl -wait debug ge": {"get"},
 }
 
 
@@ -79,8 +81,11 @@ def test_static_answers_start_no_python_and_come_at_once(desk: Desk) -> None:
     desk.runs()
     seconds = []
     for line in EXACT:
-        desk.shell.answers(line)
-        seconds.append(desk.shell.seconds)
+        times = []
+        for _ in range(3):
+            desk.shell.answers(line)
+            times.append(desk.shell.seconds)
+        seconds.append(min(times))  # the rest is what else this machine does
     assert desk.runs() == []
     assert statistics.median(seconds) < 0.020
 

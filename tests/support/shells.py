@@ -6,10 +6,12 @@ each shell's own search. Answers come back through a pipe, so that no screen has
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
 import subprocess
+import threading
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -54,6 +56,10 @@ class Shell:
         )
         os.close(theirs)
         os.close(stdin)
+        # What is echoed and listed has to go somewhere, or the shell would wait for it.
+        self._drainer = threading.Thread(target=self._drain, daemon=True)
+        if terminal:
+            self._drainer.start()
         self._answers = answers
         self.seconds = 0.0
         assert self._read() == "ready"
@@ -62,9 +68,11 @@ class Shell:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        os.close(self._keys)
         self._process.kill()
         self._process.wait()
+        if self._drainer.ident:
+            self._drainer.join()
+        os.close(self._keys)
         os.close(self._answers)
 
     def answers(self, line: str) -> set[str]:
@@ -78,6 +86,11 @@ class Shell:
         text = self._read()
         self.seconds = time.perf_counter() - began
         return text
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError):  # the terminal is closed
+            while os.read(self._keys, 1 << 16):
+                pass
 
     def _read(self) -> str:
         text = b""
