@@ -25,6 +25,7 @@ from buildctl.session.agentprotocol import MAX_MESSAGE_BYTES, frame
 from buildctl.session.sshagent import PrivateKeys, find_agents, serve_agents
 from buildctl.session.sshforward import ForwardedSocket, SSHForward
 from tests.support.session import listening
+from tests.support.ssh import agents_below, new_key, running_agent
 
 SERVICE = "/moby.sshforward.v1.SSH/"
 FAILURE = frame(b"\x05")
@@ -37,29 +38,6 @@ def short() -> Iterator[Path]:
     folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/ssh-XXXXXX"], text=True).strip())
     yield folder
     shutil.rmtree(folder)
-
-
-def new_key(folder: Path, name: str = "id", kind: str = "ed25519") -> Path:
-    path = folder / name
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(path), "-C", name], check=True)
-    return path
-
-
-@contextlib.contextmanager
-def running_agent(socket: Path, *keys: Path) -> Iterator[None]:
-    """An agent of OpenSSH, as a user has one."""
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    try:
-        for key in keys:
-            subprocess.run(
-                ["ssh-add", "-q", str(key)], env={**ENVIRON, "SSH_AUTH_SOCK": str(socket)}, check=True
-            )
-        yield
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 @contextlib.asynccontextmanager
@@ -260,16 +238,6 @@ async def test_private_keys_have_an_agent_of_their_own(short: Path) -> None:
             assert (await ssh_add(socket, "-l"))[1] == "The agent has no identities.\n"
     assert list(short.glob("buildctl-*")) == []
     assert not agents_below(short)
-
-
-def agents_below(folder: Path) -> list[str]:
-    """Processes that were told of a folder."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if str(folder).encode() in process.read_bytes() and b"ssh-agent" in process.read_bytes():
-                found.append(process.parent.name)
-    return found
 
 
 async def test_the_agent_ends_even_if_its_owner_is_killed(short: Path) -> None:
