@@ -213,7 +213,7 @@ class Helpers:
 
     @property
     def variables(self) -> dict[str, str]:
-        return {"PATH": f"{self.folder}:{PATH}"}
+        return {"PATH": f"{self.folder}:{PATH}", "TMPDIR": str(self.folder)}
 
     @property
     def asked(self) -> list[str]:
