@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,6 +92,18 @@ class App:
                 yield
         finally:
             self.trace.export()
+
+    def show_help(self, ctx: click.Context, topic: Sequence[str] = ()) -> None:
+        """Write the help page of the context's command, or of `topic` below it, to standard output.
+
+        Raises `UnknownTopicError` for a topic that does not exist.
+        """
+        from buildctl.cli.help import help_text
+
+        stdout = self.environment.stdout
+        on_terminal = self.environment.is_terminal(stdout)
+        columns = self.environment.terminal_size(stdout)[0] if on_terminal else 80
+        self.environment.write_stdout(help_text(ctx, topic, columns=columns))
 
     @property
     def tls(self) -> TLSOptions:

@@ -110,24 +110,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function, or show its help where that was asked for."""
         if ctx.meta.get(HELP_WANTED):
-            return show_help(ctx)
+            return ctx.obj.show_help(ctx)
         return super().invoke(ctx)
-
-
-def show_help(ctx: click.Context, topic: Sequence[str] = ()) -> None:
-    """Write the help page of the context's command, or of `topic` below it, to standard output.
-
-    Raises `UnknownTopicError` for a topic that does not exist.
-    """
-    from buildctl.cli.help import help_text
-
-    environment = ctx.obj.environment
-    columns = (
-        environment.terminal_size(environment.stdout)[0]
-        if environment.is_terminal(environment.stdout)
-        else 80
-    )
-    environment.write_stdout(help_text(ctx, topic, columns=columns))
 
 
 def lineage(ctx: click.Context) -> list[click.Context]:
@@ -237,10 +221,10 @@ class Group(Command, click.Group):
         if ctx.meta.get(HELP_WANTED):
             return self._show_help(ctx)
         if not ctx.args:
-            return show_help(ctx)
+            return ctx.obj.show_help(ctx)
         name, *rest = ctx.args
         if name in HELP_NAMES:  # after flags; in front of them it has been read as one
-            return show_help(ctx, rest)
+            return ctx.obj.show_help(ctx, rest)
         command = self.get_command(ctx, name)
         if command is None:
             raise UnknownTopicError(f"No help topic for '{name}'")
@@ -250,7 +234,7 @@ class Group(Command, click.Group):
     def _show_help(self, ctx: click.Context) -> None:
         """The page that the positionals name; `help` and `--help` fail unalike, as in the reference."""
         try:
-            show_help(ctx, ctx.args)
+            ctx.obj.show_help(ctx, ctx.args)
         except UnknownTopicError as error:
             if ctx.meta.get(_HELP_BY_WORD):
                 raise

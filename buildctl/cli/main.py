@@ -11,7 +11,7 @@ import click
 from buildctl import __version__
 from buildctl.cli.app import App
 from buildctl.cli.environment import Environment, program_arguments
-from buildctl.cli.grammar import BOOL, INT, Group, flag, show_help
+from buildctl.cli.grammar import BOOL, INT, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
 
 PACKAGE = "buildctl-python"
@@ -100,7 +100,7 @@ def _run(app: App, arguments: list[str]) -> int:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:
         app.environment.write_stderr(f"Incorrect Usage: {error}\n\n")
-        show_help(click.Context(root, info_name="buildctl", obj=app))
+        app.show_help(click.Context(root, info_name="buildctl", obj=app))
         raise
     with ctx:
         if ctx.params["version"]:
