@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 
 from buildctl.fsutil import glob, re2
+from buildctl.fsutil.automaton import Automaton
 from buildctl.fsutil.glob import PatternError
 
 Inherited = tuple[int, ...]
@@ -29,11 +30,6 @@ ROOT: Inherited = ()
 _GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
-
-
-_ANY_FOLDERS = "^(?:(?:.*/))?"  # the reference's `^(.*/)?`, as re2 words it
-_LAST_FOLDER = "(?:.*/)?+"
-_MAY_MATCH_SLASH = frozenset("/[\\|{")
 
 
 class Kind(Enum):
@@ -48,12 +44,13 @@ class Kind(Enum):
 class Pattern:
     """One pattern: `text` as cleaned and without its `!`, and `exclusion`, whether it had one."""
 
-    __slots__ = ("_source", "_test", "exclusion", "kind", "text")
+    __slots__ = ("_branches", "_source", "_test", "exclusion", "kind", "text")
 
     def __init__(self, text: str, exclusion: bool) -> None:
         self.text = text
         self.exclusion = exclusion
         self.kind, go = _classify(text)
+        self._branches: list[list[re2.Atom]] = []
         self._source: str | None
         self._test: Callable[[str], object] | None = None  # compiled when needed: `re` takes a millisecond
         try:
@@ -75,11 +72,18 @@ class Pattern:
     def bad(self) -> bool:
         return self._source is None
 
+    @property
+    def slow(self) -> bool:
+        """Whether `re` should not be asked."""
+        return bool(self._branches) and re2.is_slow(self._branches)
+
     def may_match(self, path: str) -> bool:
         """Whether this pattern alone, without its `!`, matches a path; true for a bad one."""
         if self._test is None:
-            self._test = re.compile(self._source or "").match
-        return self._test(path) is not None
+            self._test = (
+                Automaton(self._branches).matches if self.slow else re.compile(self._source or "").match
+            )
+        return bool(self._test(path))
 
     def _python(self, go: str) -> str:
         match self.kind:
@@ -91,15 +95,8 @@ class Pattern:
                 suffix = self.text[2:]
                 start = "(?s:.*/)?" if suffix.startswith("/") else "(?s:.*)"  # `**/foo` is `foo`, too
                 return start + re.escape(suffix.removeprefix("/")) + r"\Z"
-        source = re2.to_python(go)
-        if (
-            go.startswith("^(.*/)?")
-            and not set(self.text[2:].removeprefix("/")) & set("/[\\")
-            and "**" not in self.text[2:]
-        ):
-            # what follows cannot match a slash, so only the last one can end `**`: do not try the others
-            return source.replace("(?:.*/)?", "(?:.*/)?+", 1)
-        return source
+        self._branches = re2.parse(go)
+        return re2.to_python(self._branches)
 
 
 def _classify(text: str) -> tuple[Kind, str]:
@@ -248,8 +245,16 @@ def _run_test(patterns: list[Pattern]) -> Callable[[str], bool]:
     if not others:
         return exact.__contains__
     joined = _joined(others)
-    return lambda path: path in exact or joined(path) is not None
+    return lambda path: path in exact or bool(joined(path))
 
 
 def _joined(patterns: Iterable[Pattern]) -> Callable[[str], object]:
-    return re.compile("|".join(f"(?:{pattern.source})" for pattern in patterns) or "(?!)").match
+    """A test of all patterns at once; those that are slow are tried one by one."""
+    patterns = tuple(patterns)
+    slow = [pattern.may_match for pattern in patterns if pattern.slow]
+    fast = re.compile(
+        "|".join(f"(?:{pattern.source})" for pattern in patterns if not pattern.slow) or "(?!)"
+    ).match
+    if not slow:
+        return fast
+    return lambda path: fast(path) or any(test(path) for test in slow)

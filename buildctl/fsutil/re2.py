@@ -9,7 +9,8 @@ Unicode classes (`\\pL`) are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from buildctl.fsutil.glob import PatternError
 
@@ -44,92 +45,108 @@ _CONTROL = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _ASSERTIONS = {"A": r"\A", "z": r"\Z", "b": r"(?a:\b)", "B": r"(?a:\B)"}
 
 
-_STAR = "[^/]*"  # what `*` becomes
-_META = {".": ".", "^": "^", "(": "(?:", ")": ")", "|": "|", "$": r"\Z"}
+_META = {".": ".", "^": "^", "$": r"\Z"}
 _REPEAT = re.compile(r"[*?]|\{([0-9]+)(,?)([0-9]*)\}")
 _MOST_REPEATS = 1000  # RE2's limit
 
 
-def to_python(source: str) -> str:
-    """The same expression for Python's `re.match`; raises `PatternError` where Go's regexp.Compile fails."""
-    atoms: list[str] = []
-    fixed: set[int] = set()  # indexes of atoms that match exactly one character, never a slash
-    group = 0  # where the last group began; groups are never nested
+class Atom(NamedTuple):
+    """One character of a kind, as often as `low` to `high` says, or an assertion."""
+
+    source: str
+    """What `re` calls it."""
+    low: int = 1
+    high: int | None = 1
+    is_assertion: bool = False
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is one way only in which it may match."""
+        return self.low == self.high
+
+    def __str__(self) -> str:
+        if self.low == self.high == 1:
+            return self.source
+        return f"(?:{self.source}){{{self.low},{'' if self.high is None else self.high}}}"
+
+
+FOLDERS = Atom("(?:.*/)", 0, 1)
+_STAR = Atom("[^/]", 0, None)
+_WHOLE = {"(.*/)?": FOLDERS, "[^/]*": _STAR}  # what `**` and `*` become; there is no other group
+
+
+def parse(source: str) -> list[list[Atom]]:
+    """The branches of an expression; raises `PatternError` where Go's regexp.Compile fails."""
+    branches: list[list[Atom]] = [[]]
     repeatable = False
     at = 0
     while at < len(source):
-        repeat = _REPEAT.match(source, at)
-        if repeat and not source.startswith(_STAR, at):
+        atoms = branches[-1]
+        if whole := next((text for text in _WHOLE if source.startswith(text, at)), ""):
+            atoms.append(_WHOLE[whole])
+            repeatable = False
+            at += len(whole)
+        elif repeat := _REPEAT.match(source, at):
             if not repeatable:
                 raise PatternError
-            start = group if atoms[-1] == ")" else len(atoms) - 1
-            atoms[start:] = [f"(?:{''.join(atoms[start:])}){_bounds(repeat)}"]
-            fixed.discard(start)
+            atoms[-1] = _repeated(atoms[-1], repeat)
             repeatable = False
             at = repeat.end()
-            continue
-        char = source[at]
-        following = source[at + 1 : at + 2]
-        repeatable = char not in "(|"
-        if source.startswith(_STAR, at):
-            atoms.append(_STAR)
+        elif source[at] == "|":
+            branches.append([])
             repeatable = False
-            at += len(_STAR)
-        elif char == "[":
-            ranges, at = _class(source, at + 1)
-            if not any(low <= 0x2F <= high for low, high in ranges):
-                fixed.add(len(atoms))
-            atoms.append(_members(ranges))
-        elif char in _META:
-            group = len(atoms) if char == "(" else group
-            atoms.append(_META[char])
             at += 1
-        elif char == "\\" and following == "Q":  # everything up to \E, or to the end, is literal
+        elif source.startswith(r"\Q", at):  # everything up to \E, or to the end, is literal
             end = source.find(r"\E", at + 2)
-            atoms += map(re.escape, source[at + 2 : end if end >= 0 else None])
+            atoms += [Atom(re.escape(char)) for char in source[at + 2 : end if end >= 0 else None]]
+            repeatable = bool(atoms)
             at = end + 2 if end >= 0 else len(source)
-        elif char == "\\" and following in _ASSERTIONS:
-            atoms.append(_ASSERTIONS[following])
-            at += 2
-        elif char == "\\" and (perl := _perl(following)) is not None:
-            atoms.append(_members(perl))
-            at += 2
         else:
-            code, at = _escape(source, at) if char == "\\" else (ord(char), at + 1)
-            if code != 0x2F:
-                fixed.add(len(atoms))
-            atoms.append(_literal(code))
-    joined = "".join(_without_backtracking(atoms, fixed))
-    return f"(?s:.*?)(?:{joined})" if "|" in atoms else joined  # only the first branch has the leading `^`
+            atom, at = _atom(source, at)
+            atoms.append(atom)
+            repeatable = True
+    return branches
 
 
-def _bounds(repeat: re.Match[str]) -> str:
+def _atom(source: str, at: int) -> tuple[Atom, int]:
+    """What stands at `at`, and where it ends."""
+    char = source[at]
+    following = source[at + 1 : at + 2]
+    if char == "[":
+        ranges, at = _class(source, at + 1)
+        return Atom(_members(ranges)), at
+    if char in _META:
+        return Atom(_META[char], is_assertion=char != "."), at + 1
+    if char == "\\":
+        if following in _ASSERTIONS:
+            return Atom(_ASSERTIONS[following], is_assertion=True), at + 2
+        if (perl := _perl(following)) is not None:
+            return Atom(_members(perl)), at + 2
+        code, at = _escape(source, at)
+        return Atom(_literal(code)), at
+    return Atom(_literal(ord(char))), at + 1
+
+
+def _repeated(atom: Atom, repeat: re.Match[str]) -> Atom:
     if not repeat[1]:
-        return repeat[0]
+        return atom._replace(low=0, high=None if repeat[0] == "*" else 1)
     low = int(repeat[1])
-    high = int(repeat[3]) if repeat[3] else low
-    if max(low, high) > _MOST_REPEATS or high < low:
+    high = (int(repeat[3]) if repeat[3] else None) if repeat[2] else low
+    if max(low, high or 0) > _MOST_REPEATS or (high is not None and high < low):
         raise PatternError
-    return repeat[0]
+    return atom._replace(low=low, high=high)
 
 
-def _without_backtracking(atoms: list[str], fixed: set[int]) -> Iterable[str]:
-    """Between two stars the first place that fits is as good as any, so `re` need not try the others.
+def is_slow(branches: Sequence[Sequence[Atom]]) -> bool:
+    """Whether `re` may take longer than the length of a path to the power of three."""
+    choices = max(sum(not atom.is_fixed for atom in branch) for branch in branches)
+    return choices + (len(branches) > 1) > 2
 
-    Without this `*a*a*a*a*a*b` takes ages on a long name, with the interpreter's lock held.
-    """
-    at = 0
-    while at < len(atoms):
-        end = at + 1
-        if atoms[at] == _STAR:
-            while end < len(atoms) and end in fixed:
-                end += 1
-            if end < len(atoms) and atoms[end] == _STAR:
-                yield f"(?>[^/]*?{''.join(atoms[at + 1 : end])})"
-                at = end
-                continue
-        yield atoms[at]
-        at += 1
+
+def to_python(branches: Sequence[Sequence[Atom]]) -> str:
+    """The same expression for Python's `re.match`."""
+    joined = "|".join("".join(map(str, branch)) for branch in branches)
+    return f"(?s:.*?)(?:{joined})" if len(branches) > 1 else joined  # only the first branch begins with `^`
 
 
 def _literal(code: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildctl.fsutil import glob
+from buildctl.fsutil import glob, re2
+from buildctl.fsutil.automaton import Automaton
 from buildctl.fsutil.glob import PatternError
 from buildctl.fsutil.patterns import ROOT, Matcher
 
@@ -162,14 +164,70 @@ def test_quoting_reaches_to_its_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["*a" * 20 + "b", "**/" + "*a?" * 15 + "b", "[a-z]" + "*[a-z]" * 20 + "B"]
+    "pattern",
+    [
+        "*a" * 20 + "b",
+        "**/" + "*a?" * 15 + "b",
+        "[a-z]" + "*[a-z]" * 20 + "B",
+        "a{0,30}" * 12 + "b?",
+        "*[a/]" * 12 + "b?",
+        "*[^b]{1,3}" * 12 + "B",
+        "*b|*c" * 12 + "B",
+        "**/*a/" * 12 + "b",
+        "**/" * 12 + "b?",
+        "**a" * 12 + "?b",
+    ],
 )
-def test_many_stars_on_a_long_name_take_no_time(pattern: str) -> None:
-    """The regular expressions run with the interpreter's lock held: no name may keep it."""
+@pytest.mark.parametrize("path", ["a" * 255, "/".join(["a" * 8] * 400)])
+def test_no_pattern_takes_long(pattern: str, path: str) -> None:
+    """The regular expressions run with the interpreter's lock held: no path may keep it."""
     matcher = Matcher([pattern])
     started = time.perf_counter()
-    assert not matcher.matches("a" * 255)
+    assert not matcher.matches(path)
+    assert not matcher.match(path)[0]
     assert time.perf_counter() - started < 1
+
+
+def test_an_expression_too_large_is_refused() -> None:
+    with pytest.raises(PatternError, match="too large"):
+        Matcher(["*a{0,1000}" * 5]).matches("a")
+
+
+SOURCES = st.lists(
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "/",
+            "[^/]*",
+            "[^/]",
+            "(.*/)?",
+            ".*",
+            "[a-b]",
+            "a{2}",
+            "[^a]{0,2}",
+            "a{1,}",
+            "|",
+            "^",
+            r"\z",
+        ]
+    ),
+    max_size=8,
+)
+
+
+@given(SOURCES, st.text("ab/\n", max_size=8))
+def test_the_automaton_finds_what_re_finds(parts: list[str], text: str) -> None:
+    branches = re2.parse(f"^{''.join(parts)}$")
+    expected = re.match(re2.to_python(branches), text) is not None
+    assert Automaton(branches).matches(text) is expected
+
+
+def test_the_automaton_forgets_what_becomes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("buildctl.fsutil.automaton._MOST_ROWS", 3)
+    matcher = Matcher(["*a?b*c*d"])
+    for path, expected in (("xaxbcd", True), ("abcd", False), ("aabcdd", True), ("zaqbyc", False)) * 3:
+        assert matcher.matches(path) is expected
 
 
 @pytest.mark.parametrize(("path", "expected"), [
