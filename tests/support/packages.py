@@ -98,6 +98,11 @@ def openssh() -> Programs:
     return Programs(unpacked("openssh", {machine_suite(): names}))
 
 
+def registry() -> Path:
+    """A registry of images: docker-registry, which is the distribution project's."""
+    return unpacked("registry", {machine_suite(): ("docker-registry",)}) / "usr" / "bin" / "docker-registry"
+
+
 def main() -> None:
     """Fetch everything the tests use, so that none of them waits for a download."""
     for release in (ENGINE_20, ENGINE_26):
@@ -106,6 +111,7 @@ def main() -> None:
     print(f"shells: {shells().tree}")
     print(f"OpenSSH: {openssh().tree}")
     print(f"mandoc: {mandoc()}")
+    print(f"registry: {registry()}")
 
 
 if __name__ == "__main__":
