@@ -1,0 +1,72 @@
+"""From argv to exit code: what every command has in common."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from buildctl import __version__
+from tests.support.program import run
+from tests.support.replay_server import replay_server
+
+PROFILES = ("cpu", "memory", "memoryrate", "block", "mutex", "trace")
+
+
+def test_profile_flags_are_taken_and_do_nothing(tmp_path: Path) -> None:
+    flags = [f"--profile-{name}=5" for name in PROFILES]
+    with replay_server("info", tmp_path / "s", speed=0):
+        ran = run(*flags, "--addr", f"unix://{tmp_path}/s", "debug", "info", cwd=tmp_path)
+    assert (ran.exit, ran.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] in (["s"], [])
+    assert "profile" not in run("--help", cwd=tmp_path).stdout
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
+    ran = run("--debug", "--addr", "unix:///no.sock", "du", cwd=tmp_path)
+    error, process, *calls = ran.stderr.splitlines()
+    assert error.startswith("error: failed to call diskusage: Unavailable: ")
+    assert re.fullmatch(rf"\d+ v{re.escape(__version__)} buildctl --debug --addr unix:///no.sock du", process)
+    assert calls[0] == "buildctl.client.rpc.Caller.unary"
+    assert re.fullmatch(r"\t/.*/buildctl/client/rpc.py:\d+", calls[1])
+    assert calls[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stderr", "status"),
+    [
+        (["debug", "--help", "nosuch"], "error: No help topic for 'nosuch'\n", 1),
+        (["--help", "nosuch"], "error: No help topic for 'nosuch'\n", 1),
+        (["debug", "help", "nosuch"], "No help topic for 'nosuch'\n", 3),
+        (["help", "nosuch"], "No help topic for 'nosuch'\n", 3),
+        (["debug", "nosuch"], "No help topic for 'nosuch'\n", 3),
+    ],
+)
+def test_help_of_what_does_not_exist(arguments: list[str], stderr: str, status: int, tmp_path: Path) -> None:
+    ran = run(*arguments, cwd=tmp_path)
+    assert (ran.exit, ran.stdout, ran.stderr) == (status, "", stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["debug", "logs", "--help"], ["debug", "logs", "REF", "-h"], ["help", "debug", "logs"]],
+)
+def test_help_of_a_command(arguments: list[str], tmp_path: Path) -> None:
+    ran = run(*arguments, cwd=tmp_path)
+    assert (ran.exit, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Usage: buildctl debug logs [FLAGS] REF\n")
+
+
+def test_commands_in_the_reference_s_order(tmp_path: Path) -> None:
+    def listed(*arguments: str) -> list[str]:
+        page = run(*arguments, "--help", cwd=tmp_path).stdout
+        section = page.partition("Commands:\n")[2].partition("\n\n")[0]
+        return re.findall(r"^  ([a-z-]+)", section, re.MULTILINE)
+
+    assert listed()[:5] == ["du", "prune", "prune-histories", "build", "debug"]
+    assert "dial-stdio" not in listed()
+    assert listed("debug") == [
+        *("dump-llb", "dump-metadata", "workers", "info", "monitor", "logs", "ctl", "get", "histories"),
+        "help",
+    ]
