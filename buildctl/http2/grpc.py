@@ -62,6 +62,11 @@ class MessageReader:
         self._filled = 0
 
     @property
+    def cut_size(self) -> int:
+        """The size of a message that has come in part, which is set aside for it."""
+        return 0 if self._body is None else len(self._body)
+
+    @property
     def is_between_messages(self) -> bool:
         return self._body is None and not self._prefix
 

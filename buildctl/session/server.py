@@ -24,6 +24,7 @@ from buildctl.session.stream import Handler
 # of 128 KiB and 3.0 s in those of 512 KiB (CPython 3.11, grpcio 1.85, medians of four, a VM with two cores).
 WRITE_SIZE = 1 << 18
 SEND_BUFFER = 1 << 19  # so that the next writes are there while one is on its way
+MAX_CUT = 16 * grpc.MAX_MESSAGE  # of all calls in messages that have come in part, where 250 have 4 GiB
 MAX_TASKS = 2 * MAX_CONCURRENT_STREAMS  # calls that were reset may need a moment to end
 
 CLOSE_SECONDS = 5.0  # from half-close to the daemon's end of the stream
@@ -99,12 +100,16 @@ class Call:
         self._held += len(event.data)
         self._ended = event.end_stream
         if self._failure is None:
+            self._server.cut -= self._reader.cut_size
             try:
                 self._messages += self._reader.feed(event.data)
                 if event.end_stream and not self._reader.is_between_messages:
                     raise ServiceError(Code.INTERNAL, "the request ends within a message")
+                if self._server.cut + self._reader.cut_size > MAX_CUT:
+                    raise ServiceError(Code.RESOURCE_EXHAUSTED, "too many large messages at once")
             except ServiceError as error:
                 self._failure = error
+            self._server.cut += self._reader.cut_size
         if self._arrival is None:
             return
         if self._messages or self._ended or self._failure is not None:
@@ -117,6 +122,11 @@ class Call:
         self._reset = error
         if self.task is not None:
             self.task.cancel()
+
+    @property
+    def cut_size(self) -> int:
+        """What is set aside for a message that has come in part."""
+        return self._reader.cut_size
 
     def check_drained(self) -> None:
         if self._drain is not None and self._server.connection.unsent(self.stream_id) <= SEND_BUFFER:
@@ -148,6 +158,7 @@ class Server:
     def __init__(self, methods: Mapping[str, Handler]) -> None:
         self.connection = Connection()
         self.is_closing = False
+        self.cut = 0  # bytes that calls have set aside for messages that have come in part
         self._methods = methods
         self._calls: dict[int, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -240,6 +251,7 @@ class Server:
 
     def _forget(self, call: Call, task: asyncio.Task[None]) -> None:
         del self._calls[call.stream_id]
+        self.cut -= call.cut_size
         self._tasks.discard(task)
 
     async def _answer(self, call: Call, request: RequestReceived) -> None:

@@ -469,6 +469,22 @@ async def test_handlers_have_ended_when_it_is_cancelled_twice(listener: Listener
     await writer.wait_closed()
 
 
+async def test_messages_that_have_come_in_part_have_a_common_limit(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildctl.session.server.MAX_CUT", 3_000)
+    part = b"\0" + (1_000).to_bytes(4, "big") + b"a"
+    echoes = [headers(i) + frame(DATA, 0, i, part) for i in (1, 3, 5)]
+    answers = await converse(listener, *echoes, headers(7), frame(DATA, 0, 7, part))
+    assert {one.stream_id for one in answers} == {7}
+    assert section(answers[0])[b"grpc-status"] == b"8"
+    (server,) = listener.servers
+    assert server.cut == 3_000  # of those that wait
+    answers = await converse(listener, *echoes, frame(DATA, END_STREAM, 1, bytes(999)))
+    assert {one.stream_id for one in answers} == {1}
+    assert listener.servers[1].cut == 2_000
+
+
 async def test_a_peer_that_speaks_something_else(listener: Listener) -> None:
     reader, writer = await asyncio.open_unix_connection(str(listener.path))
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
