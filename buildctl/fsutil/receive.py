@@ -157,18 +157,14 @@ class Receiver:
                 if packet.HasField("stat"):
                     self._listing_bytes += ENTRY_BYTES + len(message)
                     self._receive_stat(packet.stat, replies)
-                elif self._all_listed:
-                    raise ProtocolError("the sender ended the list of entries twice")
                 else:
-                    self._all_listed = True
+                    self._receive_end_of_list()
             elif kind == Packet.PACKET_ERR:
                 raise PeerTransferError(
                     f"error from sender: {packet.data.decode('utf-8', 'backslashreplace')}"
                 )
             elif kind == Packet.PACKET_FIN:
-                if not self._said_fin:
-                    raise ProtocolError("the sender confirmed an end that was not reached")
-                self.finished = True
+                self._receive_fin()
             else:
                 raise ProtocolError(f"the sender sent a packet of type {kind}, which is not its to send")
         for number, chunks in content.items():
@@ -234,6 +230,16 @@ class Receiver:
                 self._writer.remove(path)
         self._writer.finish()
         self._said_fin = True
+
+    def _receive_end_of_list(self) -> None:
+        if self._all_listed:
+            raise ProtocolError("the sender ended the list of entries twice")
+        self._all_listed = True
+
+    def _receive_fin(self) -> None:
+        if not self._said_fin:
+            raise ProtocolError("the sender confirmed an end that was not reached")
+        self.finished = True
 
     def _receive_end(self) -> None:
         if not self._said_fin:

@@ -17,6 +17,7 @@ from buildctl.errors import ProtocolError
 from buildctl.http2 import fields, frames
 from buildctl.http2.events import DataReceived, Event, GoAway, RequestReceived, StreamReset
 from buildctl.http2.frames import Buffer, ErrorCode, Flag, FrameType, PeerError, Setting
+from buildctl.http2.headers import MAX_HEADER_LIST_SIZE, HeaderReader, Section
 from buildctl.http2.output import Output
 from buildctl.http2.streams import Closed, Stream, Streams
 from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
@@ -24,7 +25,6 @@ from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
 # What the Go server of a session announces (recorded), so that a daemon meets what it is used to.
 MAX_CONCURRENT_STREAMS = 250
 MAX_FRAME_SIZE = 1 << 20
-MAX_HEADER_LIST_SIZE = 1_048_896  # Go's 1 MiB and 320 bytes; a build with many followpaths sends 72 kB
 STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 1 << 21
 HEADER_TABLE_SIZE = 4096
@@ -34,19 +34,6 @@ MAX_QUEUED_CONTROL_FRAMES = 10_000  # not taken by the peer; maxQueuedControlFra
 MAX_IDLE_FRAMES = 10_000  # in a row that move no content either way; CVE-2019-9512, -9515 and -9518
 MAX_EXCESS_RESETS = 1_000  # resets beyond completed calls; nghttp2's burst since CVE-2023-44487
 MAX_SETTINGS = 32  # in one frame; nghttp2's limit since CVE-2020-11080
-MAX_CONTINUATIONS = 128  # twice what a full header list needs in 16 KiB frames; CVE-2024-27316 had no end
-
-
-class _HeaderBlock:
-    """A header section until its last CONTINUATION."""
-
-    __slots__ = ("count", "data", "end_stream", "stream_id")
-
-    def __init__(self, stream_id: int, end_stream: bool) -> None:
-        self.stream_id = stream_id
-        self.end_stream = end_stream
-        self.data = bytearray()
-        self.count = 0
 
 
 class Connection:
@@ -54,7 +41,7 @@ class Connection:
 
     def __init__(self) -> None:
         self._frames = frames.FrameReader(MAX_FRAME_SIZE)
-        self._decoder = hpack.Decoder(MAX_HEADER_LIST_SIZE)
+        self._headers = HeaderReader()
         self._encoder = hpack.Encoder()
         self._streams = Streams()
         self._output = Output()
@@ -62,7 +49,6 @@ class Connection:
         self._peer_stream_window = INITIAL_WINDOW
         self._greeted = False
         self._going_away = False
-        self._block: _HeaderBlock | None = None  # while a header section is incomplete
         self._idle_frames = 0
         self._excess_resets = 0
         settings = (
@@ -96,7 +82,7 @@ class Connection:
         try:
             for kind, flags, stream_id, payload in self._frames.feed(data):
                 try:
-                    if kind or not stream_id or self._block is not None or not self._greeted:
+                    if kind or not stream_id or self._headers.stream_id or not self._greeted:
                         self._check_frame(kind, flags, stream_id, len(payload))
                     self._idle_frames += 1
                     if self._idle_frames > MAX_IDLE_FRAMES:
@@ -127,8 +113,8 @@ class Connection:
     def _check_frame(self, kind: int, flags: int, stream_id: int, size: int) -> None:
         """Whether the frame can be, and can be now; DATA in its place is known to be."""
         frames.check_frame(kind, stream_id, size)
-        if self._block is not None:
-            if kind != FrameType.CONTINUATION or stream_id != self._block.stream_id:
+        if self._headers.stream_id:
+            if kind != FrameType.CONTINUATION or stream_id != self._headers.stream_id:
                 raise PeerError(ErrorCode.PROTOCOL_ERROR, "interrupted a header block")
         elif not self._greeted:
             if kind != FrameType.SETTINGS or flags & Flag.ACK:
@@ -173,74 +159,42 @@ class Connection:
             if len(payload) < 5:
                 raise PeerError(ErrorCode.FRAME_SIZE_ERROR, "sent HEADERS without room for its priority")
             payload = payload[5:]
-        self._block = _HeaderBlock(stream_id, bool(flags & Flag.END_STREAM))
-        self._extend_block(self._block, flags, payload, events)
+        self._receive_section(stream_id, self._headers.begin(stream_id, flags, payload), events)
 
     def _on_continuation(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
-        if self._block is None:
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent CONTINUATION without HEADERS")
-        self._block.count += 1
-        if self._block.count > MAX_CONTINUATIONS:
-            raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, "sent a header block without end")
-        self._extend_block(self._block, flags, payload, events)
+        self._receive_section(stream_id, self._headers.go_on(flags, payload), events)
 
-    def _extend_block(
-        self, block: _HeaderBlock, flags: int, payload: memoryview, events: list[Event]
-    ) -> None:
-        block.data += payload
-        if len(block.data) > MAX_HEADER_LIST_SIZE:
-            raise PeerError(
-                ErrorCode.ENHANCE_YOUR_CALM, f"sent more than {MAX_HEADER_LIST_SIZE} bytes of headers"
-            )
-        if not flags & Flag.END_HEADERS:
+    def _receive_section(self, stream_id: int, section: Section | None, events: list[Event]) -> None:
+        if section is None:  # there is more to come
             return
-        self._block = None
-        try:  # whatever becomes of the stream, the block has to pass through the shared table
-            section = list(self._decoder.decode(bytes(block.data), raw=True))
-        except hpack.OversizedHeaderListError:
-            raise PeerError(
-                ErrorCode.ENHANCE_YOUR_CALM, f"sent more than {MAX_HEADER_LIST_SIZE} bytes of headers"
-            ) from None
-        except (hpack.HPACKError, IndexError) as error:
-            raise PeerError(
-                ErrorCode.COMPRESSION_ERROR, f"sent headers that do not decompress: {error}"
-            ) from None
-        stream = self._streams.get(block.stream_id)
+        stream = self._streams.get(stream_id)
         if stream is not None:
-            self._receive_trailers(stream, block, section, events)
-        elif self._streams.is_idle(block.stream_id):
-            self._open_stream(block, section, events)
+            self._receive_trailers(stream, section, events)
+        elif self._streams.is_idle(stream_id):
+            self._open_stream(stream_id, section, events)
         else:
-            self._streams.check_late(block.stream_id, "HEADERS")
+            self._streams.check_late(stream_id, "HEADERS")
 
-    def _open_stream(
-        self, block: _HeaderBlock, section: Iterable[tuple[bytes, bytes]], events: list[Event]
-    ) -> None:
+    def _open_stream(self, stream_id: int, section: Section, events: list[Event]) -> None:
         if self._going_away:  # 6.8: streams above the announced one are ignored
             return
-        self._streams.last_id = block.stream_id
+        self._streams.last_id = stream_id
         if len(self._streams) >= MAX_CONCURRENT_STREAMS:
-            raise PeerError(ErrorCode.REFUSED_STREAM, "opened too many streams at once", block.stream_id)
-        request = fields.parse_request(block.stream_id, section)
-        if block.end_stream and request.content_length:
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, "announced content and sent none", block.stream_id)
-        stream = Stream(block.stream_id, self._peer_stream_window, STREAM_WINDOW, request.content_length)
-        stream.remote_closed = block.end_stream
+            raise PeerError(ErrorCode.REFUSED_STREAM, "opened too many streams at once", stream_id)
+        request = fields.parse_request(stream_id, section)
+        if self._headers.end_stream and request.content_length:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, "announced content and sent none", stream_id)
+        stream = Stream(stream_id, self._peer_stream_window, STREAM_WINDOW, request.content_length)
+        stream.remote_closed = self._headers.end_stream
         self._streams.add(stream)
         events.append(
-            RequestReceived(stream.id, request.method, request.path, request.fields, block.end_stream)
+            RequestReceived(stream.id, request.method, request.path, request.fields, self._headers.end_stream)
         )
 
-    def _receive_trailers(
-        self,
-        stream: Stream,
-        block: _HeaderBlock,
-        section: Iterable[tuple[bytes, bytes]],
-        events: list[Event],
-    ) -> None:
+    def _receive_trailers(self, stream: Stream, section: Section, events: list[Event]) -> None:
         if stream.remote_closed:
             raise PeerError(ErrorCode.STREAM_CLOSED, "sent HEADERS after the end of the stream", stream.id)
-        if not block.end_stream:
+        if not self._headers.end_stream:
             raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent trailers that do not end the stream", stream.id)
         fields.check_trailers(stream.id, section)
         if stream.content_left:

@@ -13,6 +13,7 @@ from buildctl.http2 import connection as limits
 from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, STREAM_WINDOW, Connection
 from buildctl.http2.events import DataReceived, Event, RequestReceived, StreamReset
 from buildctl.http2.frames import PREFACE, ErrorCode
+from buildctl.http2.headers import MAX_CONTINUATIONS
 from tests.support.http2 import (
     ACK,
     CONTINUATION,
@@ -385,7 +386,7 @@ def test_calls_that_complete_make_up_for_resets() -> None:
 
 
 def test_a_header_block_without_end() -> None:
-    pieces = [frame(HEADERS, 0, 1, block()), *[frame(CONTINUATION, 0, 1)] * (limits.MAX_CONTINUATIONS + 1)]
+    pieces = [frame(HEADERS, 0, 1, block()), *[frame(CONTINUATION, 0, 1)] * (MAX_CONTINUATIONS + 1)]
     assert last_error(greeted(), pieces) is ErrorCode.ENHANCE_YOUR_CALM
 
 
