@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,6 +99,23 @@ def openssh() -> Programs:
     kerberos = ("libgssapi-krb5-2", "libkrb5-3", "libk5crypto3", "libkrb5support0", "libkeyutils1")
     names = ("openssh-server", "openssh-client", "libwrap0", "libcom-err2", "libcap-ng0", *kerberos)
     return Programs(unpacked("openssh", {machine_suite(): names}))
+
+
+def put_openssh_on_path(variables: MutableMapping[str, str]) -> None:
+    """Give a machine without OpenSSH's client the unpacked one, through scripts that know its libraries."""
+    if shutil.which("ssh-keygen", path=variables.get("PATH")):
+        return
+    programs = openssh()
+    folder = programs.tree / "wrapped"
+    folder.mkdir(exist_ok=True)
+    for name in ("ssh", "ssh-add", "ssh-agent", "ssh-keygen"):
+        script = folder / name
+        real = programs.tree / "usr" / "bin" / name
+        temporary = folder / f".{name}.{os.getpid()}"  # several test processes may be doing this
+        temporary.write_text(f'#!/bin/sh\nexport LD_LIBRARY_PATH={programs.library_path}\nexec {real} "$@"\n')
+        temporary.chmod(0o755)
+        temporary.rename(script)
+    variables["PATH"] = f"{folder}:{variables.get('PATH', os.defpath)}"
 
 
 def registry() -> Path:

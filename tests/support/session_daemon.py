@@ -53,12 +53,13 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
         self.metadata = [(key, value) for key, value in context.invocation_metadata()]
         accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
         writers: list[asyncio.StreamWriter] = []
+        is_over = False
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writers.append(writer)
-            if len(writers) == 1:
+            if len(writers) == 1 and not is_over:
                 accepted.put_nowait((reader, writer))
-            else:  # a session is one connection
+            else:  # a session is one connection, and one may still come when it has ended
                 writer.close()
 
         server = await asyncio.start_unix_server(accept, str(self._socket))
@@ -100,6 +101,7 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            is_over = True
             server.close()
             for one in writers:
                 one.close()

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support import packages
+
 
 def new_key(folder: Path, name: str = "id", kind: str = "ed25519") -> Path:
     """A private key without a passphrase; its public half is beside it."""
@@ -47,10 +49,14 @@ def agents_below(folder: Path) -> list[str]:
 
 def copy_program(name: str, root: Path) -> None:
     """Put a program of this machine with its libraries into a tree that has none; it lands at the top."""
-    program = shutil.which(name)
+    program, environ = shutil.which(name), dict(os.environ)
     assert program is not None
+    if Path(program).read_bytes()[:2] == b"#!":  # put on PATH by packages.put_openssh_on_path
+        unpacked = packages.openssh()
+        program, environ["LD_LIBRARY_PATH"] = str(unpacked.tree / "usr" / "bin" / name), unpacked.library_path
     shutil.copy(program, root / name)
-    libraries = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    ldd = subprocess.run(["ldd", program], capture_output=True, text=True, check=True, env=environ)
+    libraries = ldd.stdout
     for library in re.findall(r"(/\S+) \(0x", libraries):
         target = root / library.removeprefix("/")
         target.parent.mkdir(parents=True, exist_ok=True)
