@@ -37,6 +37,8 @@ T = TypeVar("T")
 STREAM_INTERRUPTED = "rpc error: code = Canceled desc = context canceled"
 """What the reference says when a stream that it reads is interrupted."""
 _WAIT_INTERRUPTED = "got SIGTERM/SIGINT, forcing shutdown"
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 _LEAVE_AFTER_SECONDS = 1.0
 """How long a second Ctrl-C waits for temporary files and processes to be removed."""
 
@@ -179,7 +181,7 @@ class App:
                     watchdog.start()
 
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
                 loop.add_signal_handler(number, interrupt)
             try:
                 return await main()
@@ -187,6 +189,11 @@ class App:
                 if not signals:
                     raise
                 raise BuildctlError(_WAIT_INTERRUPTED if self._waiting else interrupted) from None
+            finally:
+                if signals:  # the end is near, and is not to be cut short by one signal more
+                    for number in _SIGNALS:
+                        loop.remove_signal_handler(number)
+                        signal.signal(number, signal.SIG_IGN)
 
         return asyncio.run(guarded())
 

@@ -26,6 +26,7 @@ from tests.support.packages import Release
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
+_GONE_SECONDS = 5
 
 # dockerd and containerd keep a few things at fixed places (/etc/docker/key.json, /opt/containerd,
 # /run/docker/plugins), and would use the system's containerd. In here they see an empty /run, and what they
@@ -172,7 +173,10 @@ class Engine:
         for hierarchy in hierarchies:
             _remove_cgroup(hierarchy / self.root.name)
         shutil.rmtree(self.root)
-        if left := self._left():
+        deadline = time.monotonic() + _GONE_SECONDS
+        while (left := self._left()) and time.monotonic() < deadline:
+            time.sleep(0.05)  # a namespace's last processes go when the kernel gets to them
+        if left:
             raise RuntimeError(
                 f"Docker Engine {self.release.name} was stopped, but this is left: {', '.join(left)}"
             )

@@ -15,6 +15,10 @@ from tests.support.debian import UnavailableError, machine_suite, reaches_debian
 _SUPPORT = ("runc", "libdevmapper1.02.1", "libseccomp2")
 
 
+WRAPPED = "wrapped"
+"""The folder of an unpacked tree whose scripts run its programs with its libraries."""
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """One engine as Debian ships it, and what is true of it."""
@@ -73,7 +77,7 @@ def busybox() -> Path:
 
 def skopeo() -> Programs:
     """skopeo, which reads image layouts without any code of BuildKit's."""
-    names = ("skopeo", "libgpgme11", "libassuan0")
+    names = ("skopeo", "libgpgme11", "libassuan0", "libdevmapper1.02.1", "libgpg-error0")
     return Programs(unpacked("skopeo", {machine_suite(): names}))
 
 
@@ -106,7 +110,7 @@ def put_openssh_on_path(variables: MutableMapping[str, str]) -> None:
     if shutil.which("ssh-keygen", path=variables.get("PATH")):
         return
     programs = openssh()
-    folder = programs.tree / "wrapped"
+    folder = programs.tree / WRAPPED
     folder.mkdir(exist_ok=True)
     for name in ("ssh", "ssh-add", "ssh-agent", "ssh-keygen"):
         script = folder / name

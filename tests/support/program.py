@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import packages
+
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "buildctl")
 
@@ -31,7 +33,14 @@ class Ran:
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables of a run: nothing of the caller's but what measures coverage."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
-    return {**kept, "PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": str(ROOT), **(extra or {})}
+    wrapped = [folder for folder in os.environ["PATH"].split(":") if Path(folder).name == packages.WRAPPED]
+    return {
+        **kept,
+        "PATH": ":".join([*wrapped, "/usr/bin", "/bin"]),
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        **(extra or {}),
+    }
 
 
 def run(*arguments: str, cwd: Path, variables: Mapping[str, str] | None = None, timeout: float = 50) -> Ran:
