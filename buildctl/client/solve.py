@@ -51,7 +51,7 @@ _STATUS_SILENT_SECONDS = 1.0
 """The same where Status never said a word, because the build failed before it began."""
 _SESSION_DRAIN_SECONDS = 5.0
 """How long the daemon may take to end the session once it is closed."""
-_CANCEL_SECONDS = 1.5
+_CANCEL_SECONDS = 1.0
 """How long a cancelled build waits for the daemon to show how it ends."""
 
 

@@ -107,12 +107,10 @@ async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Re
 
 
 def socket_root(environ: Mapping[str, str]) -> str:
-    """TMPDIR where it leaves room for a socket's path, else /tmp."""
+    """TMPDIR where it is a folder and leaves room for a socket's path, else /tmp."""
     root = environ.get("TMPDIR", "")
-    fits = (
-        root.startswith("/") and len(os.fsencode(root)) + len("/buildctl-xxxxxxxx/relay.sock") <= _PATH_LIMIT
-    )
-    return root if fits else "/tmp"  # noqa: S108 - mkdtemp makes the folder, mode 0700
+    fits = len(os.fsencode(root)) + len("/buildctl-xxxxxxxx/relay.sock") <= _PATH_LIMIT
+    return root if fits and root.startswith("/") and os.path.isdir(root) else "/tmp"  # noqa: S108 - mkdtemp makes the folder, mode 0700
 
 
 async def _copy_both_ways(client: socket.socket, stream: ByteStream) -> None:

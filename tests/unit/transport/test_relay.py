@@ -15,7 +15,7 @@ import pytest
 
 from buildctl.errors import ConnectError
 from buildctl.transport import relay as module
-from buildctl.transport.relay import Relay, open_relay
+from buildctl.transport.relay import Relay, open_relay, socket_root
 from buildctl.transport.stream import ByteStream, dial_error
 
 
@@ -160,3 +160,17 @@ async def test_a_folder_too_deep_for_a_socket_is_not_used(tmp_path: Path) -> Non
     deep.mkdir()
     async with relayed(deep) as (relay, _, _):
         assert relay.path.startswith("/tmp/")
+
+
+def test_a_socket_s_folder_is_where_there_is_room(tmp_path: Path) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    assert socket_root({"TMPDIR": "/var/tmp"}) == "/var/tmp"
+    for unfit in (
+        {},
+        {"TMPDIR": ""},
+        {"TMPDIR": "relative"},
+        {"TMPDIR": "/nonexistent"},
+        {"TMPDIR": str(long)},
+    ):
+        assert socket_root(unfit) == "/tmp"
