@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from buildctl.cli import log
-from buildctl.cli.app import App, pass_app
+from buildctl.cli.app import App
+from buildctl.cli.build_flags import BuildFlags, build_flags
 from buildctl.cli.build_inputs import (
     check_destination,
     check_local,
@@ -24,7 +25,7 @@ from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
-from buildctl.cli.grammar import BOOL, Command, flag
+from buildctl.cli.grammar import Command
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, serve_offers
 from buildctl.cli.outfile import write_whole
@@ -52,134 +53,43 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
     $ buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. -o type=tar > rootfs.tar
     """,
 )
-@flag(
-    "--frontend",
-    metavar="NAME",
-    help="What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.",
-)
-@flag(
-    "--opt",
-    "opts",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Option of the frontend: target=STAGE, build-arg:NAME=VALUE.",
-)
-@flag(
-    "--local",
-    "local_dirs",
-    multiple=True,
-    metavar="NAME=DIR",
-    help="Let the build read a folder: context=., dockerfile=.",
-)
-@flag(
-    "--output",
-    "-o",
-    "outputs",
-    multiple=True,
-    metavar="ATTRIBUTES",
-    help="Where the result goes: type=local,dest=out.",
-)
-@flag(
-    "--export-cache",
-    "cache_exports",
-    multiple=True,
-    metavar="ATTRIBUTES",
-    help="Where the cache goes: type=registry,ref=NAME,mode=max or type=local,dest=cache.",
-)
-@flag(
-    "--import-cache",
-    "cache_imports",
-    multiple=True,
-    metavar="ATTRIBUTES",
-    help="Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.",
-)
-@flag(
-    "--oci-layout",
-    "oci_layouts",
-    multiple=True,
-    metavar="ID=DIR",
-    help="Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.",
-)
-@flag("--no-cache", type=BOOL, help="Run every step, cached or not.")
-@flag("--progress", default="auto", metavar="MODE", help="Display: auto, tty, plain, rawjson or quiet.")
-@flag(
-    "--secret",
-    "secrets",
-    multiple=True,
-    metavar="ATTRIBUTES",
-    help="Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.",
-)
-@flag(
-    "--ssh",
-    multiple=True,
-    metavar="ID[=PATHS]",
-    help="Offer your SSH agent, another's socket, or private keys: default, git=id_ed25519.",
-)
-@flag(
-    "--registry-auth-tlscontext",
-    "tls_contexts",
-    multiple=True,
-    metavar="ATTRIBUTES",
-    help="Trust a registry's token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.",
-)
-@flag(
-    "--allow",
-    "entitlements",
-    multiple=True,
-    metavar="ENTITLEMENT",
-    help="Grant network.host, security.insecure or device.",
-)
-@flag("--source-policy-file", metavar="FILE", help="Allow, deny or replace sources by rules in JSON.")
-@flag("--proxy-network", type=BOOL, help="Let steps reach the network through the daemon's proxy only.")
-@flag("--metadata-file", metavar="FILE", help="Write what the exporters answer, such as digests, as JSON.")
-@flag("--ref-file", metavar="FILE", help="Write the build's ref.")
-@flag("--trace", metavar="FILE", help="Append all that the build says as lines of JSON.")
-@flag(
-    "--debug-json-cache-metrics",
-    "metrics",
-    metavar="FILE",
-    help="Write how much came from the cache as JSON, to a file, stdout or stderr.",
-)
-@pass_app
-def command(
-    app: App,
-    frontend: str,
-    opts: tuple[str, ...],
-    local_dirs: tuple[str, ...],
-    outputs: tuple[str, ...],
-    cache_exports: tuple[str, ...],
-    cache_imports: tuple[str, ...],
-    oci_layouts: tuple[str, ...],
-    no_cache: bool,
-    progress: str,
-    secrets: tuple[str, ...],
-    ssh: tuple[str, ...],
-    tls_contexts: tuple[str, ...],
-    entitlements: tuple[str, ...],
-    source_policy_file: str,
-    proxy_network: bool,
-    metadata_file: str,
-    ref_file: str,
-    trace: str,
-    metrics: str,
-) -> None:
+@build_flags
+def command(app: App, flags: BuildFlags) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
-    recordings = Recordings(app.environment, trace=trace, metrics=metrics)
-    offers = find_offers(app.environment, tls_contexts=tls_contexts, ssh=ssh, secrets=secrets)
-    allowed = tuple(map(parse_entitlement, entitlements))
-    exports = tuple(check_destination(app, parse_output(text)) for text in outputs)
+    recordings = Recordings(app.environment, trace=flags.trace, metrics=flags.metrics)
+    offers = find_offers(
+        app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
+    )
+    opt = read_opt(app, flags)
+    try:
+        display = display_on(app.environment, app.environment.stderr, flags.progress, also=recordings.sinks)
+        result = solve(app, opt, offers, display, recordings)
+        if flags.metadata_file and result.exporter_response:
+            write_whole(flags.metadata_file, format_metadata(result.exporter_response))
+        if "requestid" in opt.frontend_attrs:
+            app.environment.write_stdout(subrequest_text(result))
+    finally:
+        if flags.ref_file:
+            write_whole(flags.ref_file, opt.ref.encode())
+        recordings.report()
+
+
+def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
+    """What is to be built, by the flags. Raises `UsageError`; reads the files that the flags name."""
+    allowed = tuple(map(parse_entitlement, flags.entitlements))
+    exports = tuple(check_destination(app, parse_output(text)) for text in flags.outputs)
     variables = app.environment.variables
-    exported = tuple(parse_export_cache(text, variables) for text in cache_exports)
-    imported = tuple(parse_import_cache(text, variables) for text in cache_imports)
-    source_policy = read_source_policy(source_policy_file) if source_policy_file else None
-    attrs = parse_opts(opts, variables)
-    directories = {name: check_local(path) for name, path in parse_locals(local_dirs).items()}
-    layouts = parse_oci_layouts(oci_layouts)
-    definition = None if frontend else read_definition(app, no_cache=no_cache)
-    if frontend and no_cache:
+    exported = tuple(parse_export_cache(text, variables) for text in flags.cache_exports)
+    imported = tuple(parse_import_cache(text, variables) for text in flags.cache_imports)
+    source_policy = read_source_policy(flags.source_policy_file) if flags.source_policy_file else None
+    attrs = parse_opts(flags.opts, variables)
+    directories = {name: check_local(path) for name, path in parse_locals(flags.local_dirs).items()}
+    layouts = parse_oci_layouts(flags.oci_layouts)
+    definition = None if flags.frontend else read_definition(app, no_cache=flags.no_cache)
+    if flags.frontend and flags.no_cache:
         attrs["no-cache"] = ""
-    opt = SolveOpt(
-        frontend=frontend,
+    return SolveOpt(
+        frontend=flags.frontend,
         frontend_attrs=attrs,
         definition=definition,
         local_dirs=directories,
@@ -189,20 +99,9 @@ def command(
         cache_imports=imported,
         entitlements=allowed,
         source_policy=source_policy,
-        proxy_network=proxy_network,
+        proxy_network=flags.proxy_network,
         ref=new_id(),
     )
-    try:
-        display = display_on(app.environment, app.environment.stderr, progress, also=recordings.sinks)
-        result = solve(app, opt, offers, display, recordings)
-        if metadata_file and result.exporter_response:
-            write_whole(metadata_file, format_metadata(result.exporter_response))
-        if "requestid" in attrs:
-            app.environment.write_stdout(subrequest_text(result))
-    finally:
-        if ref_file:
-            write_whole(ref_file, opt.ref.encode())
-        recordings.report()
 
 
 def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings: Recordings) -> SolveResult:
