@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from buildctl.client.client import Client
     from buildctl.client.excerpt import format_excerpt
-    from buildctl.client.solve import StatusSink
+    from buildctl.client.solve import StatusSink, TransferSink
     from buildctl.errors import (
         BuildctlError,
         Code,
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         VertexStatus,
         VertexWarning,
     )
+    from buildctl.model.transfer import Transfer, format_transfer
 
 __version__ = "0.1.0"
 
@@ -120,7 +121,9 @@ __all__ = (
     "StatusSink",
     "StdoutDestination",
     "TLSOptions",
+    "Transfer",
     "TransferError",
+    "TransferSink",
     "UsageError",
     "UsageRecord",
     "Vertex",
@@ -129,6 +132,7 @@ __all__ = (
     "VertexWarning",
     "WorkerRecord",
     "format_excerpt",
+    "format_transfer",
     "parse_address",
 )
 
@@ -139,6 +143,7 @@ _MODULES = (
     "model.records",
     "model.solve",
     "model.status",
+    "model.transfer",
     "client.excerpt",
     "client.solve",
     "client.client",

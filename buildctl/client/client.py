@@ -33,7 +33,7 @@ from buildctl.telemetry.trace import Trace
 from buildctl.transport.channel import open_connection
 
 if TYPE_CHECKING:
-    from buildctl.client.solve import StatusSink
+    from buildctl.client.solve import StatusSink, TransferSink
     from buildctl.session.stream import Attachable
 
 _WAIT_SECONDS = 1.0
@@ -85,17 +85,23 @@ class Client:
                 await client._caller.deliver_spans()
 
     async def solve(
-        self, opt: SolveOpt, on_status: StatusSink | None = None, *, attachables: Sequence[Attachable] = ()
+        self,
+        opt: SolveOpt,
+        on_status: StatusSink | None = None,
+        *,
+        on_transfer: TransferSink | None = None,
+        attachables: Sequence[Attachable] = (),
     ) -> SolveResult:
         """Build.
 
-        `on_status` is called with what the daemon says meanwhile. `attachables` are offered to it besides the
+        `on_status` is called with what the daemon says meanwhile, `on_transfer` with what each transfer of a
+        local directory did, also in a build that fails. `attachables` are offered to the daemon besides the
         services that `opt` asks for. Raises `SolveError` when the build fails. Cancelling the task cancels
         the build on the daemon.
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
-        return await solve(self._caller, opt, on_status, attachables)
+        return await solve(self._caller, opt, on_status, on_transfer, attachables)
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
         """What the build `ref` says, from its first word on, until it ends."""

@@ -31,6 +31,7 @@ from buildctl.model.solve import (
     StdoutDestination,
 )
 from buildctl.model.status import SolveStatus
+from buildctl.model.transfer import Transfer
 from buildctl.oci.store import Store
 from buildctl.session.auth.anonymous import CREDENTIALS_PATH, AnonymousAuth
 from buildctl.session.content import ContentService
@@ -40,6 +41,7 @@ from buildctl.session.stream import Attachable, Handler, ServerStream
 from buildctl.session.tunnel import Session
 
 StatusSink: TypeAlias = Callable[[SolveStatus], None]
+TransferSink: TypeAlias = Callable[[Transfer], None]
 
 _BY_FILE_SEND = DirectoryDestination | FileDestination | StdoutDestination
 
@@ -59,6 +61,7 @@ async def solve(
     caller: Caller,
     opt: SolveOpt,
     on_status: StatusSink | None = None,
+    on_transfer: TransferSink | None = None,
     attachables: Sequence[Attachable] = (),
 ) -> SolveResult:
     """Run one build. Raises `SolveError` when the daemon says that it failed.
@@ -77,20 +80,23 @@ async def solve(
     with contextlib.closing(Worker("layouts")) as disk:
         stores = await disk.run(open_stores, opt)
         opt = replace(opt, cache_imports=stores.cache_imports)
-        result = await _Build(caller, opt, on_status, attachables, stores, with_gateway).run()
+        result = await _Build(caller, opt, on_status, on_transfer, attachables, stores, with_gateway).run()
         await disk.run(enter_results, opt, result.exporter_response)
     return result
 
 
 def session_services(
-    opt: SolveOpt, attachables: Sequence[Attachable] = (), stores: Mapping[str, Store] | None = None
+    opt: SolveOpt,
+    attachables: Sequence[Attachable] = (),
+    stores: Mapping[str, Store] | None = None,
+    on_transfer: TransferSink | None = None,
 ) -> list[Attachable]:
     """What a build offers the daemon: folders, stores, destinations, and whatever is given besides."""
     services: list[Attachable] = list(attachables)
     if not any(CREDENTIALS_PATH in service.methods for service in services):
         services.append(AnonymousAuth())
     if opt.local_dirs:
-        services.append(FileSync(opt.local_dirs))
+        services.append(FileSync(opt.local_dirs, on_transfer=on_transfer))
     if stores:
         services.append(ContentService(stores))
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
@@ -128,6 +134,7 @@ class _Build:
         caller: Caller,
         opt: SolveOpt,
         on_status: StatusSink | None,
+        on_transfer: TransferSink | None,
         attachables: Sequence[Attachable],
         stores: LocalStores,
         with_gateway: bool,
@@ -135,11 +142,13 @@ class _Build:
         self._caller = caller
         self._opt = opt
         self._on_status = on_status
+        self._on_transfer = on_transfer
+        self._transfers: list[Transfer] = []
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
         self._imports = stores.usable_imports
-        services = session_services(opt, attachables, stores.by_id)
+        services = session_services(opt, attachables, stores.by_id, self._note_transfer)
         noted = [_Noting(one, self._note_local_failure) for one in services]
         self._session = Session(noted, self._session_id)
         self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
@@ -176,7 +185,9 @@ class _Build:
             await asyncio.gather(*tasks, return_exceptions=True)
         if self._errors:
             raise self._failure()
-        return SolveResult(self._ref, self._exporter_response, self._frontend_metadata)
+        return SolveResult(
+            self._ref, self._exporter_response, self._frontend_metadata, tuple(self._transfers)
+        )
 
     def _start(self, part: Coroutine[None, None, None]) -> asyncio.Task[None]:
         return asyncio.create_task(self._note_error(part))
@@ -186,6 +197,11 @@ class _Build:
             await part
         except Exception as error:
             self._errors.append(error)
+
+    def _note_transfer(self, transfer: Transfer) -> None:
+        self._transfers.append(transfer)
+        if self._on_transfer:
+            self._on_transfer(transfer)
 
     def _note_local_failure(self, error: BuildctlError) -> None:
         # A service that says no may have been asked for something optional. A transfer that fails here fails

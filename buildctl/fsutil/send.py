@@ -30,7 +30,7 @@ from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.receive import ReceiveMessages, SendMessages
-from buildctl.fsutil.walk import walk
+from buildctl.fsutil.walk import Walked, walk
 from buildctl.fsutil.worker import Worker
 
 _FAREWELL_SECONDS = 1.0
@@ -49,6 +49,14 @@ class SendSummary:
     """Files that the receiver asked for: the ones it does not have yet."""
     content_bytes: int = 0
     """What is in them."""
+    sent_files: int = 0
+    """Those of them that were sent to their end."""
+    sent_bytes: int = 0
+    """What is in those."""
+    walked_files: int = 0
+    """What was looked at and is no folder, announced or not."""
+    walked_folders: int = 0
+    """Folders that were read, the root among them."""
 
 
 async def send(
@@ -95,6 +103,8 @@ class _Sender:
         self._has_requests = asyncio.Event()
         self._sending = asyncio.Lock()
         self._files = self._content_bytes = 0
+        self._sent_files = self._sent_bytes = 0
+        self._walked = Walked()
 
     async def run(self, make_filter: Callable[[Directories], Filter]) -> SendSummary:
         tasks: list[asyncio.Task[None]] = []
@@ -112,6 +122,8 @@ class _Sender:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+            # The receiver ends when it has all files; ours may not have come back from the last of them yet.
+            self._sent_files, self._sent_bytes = self._files, self._content_bytes
             await self._send([_FIN])
         except Exception as error:
             await self._stop(tasks)
@@ -146,7 +158,7 @@ class _Sender:
 
     async def _announce(self, root: Directories, make_filter: Callable[[Directories], Filter]) -> None:
         def batches() -> Generator[list[bytes]]:
-            yield from self._listing.announce(walk(root, self._root, make_filter(root)))
+            yield from self._listing.announce(walk(root, self._root, make_filter(root), self._walked))
 
         await self._relay(batches())
 
@@ -154,6 +166,8 @@ class _Sender:
         while True:
             files = await self._next_files()
             await self._relay(content.packets(files, root, self._root))
+            self._sent_files += len(files)
+            self._sent_bytes += sum(file.size for file in files)
 
     async def _next_files(self) -> list[Requested]:
         """As many requested files as make a batch."""
@@ -208,7 +222,15 @@ class _Sender:
             self._on_progress(self._summary())
 
     def _summary(self) -> SendSummary:
-        return SendSummary(len(self._listing), self._files, self._content_bytes)
+        return SendSummary(
+            len(self._listing),
+            self._files,
+            self._content_bytes,
+            self._sent_files,
+            self._sent_bytes,
+            self._walked.files,
+            self._walked.folders,
+        )
 
     async def _tell(self, error: Exception) -> None:
         packet = Packet(type=Packet.PACKET_ERR, data=str(error).encode("utf-8", "backslashreplace"))

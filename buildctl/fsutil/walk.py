@@ -11,6 +11,7 @@ import os
 import stat as st
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from buildctl.fsutil import filemode, glob, xattrs
@@ -50,19 +51,33 @@ class _Folder:
         self.folders: set[bytes] = set()
 
 
-def walk(root: Directories, root_path: bytes, choose: Filter) -> Iterator[Entry]:
+@dataclass(slots=True)
+class Walked:
+    """How far a walk has come, counted a folder at a time."""
+
+    files: int = 0
+    """Names that are no folder's, kept or not."""
+    folders: int = 0
+    """Folders read, the root among them."""
+
+
+def walk(
+    root: Directories, root_path: bytes, choose: Filter, walked: Walked | None = None
+) -> Iterator[Entry]:
     """All entries that a filter keeps, and the folders they are in. Raises `TransferError`.
 
-    `root_path` names the root in errors, and is a shorter way for the kernel to extended attributes.
+    `root_path` names the root in errors, and is a shorter way for the kernel to extended attributes; `walked`
+    counts what is looked at.
     """
-    return _Walk(root, root_path, choose).entries()
+    return _Walk(root, root_path, choose, walked or Walked()).entries()
 
 
 class _Walk:
-    def __init__(self, root: Directories, root_path: bytes, choose: Filter) -> None:
+    def __init__(self, root: Directories, root_path: bytes, choose: Filter, walked: Walked) -> None:
         self._root = root
         self._root_path = root_path
         self._filter = choose
+        self._walked = walked
         self._first_names: dict[tuple[int, int], bytes] = {}
 
     def entries(self) -> Iterator[Entry]:
@@ -128,6 +143,8 @@ class _Walk:
             self._fail("open", folder.path, error)
         except OSError as error:
             self._fail("open", folder.path, error)
+        self._walked.folders += 1
+        self._walked.files += len(names) - len(folder.folders)
         names.sort()
         folder.names = iter(names)
         stack.append(folder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from buildctl.model.transfer import Transfer
+
 
 @dataclass(frozen=True, slots=True)
 class DirectoryDestination:
@@ -86,3 +88,5 @@ class SolveResult:
     """What the exporters say of their results, such as `containerimage.digest`."""
     frontend_metadata: Mapping[str, bytes] = field(default_factory=dict)
     """What the frontend says of its result, such as `result.txt` of a subrequest."""
+    transfers: tuple[Transfer, ...] = ()
+    """What was sent of local directories, in the order in which the transfers ended."""

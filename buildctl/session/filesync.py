@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.validator import quoted
+from buildctl.model.transfer import Transfer
 from buildctl.session.metadata import value, values
 from buildctl.session.stream import Handler, ServerStream
 
@@ -15,11 +17,11 @@ class FileSync:
     """Sends the directories that were offered, by the names they were offered under, and no other."""
 
     def __init__(
-        self, local_dirs: Mapping[str, str], *, on_progress: Callable[[str, SendSummary], None] | None = None
+        self, local_dirs: Mapping[str, str], *, on_transfer: Callable[[Transfer], None] | None = None
     ) -> None:
-        """`on_progress` is told the name of a directory and how far its transfer has come."""
+        """`local_dirs` are paths by local name; `on_transfer` is told of each transfer when it ends."""
         self._local_dirs = dict(local_dirs)
-        self._on_progress = on_progress
+        self._on_transfer = on_transfer
 
     @property
     def methods(self) -> Mapping[str, Handler]:
@@ -34,17 +36,43 @@ class FileSync:
         if root is None:
             message = f"no access allowed to dir {quoted(name.encode('utf-8', 'surrogateescape'))}"
             raise ServiceError(Code.NOT_FOUND, f"rpc error: code = NotFound desc = {message}")
-        report = self._on_progress
-        await send(
-            stream.receive_messages,
-            stream.send_messages,
-            root,
-            includes=values(stream.metadata, "include-patterns"),
-            excludes=values(stream.metadata, "exclude-patterns"),
-            follow_paths=values(stream.metadata, "followpaths"),
-            on_progress=(lambda summary: report(name, summary)) if report else None,
-        )
+        clock = asyncio.get_running_loop().time
+        began, summary, complete = clock(), SendSummary(), False
+
+        def note(so_far: SendSummary) -> None:
+            nonlocal summary
+            summary = so_far
+
+        try:
+            await send(
+                stream.receive_messages,
+                stream.send_messages,
+                root,
+                includes=values(stream.metadata, "include-patterns"),
+                excludes=values(stream.metadata, "exclude-patterns"),
+                follow_paths=values(stream.metadata, "followpaths"),
+                on_progress=note,
+            )
+            complete = True
+        finally:
+            if self._on_transfer:
+                self._on_transfer(_transfer(name, summary, began, clock() - began, complete=complete))
 
     async def _tar_stream(self, stream: ServerStream) -> None:
         """Listed by the reference, and refused by it, since the daemon's first versions."""
         raise ServiceError(Code.UNKNOWN, "failed to negotiate protocol")
+
+
+def _transfer(name: str, summary: SendSummary, began: float, took: float, *, complete: bool) -> Transfer:
+    return Transfer(
+        name,
+        files_walked=summary.walked_files,
+        folders_walked=summary.walked_folders,
+        entries=summary.entries,
+        files_requested=summary.files,
+        files_sent=summary.sent_files,
+        bytes_sent=summary.sent_bytes,
+        began=began,
+        took=took,
+        complete=complete,
+    )

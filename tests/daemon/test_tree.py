@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from buildctl import Client, SolveOpt, parse_address
-from buildctl.fsutil.send import SendSummary
-from buildctl.session.filesync import FileSync
 from tests.support import packages
 from tests.support.engines import Engine
 from tests.support.program import run
@@ -90,15 +88,15 @@ def _in_whole_seconds(entry: Entry) -> Entry:
 
 
 async def test_a_second_build_sends_no_content(engine: Engine, context: Path, dockerfile: Path) -> None:
-    sent: dict[str, SendSummary] = {}
     (context / "new-to-the-daemon").write_text(engine.release.name)
-    folders = {"context": str(context), "dockerfile": str(dockerfile)}
+    opt = SolveOpt("dockerfile.v0", local_dirs={"context": str(context), "dockerfile": str(dockerfile)})
     requested = []
     for _ in range(2):
-        sync = FileSync(folders, on_progress=sent.__setitem__)
         async with Client.connect(parse_address(f"docker://{engine.socket}")) as client:
-            await client.solve(SolveOpt(frontend="dockerfile.v0"), attachables=[sync])
-        assert sent["context"].entries >= 2_000
-        requested.append((sent["context"].files, sent["context"].content_bytes))
+            result = await client.solve(opt)
+        sent = {transfer.name: transfer for transfer in result.transfers}["context"]
+        assert sent.entries >= 2_000
+        assert (sent.files_sent, sent.complete) == (sent.files_requested, True)
+        requested.append((sent.files_sent, sent.bytes_sent))
     assert requested[0][0] >= 1
     assert requested[1] == (0, 0)

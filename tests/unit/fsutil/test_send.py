@@ -77,7 +77,7 @@ async def listed(stream: MemoryStream) -> list[Packet]:
 
 async def test_an_empty_folder(tmp_path: Path) -> None:
     summary, received = await transfer(tmp_path)
-    assert summary == SendSummary()
+    assert summary == SendSummary(walked_folders=1)
     assert received == Received()
 
 
@@ -97,9 +97,10 @@ async def test_a_tree_of_everything_arrives(tmp_path: Path) -> None:
     assert len(links) == 2
     assert {(stat.uid, stat.gid) for stat in received.stats} == {(0, 0)}
     assert received.largest_packet == CHUNK
-    assert summary == SendSummary(
-        len(received.stats), len(received.contents), sum(map(len, received.contents.values()))
-    )
+    sent, size = len(received.contents), sum(map(len, received.contents.values()))
+    folders = sum(stat.mode & filemode.DIR > 0 for stat in received.stats)
+    walked = len(received.stats) - folders
+    assert summary == SendSummary(len(received.stats), sent, size, sent, size, walked, folders + 1)
 
 
 async def test_what_is_sent_can_be_received(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ async def test_files_of_any_size(tmp_path: Path, size: int) -> None:
     (tmp_path / "f").write_bytes(os.urandom(size))
     summary, received = await transfer(tmp_path)
     assert received.contents == {b"f": (tmp_path / "f").read_bytes()}
-    assert summary == SendSummary(1, 1, size)
+    assert summary == SendSummary(1, 1, size, 1, size, 1, 1)
 
 
 async def test_more_entries_than_a_batch_holds(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ async def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name)
     summary, received = await transfer(tmp_path, wants=lambda stat: stat.path == b"b")
     assert received.contents == {b"b": b"b"}
-    assert summary == SendSummary(entries=3, files=1, content_bytes=1)
+    assert summary == SendSummary(3, 1, 1, sent_files=1, sent_bytes=1, walked_files=3, walked_folders=1)
 
 
 async def test_patterns_and_referenced_paths(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ async def test_progress_only_grows_and_ends_with_the_result(tmp_path: Path) -> N
     summary, _ = await transfer(tmp_path, on_progress=seen.append)
     assert [one.entries for one in seen] == sorted(one.entries for one in seen)
     assert [one.content_bytes for one in seen] == sorted(one.content_bytes for one in seen)
-    assert seen[-1] == summary == SendSummary(20, 20, 2_000_000)
+    assert seen[-1] == summary == SendSummary(20, 20, 2_000_000, 20, 2_000_000, 20, 1)
 
 
 async def test_requests_are_answered_while_stats_still_come(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from buildctl.errors import Code, ServiceError
-from buildctl.fsutil.send import SendSummary
+from buildctl.errors import Code, ServiceError, TransferError
+from buildctl.model.transfer import Transfer
 from buildctl.session.filesync import FileSync
-from tests.support.fsutil_receiver import Received, receive
+from tests.support.fsutil_receiver import Received, receive, request
 from tests.support.streams import stream_pair
 
 DIFF_COPY = "/moby.filesync.v1.FileSync/DiffCopy"
@@ -104,9 +104,28 @@ async def test_tar_stream_is_refused(offered: Mapping[str, str]) -> None:
     assert raised.value.code is Code.UNKNOWN
 
 
-async def test_progress_names_the_directory(offered: Mapping[str, str]) -> None:
-    seen: list[tuple[str, SendSummary]] = []
-    service = FileSync(offered, on_progress=lambda name, summary: seen.append((name, summary)))
-    await call(service, [("dir-name", "context")])
-    assert seen[-1][0] == "context"
-    assert seen[-1][1].entries == 3
+async def test_what_a_transfer_did(offered: Mapping[str, str]) -> None:
+    seen: list[Transfer] = []
+    service = FileSync(offered, on_transfer=seen.append)
+    await call(service, [("dir-name", "zwei ü"), ("exclude-patterns", "c/e.txt")])
+    (transfer,) = seen
+    assert (transfer.name, transfer.complete) == ("zwei ü", True)
+    assert (transfer.files_walked, transfer.folders_walked, transfer.entries) == (3, 2, 3)
+    assert (transfer.files_requested, transfer.files_sent) == (1, 1)
+    assert transfer.bytes_sent == len("two/c/d.txt")
+    assert 0 < transfer.began <= transfer.began + transfer.took <= asyncio.get_running_loop().time()
+
+
+async def test_a_transfer_that_fails_is_told_too(offered: Mapping[str, str]) -> None:
+    folder = Path(offered["context"])
+    seen: list[Transfer] = []
+    ours, theirs = stream_pair([("dir-name", "context")])
+    sending = asyncio.create_task(_run(FileSync(offered, on_transfer=seen.append), ours))
+    await theirs.receive_messages()
+    (folder / "b.md").unlink()
+    await theirs.send_messages([request(1)])
+    with pytest.raises(TransferError, match=r"b\.md"):
+        await sending
+    (transfer,) = seen
+    assert (transfer.complete, transfer.entries) == (False, 3)
+    assert (transfer.files_requested, transfer.files_sent, transfer.bytes_sent) == (1, 0, 0)

@@ -1,0 +1,45 @@
+"""What the transfer of one local directory to the daemon did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buildctl.model.bytesize import format_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One call for files; a build makes several for one directory, each with its own patterns."""
+
+    name: str
+    """The local name, such as `context`."""
+    files_walked: int
+    """What was looked at and is no folder: files, links and the like, kept by the patterns or not."""
+    folders_walked: int
+    """Folders that were read, the directory itself among them; excluded ones are not."""
+    entries: int
+    """Paths announced to the daemon, folders among them: those that the patterns keep."""
+    files_requested: int
+    """Files that the daemon asked for: the ones it does not have yet."""
+    files_sent: int
+    """Those of them that were sent to their end."""
+    bytes_sent: int
+    """What is in those, in bytes."""
+    began: float
+    """When the daemon asked, in seconds on the clock of the event loop (`loop.time()`)."""
+    took: float
+    """Seconds until the daemon had everything, or until the transfer failed."""
+    complete: bool = True
+    """Whether the daemon has everything; False where the transfer failed or was cancelled."""
+
+
+def format_transfer(transfer: Transfer) -> str:
+    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`."""
+    size = format_bytes(transfer.bytes_sent)
+    rate = f" ({format_bytes(round(transfer.bytes_sent / transfer.took))}/s)" if transfer.took > 0 else ""
+    files = "file" if transfer.files_walked == 1 else "files"
+    return (
+        f"{transfer.name}: {transfer.files_walked:,} {files} walked, {transfer.files_requested:,} requested, "
+        f"{transfer.files_sent:,} sent, {size} in {transfer.took:.1f}s{rate if transfer.bytes_sent else ''}"
+        f"{'' if transfer.complete else ', not complete'}"
+    )
