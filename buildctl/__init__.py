@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Descriptor,
         ExporterRecord,
     )
+    from buildctl.model.offer import RegistryTLS, SecretSource
     from buildctl.model.records import (
         BuildkitVersion,
         CDIDevice,
@@ -79,11 +80,19 @@ if TYPE_CHECKING:
         VertexWarning,
     )
     from buildctl.model.transfer import Transfer, format_transfer
+    from buildctl.session.auth.dockerconfig import DockerConfig, load_docker_config
+    from buildctl.session.auth.service import Auth
+    from buildctl.session.secrets import Secrets
+    from buildctl.session.sharedkey import shared_key
+    from buildctl.session.sshforward import ForwardedSocket, SSHForward
+    from buildctl.session.stream import Attachable
 
 __version__ = "0.1.0"
 
 __all__ = (
     "Address",
+    "Attachable",
+    "Auth",
     "BuildError",
     "BuildHistoryEvent",
     "BuildHistoryEventType",
@@ -99,10 +108,12 @@ __all__ = (
     "Descriptor",
     "Destination",
     "DirectoryDestination",
+    "DockerConfig",
     "ErrorDetail",
     "Export",
     "ExporterRecord",
     "FileDestination",
+    "ForwardedSocket",
     "GCPolicy",
     "LayoutDestination",
     "Platform",
@@ -112,6 +123,10 @@ __all__ = (
     "PruneOpt",
     "RPCError",
     "Range",
+    "RegistryTLS",
+    "SSHForward",
+    "SecretSource",
+    "Secrets",
     "SolveError",
     "SolveOpt",
     "SolveResult",
@@ -133,7 +148,9 @@ __all__ = (
     "WorkerRecord",
     "format_excerpt",
     "format_transfer",
+    "load_docker_config",
     "parse_address",
+    "shared_key",
 )
 
 _MODULES = (
@@ -144,9 +161,15 @@ _MODULES = (
     "model.solve",
     "model.status",
     "model.transfer",
+    "model.offer",
+    "session.sharedkey",
     "client.excerpt",
     "client.solve",
     "client.client",
+    "session.secrets",
+    "session.sshforward",
+    "session.auth.dockerconfig",
+    "session.auth.service",
 )
 """Where the public names live, the light ones first: whoever needs an error class does not load grpc."""
 

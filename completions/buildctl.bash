@@ -50,6 +50,7 @@ help|buildctl' ;;
         'flags buildctl build') rows='--frontend|words frontend
 --opt|words opt
 --local|words local
+--shared-key|free
 --output|fields output
 -o|fields output
 --export-cache|fields export-cache

@@ -66,6 +66,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--frontend|words frontend|What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.' \
                 '--opt|words opt|Option of the frontend: target=STAGE, build-arg:NAME=VALUE.' \
                 '--local|words local|Let the build read a folder: context=., dockerfile=.' \
+                '--shared-key|free|Key under which the daemon keeps the folders\' files for the next build.' \
                 '--output|fields output|Where the result goes: type=local,dest=out.' \
                 '-o|fields output|Where the result goes: type=local,dest=out.' \
                 '--export-cache|fields export-cache|Where the cache goes: type=registry,ref=NAME,mode=max or type=local,dest=cache.' \

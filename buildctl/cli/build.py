@@ -17,6 +17,7 @@ from buildctl.cli.build_flags import BuildFlags, build_flags
 from buildctl.cli.build_inputs import (
     check_destination,
     check_local,
+    own_key,
     read_definition,
     read_source_policy,
 )
@@ -100,6 +101,7 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         entitlements=allowed,
         source_policy=source_policy,
         proxy_network=flags.proxy_network,
+        shared_key=flags.shared_key or own_key(directories, variables),
         ref=new_id(),
     )
 

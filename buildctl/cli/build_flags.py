@@ -37,6 +37,11 @@ class BuildFlags:
         metavar="NAME=DIR",
         help="Let the build read a folder: context=., dockerfile=.",
     )
+    shared_key: str = declared(
+        "--shared-key",
+        metavar="KEY",
+        help="Key under which the daemon keeps the folders' files for the next build.",
+    )
     outputs: tuple[str, ...] = declared(
         "--output",
         "-o",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from buildctl.cli.app import App
@@ -39,6 +40,16 @@ def check_local(path: str) -> str:
     if not stat.S_ISDIR(mode):
         raise UsageError(f"invalid local: stat {path}: not a directory")
     return path
+
+
+def own_key(directories: Mapping[str, str], variables: Mapping[str, str]) -> str:
+    """The shared key of these folders as this client has them, so that other projects keep theirs."""
+    if not directories:
+        return ""
+    from buildctl.cli.client_id import client_id
+    from buildctl.session.sharedkey import shared_key
+
+    return shared_key(client_id(variables), directories)
 
 
 def read_source_policy(path: str) -> bytes:

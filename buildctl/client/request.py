@@ -20,6 +20,8 @@ from buildctl.model.solve import CacheEntry, Export, LayoutDestination, SolveOpt
 
 _SUBREQUESTS = "moby.buildkit.frontend.subrequests"
 _LOCAL_MODES = ("", "copy", "delete")
+_MAX_KEY = 1024
+"""Characters of a shared key; it travels as a header, whose size servers limit."""
 
 
 def check(opt: SolveOpt) -> None:
@@ -28,6 +30,11 @@ def check(opt: SolveOpt) -> None:
         raise UsageError("invalid empty definition", hint="name a frontend, such as dockerfile.v0")
     if opt.frontend and opt.definition is not None:
         raise UsageError(f"invalid definition for frontend {opt.frontend}")
+    if len(opt.shared_key) > _MAX_KEY or not (opt.shared_key.isascii() and opt.shared_key.isprintable()):
+        raise UsageError(
+            f"invalid shared key {quote(opt.shared_key[:_MAX_KEY])}",
+            hint=f"use up to {_MAX_KEY} printable ASCII characters",
+        )
     check_caches(opt)
     for export in opt.exports:
         mode = export.attrs.get("mode", "")

@@ -150,7 +150,7 @@ class _Build:
         self._imports = stores.usable_imports
         services = session_services(opt, attachables, stores.by_id, self._note_transfer)
         noted = [_Noting(one, self._note_local_failure) for one in services]
-        self._session = Session(noted, self._session_id)
+        self._session = Session(noted, self._session_id, shared_key=opt.shared_key)
         self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
         self._errors: list[Exception] = []  # in the order in which they happened
         self._exporter_response: Mapping[str, str] = {}

@@ -75,6 +75,12 @@ class SolveOpt:
     source_policy: bytes | None = None
     """A serialized sourcepolicy.Policy, or None."""
     proxy_network: bool = False
+    shared_key: str = ""
+    """Under which key the daemon keeps the files of `local_dirs` for later builds, in printable ASCII.
+
+    A later build with the same key and local name is compared with them, sends only what differs, and takes
+    their place; `buildctl.shared_key` makes a key for a set of directories. All who give none share one.
+    """
     ref: str = ""
     """The id of this build; a random one when empty."""
 

@@ -32,6 +32,8 @@ _REQUESTS: dict[str, type[Message]] = {
     _BRIDGE + "Return": gateway_pb2.ReturnRequest,
 }
 _RANDOM_FIELDS = ("Ref", "Session")
+_OUR_KEY = "x-docker-expose-session-sharedkey"
+"""Empty in the reference and not compared: docs/differences.md."""
 _RANDOM_KEYS = ("x-docker-expose-session-uuid", "buildkit-controlapi-buildid")
 
 
@@ -46,7 +48,8 @@ class Call:
 
     @classmethod
     def of(cls, method: str, metadata: Sequence[Sequence[str]], data: bytes | None) -> Call:
-        pairs = [(key, f"<{len(value)}>" if key in _RANDOM_KEYS else value) for key, value in metadata]
+        kept = [(key, value) for key, value in metadata if key != _OUR_KEY]
+        pairs = [(key, f"<{len(value)}>" if key in _RANDOM_KEYS else value) for key, value in kept]
         request = None
         if data is not None:
             request = _REQUESTS[method].FromString(data)
@@ -113,12 +116,6 @@ def run_line(
     for name, text in (files or {}).items():
         (folder / name).write_text(text)
     before = set(os.listdir(folder))
-    environ = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(folder),
-        "DOCKER_CONFIG": str(folder),
-        **(variables or {}),
-    }
     with (
         tempfile.TemporaryDirectory(prefix="row-", dir="/tmp") as scratch,
         replay_server(recording(argv), Path(scratch, "s"), speed=0) as server,
@@ -127,6 +124,13 @@ def run_line(
         Path(scratch, "out").open("w+b") as out,
         Path(scratch, "err").open("w+b") as err,
     ):
+        environ = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "XDG_STATE_HOME": f"{scratch}/state",
+            "DOCKER_CONFIG": str(folder),
+            **(variables or {}),
+        }
         if stdin is not None:
             given.write(stdin.encode() if isinstance(stdin, str) else stdin)
             given.seek(0)

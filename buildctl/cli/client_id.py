@@ -1,0 +1,78 @@
+"""Who this client is to a daemon, from one build to the next: an id of the user on this machine.
+
+It is random and kept below XDG_STATE_HOME, so that it says nothing of either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildctl.model.identity import new_id
+
+logger = logging.getLogger(__name__)
+
+_ID = re.compile(r"[0-9a-z]{25}")
+_MACHINE = Path("/etc/machine-id")  # homes may be shared by machines, where one path is several folders
+
+
+def client_id(variables: Mapping[str, str]) -> str:
+    """The id, made at first use; one of the host's name and the user's number where it cannot be kept."""
+    machine = _machine()
+    path = _path(variables)
+    try:
+        if path is None:
+            raise FileNotFoundError("neither XDG_STATE_HOME nor HOME is set")
+        kept = _read(path) or _create(path)
+    except OSError as error:
+        kept = f"{platform.node()} {os.getuid()}"
+        logger.debug("cannot keep a client id: %s; using the host's name and the user's number", error)
+    return f"{kept} {machine}"
+
+
+def _path(variables: Mapping[str, str]) -> Path | None:
+    folder = variables.get("XDG_STATE_HOME", "")
+    if os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
+        return Path(folder, "buildctl", "client-id")
+    home = variables.get("HOME", "")
+    return Path(home, ".local", "state", "buildctl", "client-id") if os.path.isabs(home) else None
+
+
+def _read(path: Path) -> str:
+    """The id in the file, empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(64).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return ""
+    return text if _ID.fullmatch(text) else ""
+
+
+def _create(path: Path) -> str:
+    """Put a new id there, whole at once, unless another process has been faster; then its id."""
+    os.makedirs(path.parent, 0o700, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(new_id() + "\n")
+        try:
+            os.link(temporary, path)
+        except OSError:
+            if not _read(path):  # what is there is damaged, or the file system knows no links
+                os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+    return _read(path)
+
+
+def _machine() -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return _MACHINE.read_text("ascii").strip()
+    return ""
