@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class ExitCode(enum.IntEnum):
@@ -111,8 +110,7 @@ class RPCError(BuildctlError):
         self.streamed = streamed
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorDetail:
+class ErrorDetail(NamedTuple):
     """One entry of google.rpc.Status.details: its type without host and `+json`, and its JSON value."""
 
     type_name: str
@@ -121,13 +119,12 @@ class ErrorDetail:
     raw: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceExcerpt:
+class SourceExcerpt(NamedTuple):
     """A piece of a build file that an error points at; lines are 1-based, ranges inclusive."""
 
     filename: str
     data: bytes
-    ranges: tuple[tuple[int, int], ...] = field(default=())
+    ranges: tuple[tuple[int, int], ...] = ()
 
 
 class SolveError(BuildctlError):

@@ -5,22 +5,15 @@ Nothing is imported or opened before a command needs it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import logging
-import os
-import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from buildctl.cli import log
 from buildctl.cli.environment import Environment, program_arguments
-from buildctl.errors import BuildctlError, ExitCode, UsageError
+from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.telemetry.selection import Selection, select_exporter
 
@@ -30,21 +23,14 @@ if TYPE_CHECKING:
     from buildctl.model.address import TLSOptions
     from buildctl.telemetry.trace import Trace
 
-_LOG = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 STREAM_INTERRUPTED = "rpc error: code = Canceled desc = context canceled"
 """What the reference says when a stream that it reads is interrupted."""
 _WAIT_INTERRUPTED = "got SIGTERM/SIGINT, forcing shutdown"
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-_LEAVE_AFTER_SECONDS = 1.0
-"""How long a second Ctrl-C waits for temporary files and processes to be removed."""
 
 
-@dataclass(frozen=True)
-class GlobalFlags:
+class GlobalFlags(NamedTuple):
     """The flags that every command has."""
 
     debug: bool = False
@@ -75,6 +61,8 @@ class App:
         """Take the global flags. Raises `UsageError` for a log format that does not exist."""
         if flags.log_format not in ("", "text", "json"):
             raise UsageError(f"unsupported log type {quote(flags.log_format)}", hint="use text or json")
+        from buildctl.cli import log
+
         self.flags = flags
         log.configure(self.environment, flags.log_format, debug=flags.debug)
 
@@ -141,6 +129,8 @@ class App:
 
     async def _wait_for(self, client: Client) -> None:
         """Wait until the daemon answers; a person at a terminal sees why it does not, a log tells of it."""
+        import logging
+
         said = ""
 
         def say(error: RPCError) -> None:
@@ -151,7 +141,7 @@ class App:
             if self.environment.is_terminal(self.environment.stderr):
                 self.environment.write_stderr(f"waiting for the daemon: {said}\n")
             else:
-                _LOG.debug("waiting for the daemon: %s", said)
+                logging.getLogger(__name__).debug("waiting for the daemon: %s", said)
 
         timeout = self.flags.timeout
         self._waiting = True
@@ -165,37 +155,9 @@ class App:
         raised with the text `interrupted`. The second cancels that too and leaves as soon as temporary things
         are gone, in a second at most.
         """
+        from buildctl.cli import running
 
-        async def guarded() -> T:
-            task = asyncio.current_task()
-            assert task is not None
-            signals = 0
-
-            def interrupt() -> None:
-                nonlocal signals
-                signals += 1
-                task.cancel()
-                if signals > 1:
-                    watchdog = threading.Timer(_LEAVE_AFTER_SECONDS, os._exit, (ExitCode.ERROR,))
-                    watchdog.daemon = True
-                    watchdog.start()
-
-            loop = asyncio.get_running_loop()
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, interrupt)
-            try:
-                return await main()
-            except asyncio.CancelledError:
-                if not signals:
-                    raise
-                raise BuildctlError(_WAIT_INTERRUPTED if self._waiting else interrupted) from None
-            finally:
-                if signals:  # the end is near, and is not to be cut short by one signal more
-                    for number in _SIGNALS:
-                        loop.remove_signal_handler(number)
-                        signal.signal(number, signal.SIG_IGN)
-
-        return asyncio.run(guarded())
+        return running.run(main, lambda: _WAIT_INTERRUPTED if self._waiting else interrupted)
 
 
 def pass_app(function: Callable[..., None]) -> Callable[..., None]:
@@ -206,7 +168,7 @@ def pass_app(function: Callable[..., None]) -> Callable[..., None]:
     def with_app(ctx: click.Context, /, **params: Any) -> None:
         app: App = ctx.obj
         given = ctx.find_root().params
-        app.configure(GlobalFlags(**{field.name: given[field.name] for field in fields(GlobalFlags)}))
+        app.configure(GlobalFlags(**{name: given[name] for name in GlobalFlags._fields}))
         with app.traced(_outermost(ctx)):
             function(app, **params)
 

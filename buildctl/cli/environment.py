@@ -7,15 +7,15 @@ import stat
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(NamedTuple):
     """The outside as one value, so that a test can hand in another."""
 
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = MappingProxyType({})
     stdin: int = 0
     stdout: int = 1
     stderr: int = 2

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -25,8 +24,7 @@ _HELP_BY_WORD = "buildctl.help.word"
 """Whether help was asked for as `help`, not as `--help`."""
 
 
-@dataclass(frozen=True)
-class GoType:
+class GoType(NamedTuple):
     """A flag's type: its name in help, and a pure function of its text with Go's message for a bad one."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -16,16 +16,14 @@ from buildctl.cli.vocabulary.word import Word
 Rows = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A titled list of terms and what they mean."""
 
     title: str
     rows: Rows
 
 
-@dataclass(frozen=True)
-class Page:
+class Page(NamedTuple):
     """All of it, in the order in which it is read."""
 
     path: tuple[str, ...]

@@ -6,7 +6,7 @@ Rules and words: util/tracing/detect of BuildKit, and opentelemetry.io/docs/spec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from buildctl.errors import UsageError
 
@@ -16,8 +16,7 @@ _JAEGER = ("JAEGER_TRACE", "OTEL_EXPORTER_JAEGER_AGENT_HOST", "OTEL_EXPORTER_JAE
 _NO_JAEGER = "Jaeger's own protocol is not spoken; it takes OTLP too: set OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """The exporter that is wanted."""
 
     protocol: str = ""

@@ -7,7 +7,6 @@ extension, see docs/differences.md. Durations are whole nanoseconds.
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
@@ -23,8 +22,8 @@ _UNITS_NS = {
     "h": 3_600_000_000_000,
     "d": 86_400_000_000_000,
 }
-_NUMBER = re.compile(r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
-_UNIT = re.compile(r"[^0-9.]+")
+_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+_UNIT = r"[^0-9.]+"
 _MAX_NS = 2**63 - 1
 
 
@@ -33,6 +32,8 @@ def parse_duration(text: str) -> int:
 
     Raises `UsageError` in the words of Go's time.ParseDuration.
     """
+    from decimal import Decimal  # which few command lines need
+
     quoted = quote(text)
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
     if rest == "0":
@@ -41,11 +42,11 @@ def parse_duration(text: str) -> int:
         raise UsageError(f"time: invalid duration {quoted}")
     total = Decimal(0)
     while rest:
-        number = _NUMBER.match(rest)
+        number = re.match(_NUMBER, rest)
         if number is None:
             raise UsageError(f"time: invalid duration {quoted}")
         rest = rest[number.end() :]
-        unit = _UNIT.match(rest)
+        unit = re.match(_UNIT, rest)
         if unit is None:
             raise UsageError(f"time: missing unit in duration {quoted}")
         rest = rest[unit.end() :]

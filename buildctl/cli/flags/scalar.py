@@ -9,8 +9,9 @@ from buildctl.errors import UsageError
 from buildctl.model.boolean import parse_bool as parse_bool
 from buildctl.model.quote import quote
 
-_DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_SIZE = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>[A-Za-z]+)")
+# Compiled when they are needed, for every command line loads this module.
+_DECIMAL_FLOAT = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_SIZE = r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>[A-Za-z]+)"
 _MB = 1_000_000
 _MAX_INT64 = 2**63 - 1
 
@@ -38,7 +39,7 @@ def parse_int(text: str) -> int:
 
 def parse_float(text: str) -> float:
     """Go's strconv.ParseFloat, decimal and finite. Raises `UsageError` in its words."""
-    if not _DECIMAL_FLOAT.fullmatch(text):
+    if not re.fullmatch(_DECIMAL_FLOAT, text):
         raise UsageError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
     value = float(text)
     if math.isinf(value):
@@ -51,7 +52,7 @@ def parse_size(text: str) -> int:
 
     Units are decimal (`kB`, `10GB`, `5g`) or binary (`512MiB`), in any case. Raises `UsageError`.
     """
-    sized = _SIZE.fullmatch(text)
+    sized = re.fullmatch(_SIZE, text)
     if sized and (factor := _SIZE_UNITS.get(sized["unit"].lower())):
         value = float(sized["number"]) * factor
     elif sized:

@@ -1,0 +1,62 @@
+"""Runs a command's coroutine in an event loop, with Ctrl-C and SIGTERM as its cancellation.
+
+Apart from `cli/app.py`, because loading asyncio takes half as long again as all else that `--version` and
+`--help` load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from buildctl.errors import BuildctlError, ExitCode
+
+T = TypeVar("T")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_LEAVE_AFTER_SECONDS = 1.0
+"""How long a second Ctrl-C waits for temporary files and processes to be removed."""
+
+
+def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], str]) -> T:
+    """Run a coroutine to its end.
+
+    The first signal cancels it, and `BuildctlError` is raised with the text that `interrupted` gives then.
+    The second cancels that too and leaves as soon as temporary things are gone, in a second at most.
+    """
+
+    async def guarded() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        signals = 0
+
+        def interrupt() -> None:
+            nonlocal signals
+            signals += 1
+            task.cancel()
+            if signals > 1:
+                watchdog = threading.Timer(_LEAVE_AFTER_SECONDS, os._exit, (ExitCode.ERROR,))
+                watchdog.daemon = True
+                watchdog.start()
+
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, interrupt)
+        try:
+            return await main()
+        except asyncio.CancelledError:
+            if not signals:
+                raise
+            raise BuildctlError(interrupted()) from None
+        finally:
+            if signals:  # the end is near, and is not to be cut short by one signal more
+                for number in _SIGNALS:
+                    loop.remove_signal_handler(number)
+                    signal.signal(number, signal.SIG_IGN)
+
+    return asyncio.run(guarded())
