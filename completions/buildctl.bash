@@ -50,6 +50,7 @@ help|buildctl' ;;
         'flags buildctl build') rows='--frontend|words frontend
 --opt|words opt
 --local|words local
+--on-unreadable|words on-unreadable
 --shared-key|free
 --output|fields output
 -o|fields output
@@ -412,6 +413,9 @@ labels.|free' ;;
         'local') rows='context=|dir
 dockerfile=|dir
 *=|dir' ;;
+        'on-unreadable') rows='error|
+skip|
+empty|' ;;
         'oci-layout') rows='*=|dir' ;;
         'log-format') rows='text|
 json|' ;;

@@ -68,6 +68,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--frontend|words frontend|What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.'
             '--opt|words opt|Option of the frontend: target=STAGE, build-arg:NAME=VALUE.'
             '--local|words local|Let the build read a folder: context=., dockerfile=.'
+            '--on-unreadable|words on-unreadable|Files and folders that cannot be read: error, skip (leave out) or empty.'
             '--shared-key|free|Key under which the daemon keeps the folders'' files for the next build.'
             '--output|fields output|Where the result goes: type=local,dest=out.'
             '-o|fields output|Where the result goes: type=local,dest=out.'
@@ -546,6 +547,11 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context=|dir|what COPY and ADD read'
             'dockerfile=|dir|where the Dockerfile is'
             '*=|dir|'
+        )
+        'on-unreadable' = @(
+            'error||the build fails'
+            'skip||they are left out'
+            'empty||files without content, folders without entries'
         )
         'oci-layout' = @(
             '*=|dir|'

@@ -23,6 +23,7 @@ from buildctl.cli.build_inputs import (
 )
 from buildctl.cli.display import display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
+from buildctl.cli.flags.contexts import parse_on_unreadable
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
@@ -72,7 +73,7 @@ def command(app: App, flags: BuildFlags) -> None:
     finally:
         if flags.ref_file:
             write_whole(flags.ref_file, opt.ref.encode())
-        recordings.report()
+        recordings.report(opt.on_unreadable)
 
 
 def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
@@ -101,6 +102,7 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         entitlements=allowed,
         source_policy=source_policy,
         proxy_network=flags.proxy_network,
+        on_unreadable=parse_on_unreadable(flags.on_unreadable),
         shared_key=flags.shared_key or own_key(directories, variables),
         ref=new_id(),
     )
@@ -112,7 +114,9 @@ def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings:
     async def run() -> SolveResult:
         serving = serve_offers(offers, app.environment, display.update_own)
         async with serving as attachables, app.connect() as client, recordings, display:
-            return await client.solve(opt, display.update, attachables=attachables)
+            return await client.solve(
+                opt, display.update, on_transfer=recordings.note_transfer, attachables=attachables
+            )
 
     # A live picture must not be written into.
     try:

@@ -37,6 +37,12 @@ class BuildFlags:
         metavar="NAME=DIR",
         help="Let the build read a folder: context=., dockerfile=.",
     )
+    on_unreadable: str = declared(
+        "--on-unreadable",
+        default="error",
+        metavar="ACTION",
+        help="Files and folders that cannot be read: error, skip (leave out) or empty.",
+    )
     shared_key: str = declared(
         "--shared-key",
         metavar="KEY",

@@ -1,4 +1,4 @@
-"""What is written of a build besides its display: `--trace` and `--debug-json-cache-metrics`."""
+"""What is written of a build besides its display: `--trace`, `--debug-json-cache-metrics`, and warnings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Self
 from buildctl.cli.environment import Environment, write_all
 from buildctl.cli.metrics import CacheMetrics
 from buildctl.cli.outfile import open_file, write_failure
+from buildctl.cli.transfers import warnings
 
 if TYPE_CHECKING:
     from buildctl.cli.tracefile import TraceFile
+    from buildctl.model.solve import OnUnreadable
     from buildctl.model.status import SolveStatus
+    from buildctl.model.transfer import Transfer
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +29,7 @@ class Recordings:
         """Open the files that are asked for. Raises `BuildctlError`."""
         self._environment = environment
         self._began_ns = environment.now_ns()
+        self._transfers: list[Transfer] = []
         self._trace = _open_trace(trace) if trace else None
         self._metrics = CacheMetrics() if metrics else None
         self._metrics_file, self._metrics_name = self._open_metrics(metrics) if metrics else (-1, "")
@@ -46,6 +50,10 @@ class Recordings:
         recorders = (self._trace, self._metrics)
         return tuple(recorder.update for recorder in recorders if recorder is not None)
 
+    def note_transfer(self, transfer: Transfer) -> None:
+        """Keep what a transfer of a local directory did until the end."""
+        self._transfers.append(transfer)
+
     async def __aenter__(self) -> Self:
         if self._trace is not None:
             await self._trace.__aenter__()
@@ -60,11 +68,13 @@ class Recordings:
         if self._trace is not None:
             await self._trace.__aexit__(exc_type, exc, traceback)
 
-    def report(self) -> None:
-        """Write the metrics, if they are wanted, after everything else that is printed.
+    def report(self, on_unreadable: OnUnreadable = "error") -> None:
+        """Write warnings, and the metrics if they are wanted, after everything else that is printed.
 
         Raises `BuildctlError`.
         """
+        for warning in warnings(self._transfers, on_unreadable):
+            self._environment.write_stderr(warning)
         if self._metrics is None:
             return
         took_ms = (self._environment.now_ns() - self._began_ns) // 1_000_000

@@ -7,6 +7,7 @@ which makes the daemon wait for a result; LLBBridge.Solve names the frontend or 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import get_args
 
 from google.protobuf.message import DecodeError
 
@@ -16,7 +17,7 @@ from buildctl.client.stores import check_caches, check_layouts
 from buildctl.errors import UsageError
 from buildctl.model import gojson
 from buildctl.model.quote import quote
-from buildctl.model.solve import CacheEntry, Export, LayoutDestination, SolveOpt
+from buildctl.model.solve import CacheEntry, Export, LayoutDestination, OnUnreadable, SolveOpt
 
 _SUBREQUESTS = "moby.buildkit.frontend.subrequests"
 _LOCAL_MODES = ("", "copy", "delete")
@@ -34,6 +35,11 @@ def check(opt: SolveOpt) -> None:
         raise UsageError(
             f"invalid shared key {quote(opt.shared_key[:_MAX_KEY])}",
             hint=f"use up to {_MAX_KEY} printable ASCII characters",
+        )
+    if opt.on_unreadable not in get_args(OnUnreadable):
+        raise UsageError(
+            f"invalid way {quote(opt.on_unreadable)} to treat what is unreadable",
+            hint="use error, skip or empty",
         )
     check_caches(opt)
     for export in opt.exports:

@@ -96,7 +96,7 @@ def session_services(
     if not any(CREDENTIALS_PATH in service.methods for service in services):
         services.append(AnonymousAuth())
     if opt.local_dirs:
-        services.append(FileSync(opt.local_dirs, on_transfer=on_transfer))
+        services.append(FileSync(opt.local_dirs, on_unreadable=opt.on_unreadable, on_transfer=on_transfer))
     if stores:
         services.append(ContentService(stores))
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):

@@ -23,6 +23,7 @@ from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.failure import read_failure
+from buildctl.fsutil.unreadable import Unreadable
 
 BATCH_BYTES = 512 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -39,16 +40,18 @@ class Requested(NamedTuple):
     size: int
 
 
-def packets(files: Iterable[Requested], root: Directories, root_path: bytes) -> Generator[list[bytes]]:
+def packets(
+    files: Iterable[Requested], root: Directories, root_path: bytes, unreadable: Unreadable | None = None
+) -> Generator[list[bytes]]:
     """Batches of packets: the content of each file, and its end.
 
     Raises `TransferError` for a file that cannot be read, or is not as long as was announced: the daemon
-    would keep what it got under the old size and time.
+    would keep what it got under the old size and time. `unreadable` decides which may be sent empty.
     """
     batch: list[bytes] = []
     weight = 0
     packet = Packet(type=Packet.PACKET_DATA)
-    for file, chunks in _opened(files, root, root_path):
+    for file, chunks in _opened(files, root, root_path, unreadable):
         packet.ID = file.number
         end = packet.SerializeToString()
         head = end + _DATA_FIELD
@@ -69,7 +72,7 @@ FILE_WEIGHT = 512
 
 
 def _opened(
-    files: Iterable[Requested], root: Directories, root_path: bytes
+    files: Iterable[Requested], root: Directories, root_path: bytes, unreadable: Unreadable | None
 ) -> Iterator[tuple[Requested, Iterable[bytes]]]:
     """Each file with its content, opened some files ahead."""
     waiting = iter(files)
@@ -77,18 +80,18 @@ def _opened(
     try:
         while group := list(islice(waiting, _OPEN_AHEAD)):
             for file in group:
-                opened.append((file, _open(file, root, root_path)))
+                opened.append((file, _open(file, root, root_path, unreadable)))
             while opened:
                 file, descriptor = opened.popleft()
-                yield file, () if descriptor is None else _chunks(file, descriptor, root_path)
+                yield file, () if descriptor is None else _chunks(file, descriptor, root_path, unreadable)
     finally:
         for _, descriptor in opened:
             if descriptor is not None:
                 os.close(descriptor)
 
 
-def _open(file: Requested, root: Directories, root_path: bytes) -> int | None:
-    """The descriptor of a file; None for a socket, which was announced as an empty file."""
+def _open(file: Requested, root: Directories, root_path: bytes, unreadable: Unreadable | None) -> int | None:
+    """The descriptor of a file; None for one to be sent empty, such as a socket, which is announced so."""
     folder, _, name = file.path.rpartition(b"/")
     try:
         parent = root.descriptor(folder)
@@ -99,6 +102,8 @@ def _open(file: Requested, root: Directories, root_path: bytes) -> int | None:
                 return None
             raise
     except OSError as error:
+        if unreadable and unreadable.sends_empty(file.path, error):
+            return None
         raise read_failure("open", os.path.join(root_path, file.path), error) from error
     if sys.platform == "linux":
         with suppress(OSError):  # a pipe, which fails when it is read
@@ -106,7 +111,9 @@ def _open(file: Requested, root: Directories, root_path: bytes) -> int | None:
     return descriptor
 
 
-def _chunks(file: Requested, descriptor: int, root_path: bytes) -> Iterator[bytes]:
+def _chunks(
+    file: Requested, descriptor: int, root_path: bytes, unreadable: Unreadable | None
+) -> Iterator[bytes]:
     """What is in a file, which is closed at the end."""
     try:
         left = file.size
@@ -119,6 +126,8 @@ def _chunks(file: Requested, descriptor: int, root_path: bytes) -> Iterator[byte
             if not chunk or (not left and len(chunk) < asked):
                 break
     except OSError as error:
+        if unreadable and left == file.size and unreadable.sends_empty(file.path, error):
+            return
         raise read_failure("read", os.path.join(root_path, file.path), error) from error
     finally:
         os.close(descriptor)

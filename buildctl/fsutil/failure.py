@@ -27,6 +27,7 @@ _READ_HINTS = {
     errno.ENOENT: "it was there a moment ago; build again once nothing else changes it",
     errno.ENOTDIR: "it was a folder a moment ago; build again once nothing else changes it",
     errno.ELOOP: "it was a file a moment ago; build again once nothing else changes it",
+    errno.EISDIR: "it was a file a moment ago; build again once nothing else changes it",
     errno.EIO: "the disk could not read it; check the file system",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }

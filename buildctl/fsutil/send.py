@@ -30,6 +30,7 @@ from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.receive import ReceiveMessages, SendMessages
+from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.walk import Walked, walk
 from buildctl.fsutil.worker import Worker
 
@@ -67,14 +68,16 @@ async def send(
     includes: Sequence[str] = (),
     excludes: Sequence[str] = (),
     follow_paths: Sequence[str] = (),
+    unreadable: Unreadable | None = None,
     on_progress: Callable[[SendSummary], None] | None = None,
 ) -> SendSummary:
     """Send the directory `root`, returning when the receiver has all it wants.
 
     Patterns select what is sent (`filter`, `followpaths`); owners become 0. Raises `TransferError` where the
     disk or the receiver gives up, and `ProtocolError` where the receiver breaks the rules; it is told.
+    What cannot be read is an error unless `unreadable` decides otherwise.
     """
-    sender = _Sender(receive_messages, send_messages, os.fsencode(root), on_progress)
+    sender = _Sender(receive_messages, send_messages, os.fsencode(root), unreadable, on_progress)
     return await sender.run(lambda directories: _filter(includes, excludes, follow_paths, directories))
 
 
@@ -90,11 +93,13 @@ class _Sender:
         receive_messages: ReceiveMessages,
         send_messages: SendMessages,
         root: bytes,
+        unreadable: Unreadable | None,
         on_progress: Callable[[SendSummary], None] | None,
     ) -> None:
         self._receive_messages = receive_messages
         self._send_messages = send_messages
         self._root = root
+        self._unreadable = unreadable
         self._on_progress = on_progress
         self._worker = Worker("context")
         self._roots: list[Directories] = []
@@ -158,14 +163,16 @@ class _Sender:
 
     async def _announce(self, root: Directories, make_filter: Callable[[Directories], Filter]) -> None:
         def batches() -> Generator[list[bytes]]:
-            yield from self._listing.announce(walk(root, self._root, make_filter(root), self._walked))
+            choose = make_filter(root)
+            entries = walk(root, self._root, choose, self._walked, self._unreadable)
+            yield from self._listing.announce(entries)
 
         await self._relay(batches())
 
     async def _send_content(self, root: Directories) -> None:
         while True:
             files = await self._next_files()
-            await self._relay(content.packets(files, root, self._root))
+            await self._relay(content.packets(files, root, self._root, self._unreadable))
             self._sent_files += len(files)
             self._sent_bytes += sum(file.size for file in files)
 

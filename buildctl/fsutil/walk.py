@@ -18,6 +18,7 @@ from buildctl.fsutil import filemode, glob, xattrs
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter, Scope
+from buildctl.fsutil.unreadable import LeftOutError, Unreadable
 
 _GONE = (FileNotFoundError, NotADirectoryError)
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # faster than os.fsencode
@@ -62,22 +63,36 @@ class Walked:
 
 
 def walk(
-    root: Directories, root_path: bytes, choose: Filter, walked: Walked | None = None
+    root: Directories,
+    root_path: bytes,
+    choose: Filter,
+    walked: Walked | None = None,
+    unreadable: Unreadable | None = None,
 ) -> Iterator[Entry]:
     """All entries that a filter keeps, and the folders they are in. Raises `TransferError`.
 
     `root_path` names the root in errors, and is a shorter way for the kernel to extended attributes; `walked`
-    counts what is looked at.
+    counts what is looked at, and `unreadable` decides on what cannot be read, which is an error without it.
     """
-    return _Walk(root, root_path, choose, walked or Walked()).entries()
+    return _Walk(root, root_path, choose, walked or Walked(), unreadable).entries()
 
 
 class _Walk:
-    def __init__(self, root: Directories, root_path: bytes, choose: Filter, walked: Walked) -> None:
+    def __init__(
+        self,
+        root: Directories,
+        root_path: bytes,
+        choose: Filter,
+        walked: Walked,
+        unreadable: Unreadable | None,
+    ) -> None:
         self._root = root
         self._root_path = root_path
         self._filter = choose
         self._walked = walked
+        self._unreadable = unreadable
+        self._read = self._entry if unreadable is None else self._readable_entry
+        self._closed: set[bytes] = set()  # folders that are sent without what is in them
         self._first_names: dict[tuple[int, int], bytes] = {}
 
     def entries(self) -> Iterator[Entry]:
@@ -101,8 +116,8 @@ class _Walk:
                         kept = choose.keeps(text, scope)
                 if kept:
                     try:
-                        entry = self._entry(descriptor, name, path)
-                    except _GONE:
+                        entry = self._read(descriptor, name, path)
+                    except (*_GONE, LeftOutError):
                         continue
                     except OSError as error:
                         self._fail("lstat", path, error)
@@ -126,7 +141,9 @@ class _Walk:
             self._fail("open", folder.path, error)
 
     def _push(self, stack: list[_Folder], folder: _Folder) -> None:
-        """Read a folder's names and walk it next, but for one that is gone, or dropped and not readable."""
+        """Read a folder's names and walk it next, unless it is gone, or cannot and need not be read."""
+        if folder.path in self._closed:
+            return
         try:
             with os.scandir(self._root.descriptor(folder.path)) as found:
                 names = []
@@ -137,11 +154,11 @@ class _Walk:
                         folder.folders.add(name)
         except _GONE:
             return
-        except PermissionError as error:
-            if folder.unsent:
-                return
-            self._fail("open", folder.path, error)
         except OSError as error:
+            if folder.unsent and isinstance(error, PermissionError):
+                return
+            if folder.path and self._unreadable and self._unreadable.left_out(folder.path, error):
+                return
             self._fail("open", folder.path, error)
         self._walked.folders += 1
         self._walked.files += len(names) - len(folder.folders)
@@ -178,6 +195,23 @@ class _Walk:
             linkname = first if first != path else b""
         device = status.st_rdev if kind in (st.S_IFBLK, st.S_IFCHR) else 0
         return Entry(path, mode, status.st_size, status.st_mtime_ns, linkname, device, attributes)
+
+    def _readable_entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
+        """The entry of what can be read; where it cannot, an empty file's, or `LeftOutError`."""
+        assert self._unreadable is not None
+        try:
+            entry = self._entry(descriptor, name, path)
+        except _GONE:
+            raise
+        except OSError as error:
+            if self._unreadable.left_out(path, error):
+                raise LeftOutError from None
+            raise
+        is_read = entry.mode & filemode.DIR or filemode.is_regular(entry.mode)
+        if is_read and not self._unreadable.keeps_size(descriptor, name, path, entry.mode):
+            self._closed.add(path)
+            return entry._replace(size=0)
+        return entry
 
     def _fail(self, action: str, path: bytes, error: OSError) -> NoReturn:
         raise read_failure(action, os.path.join(self._root_path, path), error) from error

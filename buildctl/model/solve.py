@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from buildctl.model.transfer import Transfer
+
+OnUnreadable: TypeAlias = Literal["error", "skip", "empty"]
+"""What becomes of what cannot be read: `SolveOpt.on_unreadable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,14 @@ class SolveOpt:
     source_policy: bytes | None = None
     """A serialized sourcepolicy.Policy, or None."""
     proxy_network: bool = False
+    on_unreadable: OnUnreadable = "error"
+    """What becomes of files and folders of `local_dirs` that cannot be read.
+
+    The build fails, or they are left out, or files are sent empty and folders without entries;
+    `Transfer.unreadable` names them. A file that stops being readable after it was announced, or changes its
+    size, fails the build with `skip`, too; with `empty`, the daemon takes the empty file for the announced
+    one until its size, time or mode changes.
+    """
     shared_key: str = ""
     """Under which key the daemon keeps the files of `local_dirs` for later builds, in printable ASCII.
 

@@ -29,6 +29,8 @@ class Transfer:
     """When the daemon asked, in seconds on the clock of the event loop (`loop.time()`)."""
     took: float
     """Seconds until the daemon had everything, or until the transfer failed."""
+    unreadable: tuple[str, ...] = ()
+    """Paths that could not be read and were left out or sent empty, as `SolveOpt.on_unreadable` says."""
     complete: bool = True
     """Whether the daemon has everything; False where the transfer failed or was cancelled."""
 

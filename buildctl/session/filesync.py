@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.send import SendSummary, send
+from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
+from buildctl.model.solve import OnUnreadable
 from buildctl.model.transfer import Transfer
 from buildctl.session.metadata import value, values
 from buildctl.session.stream import Handler, ServerStream
@@ -17,10 +21,15 @@ class FileSync:
     """Sends the directories that were offered, by the names they were offered under, and no other."""
 
     def __init__(
-        self, local_dirs: Mapping[str, str], *, on_transfer: Callable[[Transfer], None] | None = None
+        self,
+        local_dirs: Mapping[str, str],
+        *,
+        on_unreadable: OnUnreadable = "error",
+        on_transfer: Callable[[Transfer], None] | None = None,
     ) -> None:
         """`local_dirs` are paths by local name; `on_transfer` is told of each transfer when it ends."""
         self._local_dirs = dict(local_dirs)
+        self._on_unreadable = on_unreadable
         self._on_transfer = on_transfer
 
     @property
@@ -37,6 +46,7 @@ class FileSync:
             message = f"no access allowed to dir {quoted(name.encode('utf-8', 'surrogateescape'))}"
             raise ServiceError(Code.NOT_FOUND, f"rpc error: code = NotFound desc = {message}")
         clock = asyncio.get_running_loop().time
+        unreadable = None if self._on_unreadable == "error" else Unreadable(self._on_unreadable)
         began, summary, complete = clock(), SendSummary(), False
 
         def note(so_far: SendSummary) -> None:
@@ -51,12 +61,15 @@ class FileSync:
                 includes=values(stream.metadata, "include-patterns"),
                 excludes=values(stream.metadata, "exclude-patterns"),
                 follow_paths=values(stream.metadata, "followpaths"),
+                unreadable=unreadable,
                 on_progress=note,
             )
             complete = True
         finally:
             if self._on_transfer:
-                self._on_transfer(_transfer(name, summary, began, clock() - began, complete=complete))
+                transfer = _transfer(name, summary, began, clock() - began, complete=complete)
+                paths = map(os.fsdecode, unreadable.paths if unreadable else ())
+                self._on_transfer(replace(transfer, unreadable=tuple(paths)))
 
     async def _tar_stream(self, stream: ServerStream) -> None:
         """Listed by the reference, and refused by it, since the daemon's first versions."""

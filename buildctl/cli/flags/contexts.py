@@ -1,0 +1,15 @@
+"""Flags on how local directories are sent."""
+
+from __future__ import annotations
+
+from buildctl.errors import UsageError
+from buildctl.model.quote import quote
+from buildctl.model.solve import OnUnreadable
+
+
+def parse_on_unreadable(text: str) -> OnUnreadable:
+    """`--on-unreadable`. Raises `UsageError`."""
+    match text:
+        case "error" | "skip" | "empty":
+            return text
+    raise UsageError(f"invalid --on-unreadable {quote(text)}", hint="use error, skip or empty")
