@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-long check fmt docs demo clean
+.PHONY: help test test-long check bench fmt docs demo clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,6 +26,9 @@ check: $(READY) ## Lint, formatting, types, import floors, and every test that n
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --ignore=tests/daemon -m "not long" -n $(WORKERS) --cov --cov-report=
+
+bench: $(READY) ## Measure against docker-buildx, as root, for hours; or ONLY=a,b PAIRS=3
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(PAIRS),--pairs $(PAIRS))
 
 fmt: $(READY) ## Format the code and fix what lint can fix
 	$(BIN)/ruff check --fix --output-format concise

@@ -45,7 +45,8 @@ exec "$@"
 class Engine:
     """One running dockerd; a context manager."""
 
-    def __init__(self, release: Release) -> None:
+    def __init__(self, release: Release, *, parent: Path = Path("/tmp")) -> None:
+        """`parent` is where its folder is made; its path must be short, for there are unix sockets in it."""
         if os.geteuid() != 0:
             raise UnavailableError(f"starting Docker Engine {release.name} needs root")
         self.release = release
@@ -54,7 +55,7 @@ class Engine:
         self._programs = packages.engine(release)
         self._process: subprocess.Popen[bytes] | None = None
         self._namespace = ""
-        self.root = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))  # a unix socket's path must be short
+        self.root = Path(tempfile.mkdtemp(prefix="engine-", dir=parent))
         self.socket = self.root / "docker.sock"
 
     def start(self) -> None:
@@ -181,11 +182,15 @@ class Engine:
                 f"Docker Engine {self.release.name} was stopped, but this is left: {', '.join(left)}"
             )
 
+    def processes(self) -> list[int]:
+        """dockerd and everything that it started and that still runs."""
+        if not self._namespace:
+            return []
+        every = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
+        return [pid for pid in every if _namespace(pid) == self._namespace]
+
     def _left(self) -> list[str]:
-        processes = [process for process in Path("/proc").glob("[0-9]*") if self._namespace]
-        left = [
-            f"process {process.name}" for process in processes if _namespace(process.name) == self._namespace
-        ]
+        left = [f"process {pid}" for pid in self.processes()]
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         return left + [f"mount {line}" for line in mounts if str(self.root) in line]
 

@@ -1,0 +1,1 @@
+"""Measures this client against Debian's docker-buildx on the same engine: `make bench`."""

@@ -1,0 +1,164 @@
+"""Runs two commands in alternating pairs, and says of each run what it cost.
+
+Runs that follow each other share the machine's mood, so what is compared is the ratio within a pair; which of
+the two goes first changes from pair to pair.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+METER = Path(__file__).with_name("meter.py")
+_LIMIT_SECONDS = 1800
+_UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_SAME_WORK = 0.02
+"""By how much what the two send may differ: packets are cut differently."""
+
+
+class FailedRunError(Exception):
+    """A command that is to be measured did not do its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is run; `output` gets its standard output and standard error."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one run cost, in seconds and bytes.
+
+    `daemon_cpu` and `received`, the bytes of the context that the daemon says it received, are None where
+    there is no daemon to ask.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+    daemon_cpu: float | None = None
+    received: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two runs that followed each other."""
+
+    ours: Sample
+    peer: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Medians of both sides, and the median, least and greatest of the ratios within the pairs."""
+
+    ours: float
+    peer: float
+    ratio: float
+    least: float
+    greatest: float
+
+
+@dataclass(slots=True)
+class Contest:
+    """Two commands that do the same work, and what has to be done around each run of either."""
+
+    ours: Command
+    peer: Command
+    before_pair: Callable[[], None] = field(default=lambda: None)
+    before_run: Callable[[], None] = field(default=lambda: None)
+    daemon_cpu: Callable[[], float] | None = None
+    """Waits until the daemon is idle and returns its CPU time so far, in seconds."""
+
+
+def measure(command: Command) -> Sample:
+    """Run it once. Raises `FailedRunError` with the end of its output when its exit code is not 0."""
+    order = {
+        "argv": command.argv,
+        "env": dict(command.env),
+        "cwd": str(command.cwd),
+        "stdout": str(command.output),
+        "limit": _LIMIT_SECONDS,
+    }
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", METER],
+        input=json.dumps(order),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = json.loads(ran.stdout)
+    if result["status"] != 0:
+        said = command.output.read_text(errors="replace")[-2000:]
+        raise FailedRunError(f"{' '.join(command.argv)} ended with {result['status']}:\n{said}")
+    return Sample(result["wall"], result["cpu"], result["peak"])
+
+
+def run_pairs(
+    contest: Contest, count: int, *, on_pair: Callable[[Pair], None] = lambda pair: None
+) -> list[Pair]:
+    """Run `count` pairs; every second one starts with the peer.
+
+    Raises `FailedRunError` when a run fails, or the daemon says that the two sent different amounts.
+    """
+    pairs = []
+    for number in range(count):
+        contest.before_pair()
+        if number % 2:
+            peer = _run(contest, contest.peer)
+            ours = _run(contest, contest.ours)
+        else:
+            ours = _run(contest, contest.ours)
+            peer = _run(contest, contest.peer)
+        if not _close(ours.received, peer.received):
+            raise FailedRunError(
+                f"the daemon received {ours.received} bytes from ours, {peer.received} from the peer"
+            )
+        pair = Pair(ours, peer)
+        on_pair(pair)
+        pairs.append(pair)
+    return pairs
+
+
+def _run(contest: Contest, command: Command) -> Sample:
+    contest.before_run()
+    if contest.daemon_cpu is None:
+        return measure(command)
+    before = contest.daemon_cpu()
+    sample = measure(command)
+    said = command.output.read_text(errors="replace")
+    return replace(sample, daemon_cpu=contest.daemon_cpu() - before, received=received_bytes(said))
+
+
+def received_bytes(said: str) -> float | None:
+    """How much of a context the daemon received, by a build's plain progress; None if that is not said."""
+    amounts = [
+        float(number) * _UNITS[unit]
+        for number, unit in re.findall(r" transferring context: ([0-9.]+)(B|kB|MB|GB)\b", said)
+    ]
+    return max(amounts, default=None)
+
+
+def _close(ours: float | None, peer: float | None) -> bool:
+    if ours is None or peer is None:
+        return ours is peer
+    return abs(ours - peer) <= _SAME_WORK * max(ours, peer)
+
+
+def figure(ours: Sequence[float], peer: Sequence[float]) -> Figure:
+    """The statistics of runs `ours[i]` and `peer[i]`, which followed each other; neither may be empty."""
+    ratios = [one / other if other else float("nan") for one, other in zip(ours, peer, strict=True)]
+    return Figure(
+        statistics.median(ours), statistics.median(peer), statistics.median(ratios), min(ratios), max(ratios)
+    )
