@@ -425,7 +425,14 @@ stderr|' ;;
 tty|
 plain|
 rawjson|
-quiet|' ;;
+quiet|
+errors|
+grouped|
+github|
+gitlab|
+buildkite|
+azure|
+teamcity|' ;;
         'secret') rows='id=|free
 src=|file
 env=|free

@@ -74,7 +74,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--import-cache|fields import-cache|Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.' \
                 '--oci-layout|words oci-layout|Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.' \
                 '--no-cache||Run every step, cached or not.' \
-                '--progress|words progress|Display: auto, tty, plain, rawjson or quiet.' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.' \
                 '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.' \
                 '--ssh|words ssh|Offer your SSH agent, another\'s socket, or private keys: default, git=id_ed25519.' \
                 '--registry-auth-tlscontext|fields tlscontext|Trust a registry\'s token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.' \
@@ -134,7 +134,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--ref|refs|Only this build.'
         case 'flags buildctl debug logs'
             printf '%s\n' \
-                '--progress|words progress|Display: auto, tty, plain, rawjson or quiet.' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.' \
                 '--trace||The build\'s OpenTelemetry spans as JSON instead.'
         case 'argument buildctl debug logs'
             printf '%s\n' \
@@ -563,11 +563,18 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'stderr||'
         case 'progress'
             printf '%s\n' \
-                'auto||tty on a terminal, else plain' \
+                'auto||tty on a terminal, in a CI job that of its service, else plain' \
                 'tty||a live tree' \
                 'plain||lines, for logs' \
                 'rawjson||one JSON object a line' \
-                'quiet||nothing'
+                'quiet||nothing' \
+                'errors||nothing but the logs of failed steps' \
+                'grouped||lines, each step\'s together' \
+                'github||sections of GitHub Actions' \
+                'gitlab||sections of GitLab CI/CD' \
+                'buildkite||groups of Buildkite' \
+                'azure||groups of Azure Pipelines' \
+                'teamcity||blocks of TeamCity'
         case 'secret'
             printf '%s\n' \
                 'id=|free|Name that the build asks for.' \

@@ -56,6 +56,8 @@ class App:
         self._waiting = False
         self.trace: Trace | None = None
         """The trace that the running command belongs to."""
+        self.inert: Callable[[str], str] = str
+        """What makes the report of an error safe for a service that reads commands from standard error."""
 
     def configure(self, flags: GlobalFlags) -> None:
         """Take the global flags. Raises `UsageError` for a log format that does not exist."""

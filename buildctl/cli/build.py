@@ -21,7 +21,8 @@ from buildctl.cli.build_inputs import (
     read_definition,
     read_source_policy,
 )
-from buildctl.cli.display import display_on
+from buildctl.cli.ci import CIReport
+from buildctl.cli.display import build_mode, display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
 from buildctl.cli.flags.contexts import parse_on_unreadable
 from buildctl.cli.flags.entitlement import parse_entitlement
@@ -64,8 +65,13 @@ def command(app: App, flags: BuildFlags) -> None:
     )
     opt = read_opt(app, flags)
     try:
-        display = display_on(app.environment, app.environment.stderr, flags.progress, also=recordings.sinks)
-        result = solve(app, opt, offers, display, recordings)
+        mode = build_mode(app.environment, flags.progress)
+        report = CIReport(app.environment, mode, opt)
+        app.inert = report.inert
+        sinks = (*recordings.sinks, *report.sinks)
+        display = display_on(app.environment, app.environment.stderr, mode, also=sinks, locate=report.locate)
+        with report:
+            result = solve(app, opt, offers, display, recordings)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
         if "requestid" in opt.frontend_attrs:

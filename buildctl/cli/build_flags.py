@@ -75,7 +75,10 @@ class BuildFlags:
     )
     no_cache: bool = declared("--no-cache", type=BOOL, help="Run every step, cached or not.")
     progress: str = declared(
-        "--progress", default="auto", metavar="MODE", help="Display: auto, tty, plain, rawjson or quiet."
+        "--progress",
+        default="auto",
+        metavar="MODE",
+        help="Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service's, such as github.",
     )
     secrets: tuple[str, ...] = declared(
         "--secret",

@@ -10,6 +10,18 @@ if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
     from buildctl.model.status import SolveStatus
     from buildctl.progress.display import Display
+    from buildctl.progress.modes import Mode
+
+
+def build_mode(environment: Environment, progress: str) -> Mode:
+    """The mode for a build on standard error, which in a CI job may be the service's own.
+
+    Raises `UsageError` for one that does not exist or needs a terminal.
+    """
+    from buildctl.progress.modes import choose_mode
+
+    is_terminal = environment.is_terminal(environment.stderr)
+    return choose_mode(progress, is_terminal=is_terminal, variables=environment.variables, in_ci=True)
 
 
 def display_on(
@@ -19,11 +31,12 @@ def display_on(
     *,
     by_daemon_clock: bool = False,
     also: Sequence[Callable[[SolveStatus], None]] = (),
+    locate: Callable[[str], str] = str,
 ) -> Display:
     """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal.
 
     A build that is shown `by_daemon_clock` began at another time than the display. `also` gets each message
-    as it is shown.
+    as it is shown; `locate` turns the name of a build file into the path that warnings show.
     """
     from buildctl.progress.modes import choose_mode, open_display
 
@@ -37,4 +50,5 @@ def display_on(
         variables=variables,
         by_daemon_clock=by_daemon_clock,
         also=also,
+        locate=locate,
     )

@@ -116,7 +116,10 @@ def _run(app: App, arguments: list[str]) -> int:
 
 def _report(app: App, error: BuildctlError) -> int:
     """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
-    write = app.environment.write_stderr
+
+    def write(text: str) -> None:
+        app.environment.write_stderr(app.inert(text))
+
     if isinstance(error, SolveError):
         from buildctl.client.excerpt import format_excerpt
 

@@ -34,7 +34,7 @@ class Display:
     ) -> None:
         self._also = also
         self._writer = writer
-        self._restore = renderer.restore
+        self._renderer = renderer
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
         self._began_ns = began_ns
         self._clock = None if by_daemon_clock else ClientClock(began_ns)
@@ -94,7 +94,7 @@ class Display:
             self._closed = True
             if self._timer is not None:
                 self._timer.cancel()
-            self._writer.write(self._restore)
+            self._writer.write(self._renderer.restore)
             self._writer.abandon(patience_s=0.1)
 
     def _show(self, produce: Callable[[int], bytes]) -> None:
@@ -105,7 +105,7 @@ class Display:
         except Exception as error:  # a build is worth more than its picture
             self.failure = error
             why = repr(error).encode(errors="replace")
-            self._writer.write(self._restore + b"\nprogress display failed: %s\n" % why)
+            self._writer.write(self._renderer.restore + b"\nprogress display failed: %s\n" % why)
 
     def _now(self) -> int:
         """The client's clock as it was at the beginning, carried on by one that nobody sets."""

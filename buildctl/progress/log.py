@@ -57,11 +57,21 @@ class Log:
         self.total_bytes += size
         self._kept_bytes += size
 
-    def take(self) -> list[LogPiece]:
-        """The kept pieces, which are forgotten here: for a display that prints each once."""
-        pieces = list(self.pieces)
-        self.pieces.clear()
-        self._kept_bytes = 0
+    def take(self, limit: int | None = None) -> list[LogPiece]:
+        """The kept pieces, which are forgotten here: for a display that prints each once.
+
+        With a `limit`, pieces from the front until they have so many bytes.
+        """
+        pieces: list[LogPiece] = []
+        if limit is None:
+            pieces.extend(self.pieces)
+            self.pieces.clear()
+            self._kept_bytes = 0
+            return pieces
+        while self.pieces and limit > 0:
+            pieces.append(piece := self.pieces.popleft())
+            limit -= len(piece[1])
+            self._kept_bytes -= len(piece[1])
         return pieces
 
     def drop_oldest(self, cost: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from buildctl.errors import UsageError
 from buildctl.model.status import SolveStatus
@@ -15,6 +16,9 @@ from buildctl.progress.display import Display
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.writer import StreamWriter
+
+if TYPE_CHECKING:
+    from buildctl.progress.dialect import Dialect
 
 
 class Mode(enum.StrEnum):
@@ -24,19 +28,45 @@ class Mode(enum.StrEnum):
     PLAIN = "plain"
     RAWJSON = "rawjson"
     QUIET = "quiet"
+    ERRORS = "errors"
+    GROUPED = "grouped"
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    BUILDKITE = "buildkite"
+    AZURE = "azure"
+    TEAMCITY = "teamcity"
 
 
+_SERVICES = {
+    "GITHUB_ACTIONS": Mode.GITHUB,
+    "GITLAB_CI": Mode.GITLAB,
+    "BUILDKITE": Mode.BUILDKITE,
+    "TF_BUILD": Mode.AZURE,
+    "TEAMCITY_VERSION": Mode.TEAMCITY,
+}
+"""What a CI service sets in its jobs, and its mode."""
+_ON_TERMINALS = frozenset({Mode.BUILDKITE})
+"""Services that run every job on a pseudo-terminal."""
+_UNSET = frozenset({"", "false", "False", "0"})
+
+
+_TEXT = frozenset(Mode) - {Mode.TTY, Mode.RAWJSON, Mode.QUIET}
 _DROPPED_NOTE = b"\n[%d bytes of progress were not read in time and are lost]\n\n"
 
 
-def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str]) -> Mode:
+def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], in_ci: bool = False) -> Mode:
     """The mode that `--progress VALUE` means on this stream. Raises `UsageError`.
 
-    `auto` gives way to BUILDKIT_PROGRESS; the empty value means the same but does not. Where nobody
-    chose, a terminal that cannot move its cursor gets plain text.
+    `auto` gives way to BUILDKIT_PROGRESS and then, if the stream may be for a job's log (`in_ci`), to the CI
+    service that the variables name, unless somebody looks on from a terminal. The empty value means the same
+    but gives way to neither. Where nobody chose, a terminal that cannot move its cursor gets plain text.
     """
     if value == "auto":
         value = variables.get("BUILDKIT_PROGRESS") or value
+    if value == "auto" and in_ci:
+        service = _service(variables)
+        if service is not None and (not is_terminal or service in _ON_TERMINALS):
+            return service
     if value in ("", "auto"):
         live = is_terminal and TerminalOptions.from_variables(variables).moves_cursor
         return Mode.TTY if live else Mode.PLAIN
@@ -53,6 +83,10 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str]) 
     return mode
 
 
+def _service(variables: Mapping[str, str]) -> Mode | None:
+    return next((mode for name, mode in _SERVICES.items() if variables.get(name, "") not in _UNSET), None)
+
+
 def open_display(
     mode: Mode,
     fd: int,
@@ -62,10 +96,14 @@ def open_display(
     variables: Mapping[str, str],
     by_daemon_clock: bool = False,
     also: Sequence[Callable[[SolveStatus], None]] = (),
+    locate: Callable[[str], str] = str,
 ) -> Display:
-    """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal."""
-    writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode is Mode.PLAIN else b"")
-    renderer = _renderer(mode, size, variables)
+    """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal.
+
+    `locate` turns the name of a build file into the path that warnings are to show.
+    """
+    writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode in _TEXT else b"")
+    renderer = _renderer(mode, size, variables, locate)
     return Display(
         renderer,
         writer,
@@ -76,7 +114,12 @@ def open_display(
     )
 
 
-def _renderer(mode: Mode, size: Callable[[], tuple[int, int]], variables: Mapping[str, str]) -> Renderer:
+def _renderer(
+    mode: Mode,
+    size: Callable[[], tuple[int, int]],
+    variables: Mapping[str, str],
+    locate: Callable[[str], str],
+) -> Renderer:
     match mode:
         case Mode.PLAIN:
             from buildctl.progress.plain import PlainPrinter
@@ -94,6 +137,41 @@ def _renderer(mode: Mode, size: Callable[[], tuple[int, int]], variables: Mappin
             from buildctl.progress.tty import TTYRenderer
 
             return TTYRenderer(size, TerminalOptions.from_variables(variables))
+        case Mode.ERRORS:
+            from buildctl.progress.failures import FailurePrinter
+
+            return FailurePrinter()
+        case _:
+            from buildctl.progress.dialect import Dialect
+            from buildctl.progress.sections import SectionPrinter
+
+            return SectionPrinter(dialect_of(mode, locate) or Dialect(locate))
+
+
+def dialect_of(mode: Mode, locate: Callable[[str], str]) -> Dialect | None:
+    """The marks of the CI service that a mode is for; None for all other modes."""
+    match mode:
+        case Mode.GITHUB:
+            from buildctl.progress.ci.github import GitHub
+
+            return GitHub(locate)
+        case Mode.GITLAB:
+            from buildctl.progress.ci.gitlab import GitLab
+
+            return GitLab(locate)
+        case Mode.BUILDKITE:
+            from buildctl.progress.ci.buildkite import Buildkite
+
+            return Buildkite(locate)
+        case Mode.AZURE:
+            from buildctl.progress.ci.azure import Azure
+
+            return Azure(locate)
+        case Mode.TEAMCITY:
+            from buildctl.progress.ci.teamcity import TeamCity
+
+            return TeamCity(locate)
+    return None
 
 
 def parse_rate(variables: Mapping[str, str]) -> int | None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from buildctl.model.bytesize import format_bytes
 from buildctl.model.status import SolveStatus, VertexStatus
 from buildctl.progress.intervals import seconds
 from buildctl.progress.log import prefixed
 from buildctl.progress.trace import Trace, VertexTrace
+from buildctl.progress.wording import amount, ending
 
 # util/progress/progressui/printer.go: the pace at which vertexes take turns and counters are repeated.
 _TURN_S = 5.0
@@ -181,7 +181,7 @@ class PlainPrinter:
             block.count = 0
             if vertex.log.open_line:
                 self._out.append(b"\n")
-            self._out.append(head + _ending(vertex))
+            self._out.append(b"%s%s\n" % (head, _encode(ending(vertex))))
 
     def _leave(self) -> None:
         """End the current vertex's turn and the paragraph."""
@@ -209,7 +209,7 @@ class PlainPrinter:
             self._last[counter.id] = counter.current, counter.timestamp_ns
             if counter.completed_ns is None:
                 still_open = True
-            self._out.append(b"%s%s\n" % (head, _encode(counter.id + _amount(counter))))
+            self._out.append(b"%s%s\n" % (head, _encode(counter.id + amount(counter))))
         return still_open
 
     def _worth_repeating(self, counter: VertexStatus) -> bool:
@@ -271,33 +271,6 @@ def _stopped_ns(vertex: VertexTrace) -> int:
     stop_ns = vertex.intervals[-1].stop_ns
     assert stop_ns is not None, "only completed vertexes are ordered by their end"
     return stop_ns
-
-
-def _ending(vertex: VertexTrace) -> bytes:
-    if vertex.canceled:
-        return b"CANCELED\n"
-    if vertex.error:
-        return b"ERROR: %s\n" % _encode(vertex.error)
-    if vertex.cached:
-        return b"CACHED\n"
-    elapsed = 0.0
-    for start, stop in vertex.intervals:
-        elapsed += 0.0 if stop is None else seconds(stop - start)
-    return b"DONE %.1fs\n" % elapsed
-
-
-def _amount(counter: VertexStatus) -> str:
-    """Bytes, time and ` done` of a counter, each if there is something to say."""
-    text = ""
-    if counter.total:
-        text = f" {format_bytes(counter.current)} / {format_bytes(counter.total)}"
-    elif counter.current:
-        text = f" {format_bytes(counter.current)}"
-    if counter.started_ns is not None:
-        end_ns = counter.timestamp_ns if counter.completed_ns is None else counter.completed_ns
-        if (elapsed := seconds(end_ns - counter.started_ns)) > 0.01:
-            text += f" {elapsed:.1f}s"
-    return text if counter.completed_ns is None else f"{text} done"
 
 
 def _encode(text: str) -> bytes:

@@ -12,8 +12,10 @@ class Renderer(Protocol):
 
     replaces: bool
     """What `render` returns makes earlier output obsolete, so a slow stream may be spared some of it."""
-    restore: bytes
-    """What puts the stream right if there will be no `finish`."""
+
+    @property
+    def restore(self) -> bytes:
+        """What puts the stream right if there will be no `finish`."""
 
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         """Take in a message; what it returns is shown at once, whatever the pace."""

@@ -23,7 +23,7 @@ _LINE_BYTES = 64 << 10
 """The same where the whole line is wanted."""
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]")
-_SEQUENCE = re.compile(
+SEQUENCE = re.compile(
     r"""
       (?:\x1b\[|\x9b) (?P<args>[0-?]*) [ -/]* (?P<final>[@-~])?  # CSI
     | (?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])  # OSC, DCS, SOS, PM, APC
@@ -33,6 +33,7 @@ _SEQUENCE = re.compile(
     """,
     re.VERBOSE,
 )
+"""A control sequence (ECMA-48) or a single control character, in decoded text."""
 PLAIN = Ink()
 """How output begins."""
 
@@ -90,7 +91,7 @@ def read_line(
     row = _Row(ink, limit)
     text = raw.decode(errors="replace")
     position = 0
-    for found in _SEQUENCE.finditer(text):
+    for found in SEQUENCE.finditer(text):
         row.write(visible(text[position : found.start()], ascii_only=ascii_only))
         position = found.end()
         if control := found["control"]:

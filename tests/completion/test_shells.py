@@ -9,6 +9,8 @@ import pytest
 from tests.completion.conftest import Desk
 from tests.support.shells import Bash, Zsh
 
+SERVICES = ("github", "gitlab", "buildkite", "azure", "teamcity")
+PROGRESS = {"auto", "tty", "plain", "rawjson", "quiet", "errors", "grouped", *SERVICES}
 EXACT = {
     "buildctl pru": {"prune", "prune-histories"},
     "buildctl debug dump-": {"dump-llb", "dump-metadata"},
@@ -21,8 +23,8 @@ EXACT = {
     "buildctl --addr d": {"daemonless://", "dns:///", "docker://", "docker-container://"},
     "buildctl -addr=un": {"-addr=unix://", "-addr=unix-abstract:"},
     "buildctl b --pro": {"--progress", "--proxy-network"},
-    "buildctl build --progress ": {"auto", "tty", "plain", "rawjson", "quiet"},
-    "buildctl build --progress=": {f"--progress={m}" for m in ("auto", "tty", "plain", "rawjson", "quiet")},
+    "buildctl build --progress ": PROGRESS,
+    "buildctl build --progress=": {f"--progress={mode}" for mode in PROGRESS},
     "buildctl build --no-cache=": {"--no-cache=true", "--no-cache=false"},
     "buildctl build --frontend ": {"dockerfile.v0", "gateway.v0"},
     "buildctl build -o ": {"type="},

@@ -24,7 +24,12 @@ _HINT = "buildctl debug histories lists the refs"
     $ buildctl debug logs --trace REF > trace.json
     """,
 )
-@flag("--progress", default="auto", metavar="MODE", help="Display: auto, tty, plain, rawjson or quiet.")
+@flag(
+    "--progress",
+    default="auto",
+    metavar="MODE",
+    help="Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service's, such as github.",
+)
 @flag("--trace", type=BOOL, help="The build's OpenTelemetry spans as JSON instead.")
 @pass_app
 def command(app: App, args: tuple[str, ...], progress: str, trace: bool) -> None:

@@ -25,6 +25,19 @@ VARIABLES = (
     Variable("OTEL_TRACES_EXPORTER", "Where traces go: otlp (with buildctl[otel]) or none."),
     Variable("OTEL_EXPORTER_OTLP_ENDPOINT", "Collector of traces; the other OTEL_* variables hold too."),
     Variable("BUILDKIT_PROGRESS", "Display, if --progress is auto.", _SHOW),
+    Variable(
+        "GITHUB_ACTIONS",
+        "Display of a CI service, if --progress is auto; so do GITLAB_CI, BUILDKITE, TF_BUILD, "
+        "TEAMCITY_VERSION.",
+        _BUILD,
+    ),
+    Variable("GITHUB_STEP_SUMMARY", "File that --progress=github appends a table of the steps to.", _BUILD),
+    Variable(
+        "GITHUB_WORKSPACE",
+        "What annotations' paths are relative to; so CI_PROJECT_DIR, BUILDKITE_BUILD_CHECKOUT_PATH, "
+        "BUILD_SOURCESDIRECTORY.",
+        _BUILD,
+    ),
     Variable("BUILDKIT_COLORS", "Colours: run=green:warning=yellow:error=red:cancel=255,165,0.", _SHOW),
     Variable("NO_COLOR", "No colours at all.", _SHOW),
     Variable("BUILDKIT_TTY_LOG_LINES", "Log lines of a running step on a terminal. Default: 6.", _SHOW),

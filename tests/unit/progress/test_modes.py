@@ -37,6 +37,34 @@ def test_a_mode_is_chosen(value: str, is_terminal: bool, variables: Mapping[str,
 
 
 @pytest.mark.parametrize(
+    ("value", "is_terminal", "variables", "mode"),
+    [
+        ("auto", False, {"GITHUB_ACTIONS": "true"}, Mode.GITHUB),
+        ("auto", False, {"GITLAB_CI": "true"}, Mode.GITLAB),
+        ("auto", False, {"BUILDKITE": "true"}, Mode.BUILDKITE),
+        ("auto", False, {"TF_BUILD": "True"}, Mode.AZURE),
+        ("auto", False, {"TEAMCITY_VERSION": "2024.07"}, Mode.TEAMCITY),
+        ("auto", True, {"GITHUB_ACTIONS": "true"}, Mode.TTY),
+        ("auto", True, {"BUILDKITE": "true"}, Mode.BUILDKITE),
+        ("auto", False, {"GITHUB_ACTIONS": "false", "GITLAB_CI": ""}, Mode.PLAIN),
+        ("auto", False, {"GITHUB_ACTIONS": "true", "BUILDKIT_PROGRESS": "plain"}, Mode.PLAIN),
+        ("auto", False, {"GITHUB_ACTIONS": "true", "BUILDKIT_PROGRESS": "auto"}, Mode.GITHUB),
+        ("", False, {"GITHUB_ACTIONS": "true"}, Mode.PLAIN),
+        ("grouped", False, {"GITHUB_ACTIONS": "true"}, Mode.GROUPED),
+        ("github", True, {}, Mode.GITHUB),
+    ],
+)
+def test_a_mode_is_chosen_in_a_ci_job(
+    value: str, is_terminal: bool, variables: Mapping[str, str], mode: Mode
+) -> None:
+    assert choose_mode(value, is_terminal=is_terminal, variables=variables, in_ci=True) is mode
+
+
+def test_what_is_no_job_log_stays_as_it_is() -> None:
+    assert choose_mode("auto", is_terminal=False, variables={"GITHUB_ACTIONS": "true"}) is Mode.PLAIN
+
+
+@pytest.mark.parametrize(
     ("value", "variables", "message"),
     [
         ("none", {}, "invalid progress mode none"),
@@ -82,6 +110,9 @@ def test_the_rate_is_a_positive_number(text: str, rate: int | None) -> None:
             '"completed":"1970-01-01T00:00:01Z"}]}\n',
         ),
         (Mode.QUIET, {}, ""),
+        (Mode.ERRORS, {}, ""),
+        (Mode.GROUPED, {}, f"#1 {'n' * 80}\n#1 DONE 1.0s\n"),
+        (Mode.GITHUB, {}, f"#1 {'n' * 80}: DONE 1.0s\n"),
     ],
 )
 async def test_a_display_is_opened(mode: Mode, variables: Mapping[str, str], printed: str) -> None:
