@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from buildctl.model.address import Address, TLSOptions, parse_address
+    from buildctl.model.cache import PruneOpt, UsageRecord
     from buildctl.model.history import (
         BuildError,
         BuildHistoryEvent,
@@ -48,15 +49,6 @@ if TYPE_CHECKING:
         ExporterRecord,
     )
     from buildctl.model.offer import RegistryTLS, SecretSource
-    from buildctl.model.records import (
-        BuildkitVersion,
-        CDIDevice,
-        GCPolicy,
-        Platform,
-        PruneOpt,
-        UsageRecord,
-        WorkerRecord,
-    )
     from buildctl.model.solve import (
         CacheEntry,
         Destination,
@@ -80,6 +72,7 @@ if TYPE_CHECKING:
         VertexWarning,
     )
     from buildctl.model.transfer import Transfer, format_transfer
+    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
     from buildctl.session.auth.dockerconfig import DockerConfig, load_docker_config
     from buildctl.session.auth.service import Auth
     from buildctl.session.secrets import Secrets
@@ -157,7 +150,8 @@ _MODULES = (
     "errors",
     "model.address",
     "model.history",
-    "model.records",
+    "model.cache",
+    "model.workers",
     "model.solve",
     "model.status",
     "model.transfer",

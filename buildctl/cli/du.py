@@ -14,7 +14,7 @@ from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes
 
 if TYPE_CHECKING:
-    from buildctl.model.records import UsageRecord
+    from buildctl.model.cache import UsageRecord
 
 TABLE_HEADER = "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n"
 _ID_WIDTH = 71

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from buildctl.model.records import BuildkitVersion, UsageRecord, WorkerRecord
+from buildctl.model.cache import UsageRecord
+from buildctl.model.workers import BuildkitVersion, WorkerRecord
 from buildctl.template.gotime import DURATION, TIME, Time
 from buildctl.template.values import (
     BOOL,

@@ -66,7 +66,7 @@ def command(
     template: str,
 ) -> None:
     """Remove build cache that is not in use, within the limits given, and show what went."""
-    from buildctl.model.records import PruneOpt
+    from buildctl.model.cache import PruneOpt
 
     opt = PruneOpt(
         filters=filters,

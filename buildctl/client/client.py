@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 import grpc.aio
 
-from buildctl._pb import content_pb2, control_pb2
-from buildctl.client import convert
+from buildctl._pb import control_pb2
 from buildctl.client.calls import (
-    CONTENT_INFO,
-    CONTENT_READ,
     DISK_USAGE,
     INFO,
     LIST_WORKERS,
@@ -22,23 +19,23 @@ from buildctl.client.calls import (
     STATUS,
     UPDATE_BUILD_HISTORY,
 )
+from buildctl.client.convert.text import valid_text
 from buildctl.client.rpc import Caller, Diagnose
-from buildctl.errors import Code, ConnectError, ProtocolError, RPCError
+from buildctl.errors import Code, ConnectError, RPCError
 from buildctl.model.address import Address, TLSOptions
-from buildctl.model.history import BuildHistoryEvent
-from buildctl.model.records import BuildkitVersion, PruneOpt, UsageRecord, WorkerRecord
-from buildctl.model.solve import SolveOpt, SolveResult
-from buildctl.model.status import SolveStatus
 from buildctl.telemetry.trace import Trace
 from buildctl.transport.channel import open_connection
 
 if TYPE_CHECKING:
     from buildctl.client.solve import StatusSink, TransferSink
+    from buildctl.model.cache import PruneOpt, UsageRecord
+    from buildctl.model.history import BuildHistoryEvent
+    from buildctl.model.solve import SolveOpt, SolveResult
+    from buildctl.model.status import SolveStatus
+    from buildctl.model.workers import BuildkitVersion, WorkerRecord
     from buildctl.session.stream import Attachable
 
 _WAIT_SECONDS = 1.0
-_READ_BYTES = 1 << 20
-"""What one request for content asks for."""
 
 
 class Client:
@@ -105,37 +102,47 @@ class Client:
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
         """What the build `ref` says, from its first word on, until it ends."""
-        with convert.valid_text():
+        from buildctl.client.convert.status import solve_status
+
+        with valid_text():
             request = control_pb2.StatusRequest(Ref=ref)
         async with contextlib.aclosing(self._caller.stream(STATUS, request)) as messages:
             async for message in messages:
-                yield convert.solve_status(message)
+                yield solve_status(message)
 
     async def disk_usage(self, filters: Iterable[str] = ()) -> list[UsageRecord]:
         """The build cache, smallest entry first."""
-        with convert.valid_text():
+        from buildctl.client.convert.cache import usage_records
+
+        with valid_text():
             request = control_pb2.DiskUsageRequest(filter=filters)
         response = await self._caller.unary(DISK_USAGE, request, prefix="failed to call diskusage: ")
-        return convert.usage_records(response.record)
+        return usage_records(response.record)
 
     async def prune(self, opt: PruneOpt | None = None) -> AsyncGenerator[UsageRecord, None]:
         """Remove what `opt` allows from the build cache; yields each entry as it goes."""
-        request = convert.prune_request(opt or PruneOpt())
+        from buildctl.client.convert.cache import prune_request, usage_record
+
+        request = prune_request(opt)
         async with contextlib.aclosing(self._caller.stream(PRUNE, request)) as messages:
             async for message in messages:
-                yield convert.usage_record(message)
+                yield usage_record(message)
 
     async def workers(self, filters: Iterable[str] = ()) -> list[WorkerRecord]:
         """The daemon's workers."""
-        with convert.valid_text():
+        from buildctl.client.convert.workers import worker_record
+
+        with valid_text():
             request = control_pb2.ListWorkersRequest(filter=filters)
         response = await self._caller.unary(LIST_WORKERS, request, prefix="failed to list workers: ")
-        return [convert.worker_record(record) for record in response.record]
+        return [worker_record(record) for record in response.record]
 
     async def info(self) -> BuildkitVersion:
         """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11."""
+        from buildctl.client.convert.workers import buildkit_version
+
         response = await self._caller.unary(INFO, control_pb2.InfoRequest(), prefix="failed to call info: ")
-        return convert.buildkit_version(response.buildkitVersion)
+        return buildkit_version(response.buildkitVersion)
 
     async def listen_build_history(
         self,
@@ -151,19 +158,21 @@ class Client:
         `active_only` leaves out what has ended; `early_exit` ends after what is recorded already. `filters`
         and `limit` (0 is none) choose records on daemons that know of them.
         """
-        with convert.valid_text():
+        from buildctl.client.convert.history import history_event
+
+        with valid_text():
             request = control_pb2.BuildHistoryRequest(
                 ActiveOnly=active_only, Ref=ref, EarlyExit=early_exit, Filter=filters, Limit=limit
             )
         async with contextlib.aclosing(self._caller.stream(LISTEN_BUILD_HISTORY, request)) as messages:
             async for message in messages:
-                yield convert.history_event(message)
+                yield history_event(message)
 
     async def update_build_history(
         self, ref: str, *, pinned: bool = False, delete: bool = False, finalize: bool = False
     ) -> None:
         """Change the record of a build: whether it is pinned, unless it is deleted or finalized instead."""
-        with convert.valid_text():
+        with valid_text():
             request = control_pb2.UpdateBuildHistoryRequest(
                 Ref=ref, Pinned=pinned, Delete=delete, Finalize=finalize
             )
@@ -174,22 +183,11 @@ class Client:
 
         Raises `ProtocolError` where the daemon sends more or less than it has announced.
         """
-        with convert.valid_text():
-            info = await self._caller.unary(CONTENT_INFO, content_pb2.InfoRequest(digest=digest))
-        offset = 0
-        while (left := info.info.size - offset) > 0:
-            request = content_pb2.ReadContentRequest(
-                digest=digest, offset=offset, size=min(left, _READ_BYTES)
-            )
-            end = offset + request.size
-            async with contextlib.aclosing(self._caller.stream(CONTENT_READ, request)) as messages:
-                async for message in messages:
-                    offset += len(message.data)
-                    if offset > end:
-                        raise ProtocolError(f"the daemon sent more of {digest} than was asked for")
-                    yield message.data
-            if offset < end:
-                raise ProtocolError(f"the daemon ended {digest} after {offset} of {info.info.size} bytes")
+        from buildctl.client.blob import read_blob
+
+        async with contextlib.aclosing(read_blob(self._caller, digest)) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def wait(
         self, seconds: float | None = None, *, on_failure: Callable[[RPCError], None] | None = None

@@ -11,15 +11,20 @@ import contextlib
 from collections.abc import Mapping, Sequence
 
 from buildctl._pb import gateway_pb2, ops_pb2
-from buildctl.client.calls import GATEWAY_PING, GATEWAY_RETURN, GATEWAY_SOLVE, Method, Request, Response
+from buildctl.client.calls import Method, Request, Response
 from buildctl.client.capabilities import FIRST_FRONTEND_CAPS, FIRST_LLB_CAPS, Capabilities
-from buildctl.client.convert import error_status
+from buildctl.client.convert.errors import error_status
 from buildctl.client.details import passed_on, solve_error
 from buildctl.client.request import gateway_request
 from buildctl.client.rpc import Caller
 from buildctl.errors import Code, RPCError, SolveError
 from buildctl.model import gojson
 from buildctl.model.solve import CacheEntry, SolveOpt
+
+_BRIDGE = "/moby.buildkit.v1.frontend.LLBBridge/"
+_PING = Method(_BRIDGE + "Ping", gateway_pb2.PingRequest, gateway_pb2.PongResponse)
+_SOLVE = Method(_BRIDGE + "Solve", gateway_pb2.SolveRequest, gateway_pb2.SolveResponse)
+_RETURN = Method(_BRIDGE + "Return", gateway_pb2.ReturnRequest, gateway_pb2.ReturnResponse)
 
 _BUILD_ID = "buildkit-controlapi-buildid"
 _PING_SECONDS = 15.0
@@ -29,7 +34,7 @@ _PREFIX = "failed to run Build function: "
 async def has_gateway(caller: Caller) -> bool:
     """Whether the daemon has a gateway. One that has refuses this Ping, which names no build."""
     try:
-        await caller.unary(GATEWAY_PING, gateway_pb2.PingRequest(), seconds=_PING_SECONDS)
+        await caller.unary(_PING, gateway_pb2.PingRequest(), seconds=_PING_SECONDS)
     except RPCError as error:
         return error.code is not Code.UNIMPLEMENTED
     return True
@@ -68,7 +73,7 @@ class _Gateway:
 
     async def ping(self) -> None:
         """Wait for the daemon to know of the build, and learn what it can do."""
-        pong = await self._call(GATEWAY_PING, gateway_pb2.PingRequest(), seconds=_PING_SECONDS)
+        pong = await self._call(_PING, gateway_pb2.PingRequest(), seconds=_PING_SECONDS)
         self._caps = Capabilities(pong.FrontendAPICaps, FIRST_FRONTEND_CAPS)
         self._llb_caps = Capabilities(pong.LLBCaps, FIRST_LLB_CAPS)
 
@@ -79,14 +84,14 @@ class _Gateway:
             request.ExporterAttr = b"{}"
         try:
             self._check_definition(request.Definition)
-            response = await self._call(GATEWAY_SOLVE, request)
+            response = await self._call(_SOLVE, request)
             result = self._result(response)
         except (RPCError, SolveError) as error:
             if returns:
                 await self._return_error(error)
             raise
         if returns:
-            await self._call(GATEWAY_RETURN, gateway_pb2.ReturnRequest(result=result))
+            await self._call(_RETURN, gateway_pb2.ReturnRequest(result=result))
         else:
             await self._finish(request, result)
         return dict(result.metadata)
@@ -96,7 +101,7 @@ class _Gateway:
         message = error.message if isinstance(error, RPCError) else str(error)
         status = error_status(error.code, message, passed_on(error.details))
         with contextlib.suppress(RPCError):
-            await self._call(GATEWAY_RETURN, gateway_pb2.ReturnRequest(error=status))
+            await self._call(_RETURN, gateway_pb2.ReturnRequest(error=status))
 
     async def _finish(self, request: gateway_pb2.SolveRequest, result: gateway_pb2.Result) -> None:
         """End a build on a daemon that has no Return: the request once more, as the last."""
@@ -106,7 +111,7 @@ class _Gateway:
         request.Final = True
         request.ExporterAttr = gojson.encode(metadata)
         try:
-            await self._call(GATEWAY_SOLVE, request)
+            await self._call(_SOLVE, request)
         except RPCError as error:
             raise solve_error(error, "failed to solve: ") from error
 

@@ -12,7 +12,7 @@ from typing import get_args
 from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
-from buildctl.client.convert import valid_text
+from buildctl.client.convert.text import valid_text
 from buildctl.client.stores import check_caches, check_layouts
 from buildctl.errors import UsageError
 from buildctl.model import gojson

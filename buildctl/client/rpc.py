@@ -15,7 +15,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from buildctl.client.calls import SESSION_PATH, Method, Request, Response
-from buildctl.client.convert import error_details
+from buildctl.client.convert.errors import error_details
 from buildctl.client.details import wrapping
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
 from buildctl.telemetry.trace import Trace

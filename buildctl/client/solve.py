@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from buildctl._pb import control_pb2
 from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
-from buildctl.client.convert import solve_status
+from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
 from buildctl.client.gateway import has_gateway, run_gateway
 from buildctl.client.request import check, control_request, plain_request

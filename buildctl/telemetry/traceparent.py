@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Metadata = tuple[tuple[str, str], ...]
 
-_PARENT = re.compile(
-    r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
-)
+# Compiled when the environment names a trace.
+_PARENT = r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 _SAMPLED = 1
 _RANDOM = 2
 _KEY = r"[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13}"
-_MEMBER = re.compile(rf"({_KEY})=[ -+\--<>-~]{{0,255}}[!-+\--<>-~]")
+_MEMBER = rf"({_KEY})=[ -+\--<>-~]{{0,255}}[!-+\--<>-~]"
 _MEMBERS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(NamedTuple):
     """A span of a trace: what the spans below it name as their parent."""
 
     trace_id: str
@@ -38,7 +36,7 @@ class TraceContext:
 
 def parse_trace_context(traceparent: str, tracestate: str = "") -> TraceContext | None:
     """The place that the two headers name; None where the first is not valid. A bad state is dropped."""
-    found = _PARENT.fullmatch(traceparent)
+    found = re.fullmatch(_PARENT, traceparent) if traceparent else None
     if found is None:
         return None
     version, trace_id, span_id, flags, rest = found.groups()
@@ -54,13 +52,13 @@ def given_context(environ: Mapping[str, str]) -> TraceContext | None:
 
 def new_context() -> TraceContext:
     """The first span of a new trace."""
-    return TraceContext(secrets.token_hex(16), secrets.token_hex(8), _SAMPLED | _RANDOM)
+    return TraceContext(os.urandom(16).hex(), os.urandom(8).hex(), _SAMPLED | _RANDOM)
 
 
 def _valid_state(text: str) -> str:
     """Its list members joined as one header; empty where any is not valid, as the specification wants it."""
     members = [member for part in text.split(",") if (member := part.strip(" \t"))]
-    found = [_MEMBER.fullmatch(member) for member in members]
+    found = [re.fullmatch(_MEMBER, member) for member in members]
     keys = [match[1] for match in found if match]
     valid = len(keys) == len(members) == len(set(keys)) <= _MEMBERS
     return ",".join(members) if valid else ""

@@ -1,4 +1,7 @@
-"""An address becomes a grpc.aio channel, with everything behind it opened and closed again."""
+"""An address becomes a grpc.aio channel, with everything behind it opened and closed again.
+
+What only some addresses need is imported when such an address is opened: most are sockets.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 import grpc
@@ -16,16 +20,13 @@ import grpc.aio
 
 from buildctl.errors import ConnectError
 from buildctl.model.address import Address, TLSOptions
-from buildctl.transport.command import dial_command
 from buildctl.transport.connhelper import helper_command
-from buildctl.transport.daemonless import open_daemon
-from buildctl.transport.diagnose import diagnose
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
-from buildctl.transport.engine import engine_dialer, engine_socket_dialer
-from buildctl.transport.proxy import proxy_dialer
-from buildctl.transport.relay import Relay, open_relay
 from buildctl.transport.stream import ByteStream, Dial
-from buildctl.transport.tls import TLSFiles, load_tls
+
+if TYPE_CHECKING:
+    from buildctl.transport.relay import Relay
+    from buildctl.transport.tls import TLSFiles
 
 _MEBIBYTE = 1024 * 1024
 _CONNECT_TIMEOUT_MS = 5_000
@@ -51,8 +52,7 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
+class _Route(NamedTuple):
     """How an address is reached: what grpcio connects to, and how to open the same stream by hand."""
 
     target: str
@@ -87,6 +87,8 @@ class Connection:
             return failure
         if connected:
             return None
+        from buildctl.transport.diagnose import diagnose
+
         return await diagnose(self._route.dial, self._tls, self._server_name, engine=self._route.engine)
 
 
@@ -101,8 +103,7 @@ async def open_connection(
     """
     tls = tls or TLSOptions()
     async with contextlib.AsyncExitStack() as stack:
-        encrypts_itself = address.scheme == "docker"
-        files = None if encrypts_itself else await asyncio.to_thread(load_tls, tls)
+        files = await _tls_files(tls) if tls.wanted and address.scheme != "docker" else None
         route = await _find_route(stack, address, tls, environ)
         server_name = tls.server_name or address.hostname or _default_name(address)
         if files is not None and not files.ca:
@@ -112,6 +113,12 @@ async def open_connection(
         channel = _open_channel(route, files, server_name, authority)
         stack.push_async_callback(channel.close, None)
         yield Connection(address, channel, route.notice, _route=route, _tls=files, _server_name=server_name)
+
+
+async def _tls_files(tls: TLSOptions) -> TLSFiles | None:
+    from buildctl.transport.tls import load_tls
+
+    return await asyncio.to_thread(load_tls, tls)
 
 
 def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authority: str) -> grpc.aio.Channel:
@@ -150,8 +157,13 @@ async def _find_route(
         case "unix-abstract":
             return _Route(f"unix-abstract:{quote(address.path)}", partial(dial_unix, "\0" + address.path))
         case "docker":
+            from buildctl.transport.engine import engine_dialer
+
             return await _relayed(stack, engine_dialer(address, tls, environ), environ)
         case "daemonless":
+            from buildctl.transport.daemonless import open_daemon
+            from buildctl.transport.engine import engine_socket_dialer
+
             daemon = await stack.enter_async_context(open_daemon(environ))
             if daemon.is_engine:
                 # Below the daemon's root, the relay's folder is removed even if this process is killed.
@@ -159,8 +171,10 @@ async def _find_route(
                 route = await _relayed(stack, engine_socket_dialer(daemon.socket), private)
             else:
                 route = _Route(f"unix:{quote(daemon.socket)}", partial(dial_unix, daemon.socket))
-            return replace(route, notice=daemon.notice)
+            return route._replace(notice=daemon.notice)
         case _ if argv := helper_command(address):
+            from buildctl.transport.command import dial_command
+
             return await _relayed(stack, partial(dial_command, argv, environ), environ)
         case _:
             return await _tcp_route(stack, address, environ)
@@ -170,6 +184,8 @@ async def _tcp_route(
     stack: contextlib.AsyncExitStack, address: Address, environ: Mapping[str, str]
 ) -> _Route:
     """Straight to the host's addresses; through the relay, dialling anew, where its name is not known."""
+    from buildctl.transport.proxy import proxy_dialer
+
     endpoint = address.endpoint
     if address.scheme == "dns" and ":" not in endpoint:
         endpoint += ":443"  # the resolver's default (grpc naming.md)
@@ -195,11 +211,15 @@ def _ip_target(addresses: Sequence[SocketAddress]) -> str:
 
 async def _distrust(dial: Dial, tls: TLSFiles, server_name: str) -> ByteStream:
     """Dials a daemon that nobody vouches for, to say what is wrong with that."""
+    from buildctl.transport.diagnose import diagnose
+
     failure = await diagnose(dial, tls, server_name)
     assert failure is not None, "no certificate can be trusted"
     raise failure
 
 
 async def _relayed(stack: contextlib.AsyncExitStack, dial: Dial, environ: Mapping[str, str]) -> _Route:
+    from buildctl.transport.relay import open_relay
+
     relay = await stack.enter_async_context(open_relay(dial, environ))
     return _Route(f"unix:{quote(relay.path)}", dial, relay, connect_timeout_ms=_RELAY_TIMEOUT_MS)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from buildctl.errors import UsageError
 from buildctl.model.address import DEFAULT_ADDRESS, Address, parse_address
-from buildctl.transport.daemonless import daemon_program
-from buildctl.transport.engine import engine_address
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """An address, and the line for standard error that says how it was come by."""
 
     address: Address
@@ -48,6 +45,8 @@ def choose_address(explicit: str, environ: Mapping[str, str]) -> Choice:
 
 def _engine(environ: Mapping[str, str]) -> str:
     """Where `docker://` would lead, if that is a remote place or a socket that exists."""
+    from buildctl.transport.engine import engine_address
+
     try:
         address = engine_address(parse_address("docker://"), environ)
     except UsageError:
@@ -57,5 +56,7 @@ def _engine(environ: Mapping[str, str]) -> str:
 
 def _startable(environ: Mapping[str, str]) -> str:
     """The daemon that can be started here: a dockerd only by root."""
+    from buildctl.transport.daemonless import daemon_program
+
     program = daemon_program(environ)
     return program if program == "buildkitd" or os.geteuid() == 0 else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import io
 import json
 import os
@@ -128,6 +127,8 @@ async def upgrade(stream: ByteStream, where: str, timeout_seconds: float = DIAL_
 
 async def _refusal(stream: ByteStream, where: str, answer: Answer) -> ConnectError:
     """The Engine's own words for not upgrading: its status line, and the message of its JSON body."""
+    import http.client  # which is slow to load, and few Engines refuse
+
     loop = asyncio.get_running_loop()
     said = f"{answer.status} {answer.reason}"
     whole = answer.head + b"\r\n\r\n" + answer.rest

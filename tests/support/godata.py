@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from buildctl.cli.gorecords import info, usage_info, usage_infos, worker_infos
-from buildctl.model.records import (
-    BuildkitVersion,
-    CDIDevice,
-    GCPolicy,
-    Platform,
-    UsageRecord,
-    WorkerRecord,
-)
+from buildctl.model.cache import UsageRecord
+from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
 from buildctl.template.values import (
     ANY,
     BOOL,

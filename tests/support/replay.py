@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildctl._pb import control_pb2
-from buildctl.client.convert import solve_status
+from buildctl.client.convert.status import solve_status
 from buildctl.model.status import SolveStatus
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.pump import Pump

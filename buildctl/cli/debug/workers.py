@@ -15,7 +15,7 @@ from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes_short
 
 if TYPE_CHECKING:
-    from buildctl.model.records import CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.model.workers import CDIDevice, GCPolicy, Platform, WorkerRecord
 
 _ARCHITECTURES = {
     "i386": "386",

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.replay import load
+from tests.support.replay_server import ReplayServer, serve
+
 ROOT = Path(__file__).parents[3]
 
 HEAVY = ["asyncio", "google.protobuf", "grpc", "hpack", "humanize", "rich", "ssl"]
@@ -53,6 +56,39 @@ def test_help_and_bad_flags_of_a_command_load_nothing_heavy(arguments: tuple[str
     ended, names = loaded_by(*arguments)
     assert ended == status
     assert names.isdisjoint(HEAVY)
+
+
+# What other commands, addresses and daemons need, and each is milliseconds.
+UNASKED = [
+    "buildctl._pb.gateway_pb2",
+    "buildctl.model.history",
+    "buildctl.model.solve",
+    "buildctl.model.status",
+    "buildctl.session",
+    "buildctl.template",
+    "buildctl.transport.diagnose",
+    "buildctl.transport.engine",
+    "buildctl.transport.relay",
+    "concurrent.futures.thread",
+    "http",
+    "rich",
+    "secrets",
+    "tempfile",
+]
+
+
+def test_a_call_loads_what_it_needs(tmp_path: Path) -> None:
+    with serve(ReplayServer(load("v0.8-du-verbose").calls, 0), tmp_path / "s"):
+        script = LOADED.replace(str(HEAVY + LIGHT), str(UNASKED))
+        ran = subprocess.run(
+            [sys.executable, "-c", script, "--addr", f"unix://{tmp_path}/s", "du"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+    assert "Total:" in ran.stdout
+    assert ran.stdout.splitlines()[-1] == "0"
 
 
 def test_the_library_s_front_door_loads_nothing_heavy() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from buildctl._pb import control_pb2, ops_pb2, worker_pb2
-from buildctl.client import convert
-from buildctl.model.records import BuildkitVersion, CDIDevice, GCPolicy, Platform, PruneOpt, UsageRecord
+from buildctl.client.convert import cache, errors, status, workers
+from buildctl.model.cache import PruneOpt, UsageRecord
 from buildctl.model.status import (
     Position,
     ProgressGroup,
@@ -17,6 +17,7 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
+from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform
 from tests.support.replay import load
 
 AT = {"seconds": 1795354438, "nanos": 810804027}
@@ -62,18 +63,18 @@ def test_a_status_message_with_everything() -> None:
             control_pb2.VertexWarning(vertex="d", short=b"bare"),
         ],
     )
-    status = convert.solve_status(message)
+    found = status.solve_status(message)
     group = ProgressGroup("g", "group", weak=True)
-    assert status.vertexes == (
+    assert found.vertexes == (
         Vertex("d", "n", ("a", "b"), True, AT_NS, AT_NS, "e", group),
         Vertex("bare"),
     )
-    assert status.statuses == (
+    assert found.statuses == (
         VertexStatus("i", "d", "n", 1, 2, AT_NS, AT_NS, AT_NS),
         VertexStatus("bare", "d"),
     )
-    assert status.logs == (VertexLog("d", b"\xff\n", 2, AT_NS),)
-    assert status.warnings == (
+    assert found.logs == (VertexLog("d", b"\xff\n", 2, AT_NS),)
+    assert found.warnings == (
         VertexWarning(
             "d",
             b"s",
@@ -89,20 +90,20 @@ def test_a_status_message_with_everything() -> None:
 
 def test_a_zero_timestamp_is_no_instant() -> None:
     message = control_pb2.StatusResponse(vertexes=[control_pb2.Vertex(completed={"seconds": 0})])
-    assert convert.solve_status(message).vertexes[0].completed_ns is None
+    assert status.solve_status(message).vertexes[0].completed_ns is None
 
 
 def test_reading_a_message_does_not_change_it() -> None:
     message = control_pb2.StatusResponse(vertexes=[control_pb2.Vertex(digest="d")])
     before = message.SerializeToString()
-    convert.solve_status(message)
+    status.solve_status(message)
     assert message.SerializeToString() == before
 
 
 def test_usage_of_an_early_daemon() -> None:
     (call,) = load("v0.8-du-verbose").calls
     response = control_pb2.DiskUsageResponse.FromString(call.responses[0][1])
-    records = convert.usage_records(response.record)
+    records = cache.usage_records(response.record)
     assert [record.size_bytes for record in records] == sorted(record.Size for record in response.record)
     assert any(record.Parent for record in response.record)
     assert all(record.parents == () for record in records)  # as the reference shows them
@@ -110,7 +111,7 @@ def test_usage_of_an_early_daemon() -> None:
 
 def test_usage_records_are_in_order_of_size_and_id() -> None:
     messages = [control_pb2.UsageRecord(ID=name, Size=size) for name, size in (("b", 1), ("a", 1), ("c", 0))]
-    assert convert.usage_records(messages) == [
+    assert cache.usage_records(messages) == [
         UsageRecord("c"),
         UsageRecord("a", size_bytes=1),
         UsageRecord("b", size_bytes=1),
@@ -119,15 +120,15 @@ def test_usage_records_are_in_order_of_size_and_id() -> None:
 
 def test_prune_request_has_every_limit() -> None:
     opt = PruneOpt(("a", "b"), True, 1, 2, 3, 4)
-    assert convert.prune_request(opt) == control_pb2.PruneRequest(
+    assert cache.prune_request(opt) == control_pb2.PruneRequest(
         filter=["a", "b"], all=True, keepDuration=1, reservedSpace=2, maxUsedSpace=3, minFreeSpace=4
     )
 
 
 def test_workers_old_and_new() -> None:
-    old = convert.worker_record(worker_pb2.WorkerRecord(ID="moby"))
+    old = workers.worker_record(worker_pb2.WorkerRecord(ID="moby"))
     assert (old.id, old.buildkit_version, old.gc_policies) == ("moby", None, ())
-    new = convert.worker_record(
+    new = workers.worker_record(
         worker_pb2.WorkerRecord(
             ID="w",
             Labels={"k": "v"},
@@ -159,12 +160,12 @@ def test_workers_old_and_new() -> None:
     ],
 )
 def test_details_of_any_shape_are_kept(raw: bytes, value: dict[str, int]) -> None:
-    status = convert.error_status(2, "m", ())
+    status = errors.error_status(2, "m", ())
     status.details.add(type_url="github.com/moby/buildkit/errdefs.Vertex+json", value=raw)
-    (detail,) = convert.error_details(status.SerializeToString())
+    (detail,) = errors.error_details(status.SerializeToString())
     assert (detail.type_name, detail.value, detail.raw) == ("errdefs.Vertex", value, raw)
-    assert convert.error_status(2, "m", [detail]) == status
+    assert errors.error_status(2, "m", [detail]) == status
 
 
 def test_a_status_that_cannot_be_read_has_no_details() -> None:
-    assert convert.error_details(b"\xff") == ()
+    assert errors.error_details(b"\xff") == ()

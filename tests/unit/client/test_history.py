@@ -24,7 +24,7 @@ from buildctl import (
     UsageError,
 )
 from buildctl._pb import content_pb2, control_pb2, status_pb2
-from buildctl.client.convert import history_event
+from buildctl.client.convert.history import history_event
 from tests.support.replay_server import replay_server
 from tests.support.scripted_daemon import client_of, scripted_daemon
 

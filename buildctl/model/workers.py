@@ -1,41 +1,9 @@
-"""What a daemon keeps and is: usage records, workers, versions.
-
-Instants are nanoseconds since the Unix epoch, durations `*_ns` nanoseconds, sizes bytes.
-"""
+"""What a daemon is: its workers and its version. Durations `*_ns` are nanoseconds, sizes bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRecord:
-    """One entry of the build cache, as `du` and `prune` show it."""
-
-    id: str
-    mutable: bool = False
-    in_use: bool = False
-    size_bytes: int = 0
-    parents: tuple[str, ...] = ()
-    created_at_ns: int | None = None
-    last_used_at_ns: int | None = None
-    usage_count: int = 0
-    description: str = ""
-    record_type: str = ""
-    shared: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PruneOpt:
-    """What `prune` may remove and must keep; 0 sets no limit."""
-
-    filters: tuple[str, ...] = ()
-    all: bool = False
-    keep_duration_ns: int = 0
-    reserved_space_bytes: int = 0
-    max_used_space_bytes: int = 0
-    min_free_space_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
