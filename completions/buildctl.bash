@@ -67,6 +67,9 @@ help|buildctl' ;;
 --proxy-network|
 --metadata-file|file
 --ref-file|file
+--summary|
+--timings|file
+--timeline|file
 --trace|file
 --debug-json-cache-metrics|words metrics' ;;
         'commands buildctl debug') rows='dump-llb|

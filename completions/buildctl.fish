@@ -83,6 +83,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--proxy-network||Let steps reach the network through the daemon\'s proxy only.' \
                 '--metadata-file|file|Write what the exporters answer, such as digests, as JSON.' \
                 '--ref-file|file|Write the build\'s ref.' \
+                '--summary||Tell where the time went. Default: true on a terminal with the live display.' \
+                '--timings|file|Write the times of all steps and the critical path as JSON.' \
+                '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).' \
                 '--trace|file|Append all that the build says as lines of JSON.' \
                 '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
         case 'commands buildctl debug'

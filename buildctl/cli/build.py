@@ -29,6 +29,7 @@ from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import Command
+from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, serve_offers
 from buildctl.cli.outfile import write_whole
@@ -59,7 +60,8 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
 @build_flags
 def command(app: App, flags: BuildFlags) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
-    recordings = Recordings(app.environment, trace=flags.trace, metrics=flags.metrics)
+    insight = find_insight(app.environment, flags)
+    recordings = Recordings(app.environment, trace=flags.trace, metrics=flags.metrics, insight=insight)
     offers = find_offers(
         app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from buildctl.cli.app import App, pass_app
-from buildctl.cli.grammar import BOOL, flag
+from buildctl.cli.grammar import BOOL, SWITCH, flag
 
 
 def declared(*names: str, **attributes: Any) -> Any:
@@ -114,6 +114,20 @@ class BuildFlags:
         "--metadata-file", metavar="FILE", help="Write what the exporters answer, such as digests, as JSON."
     )
     ref_file: str = declared("--ref-file", metavar="FILE", help="Write the build's ref.")
+    summary: bool | None = declared(
+        "--summary",
+        type=SWITCH,
+        help="Tell where the time went. Default: true on a terminal with the live display.",
+    )
+    timings: str = declared(
+        "--timings", metavar="FILE", help="Write the times of all steps and the critical path as JSON."
+    )
+    timelines: tuple[str, ...] = declared(
+        "--timeline",
+        multiple=True,
+        metavar="FILE",
+        help="Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).",
+    )
     trace: str = declared("--trace", metavar="FILE", help="Append all that the build says as lines of JSON.")
     metrics: str = declared(
         "--debug-json-cache-metrics",

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from buildctl.errors import UsageError
+
 if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
     from buildctl.model.status import SolveStatus
@@ -22,6 +24,16 @@ def build_mode(environment: Environment, progress: str) -> Mode:
 
     is_terminal = environment.is_terminal(environment.stderr)
     return choose_mode(progress, is_terminal=is_terminal, variables=environment.variables, in_ci=True)
+
+
+def is_live(environment: Environment, progress: str) -> bool:
+    """Whether a build is shown by the live display; a mode that cannot be is for `build_mode` to refuse."""
+    from buildctl.progress.modes import Mode
+
+    try:
+        return build_mode(environment, progress) is Mode.TTY
+    except UsageError:
+        return False
 
 
 def display_on(

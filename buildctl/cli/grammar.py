@@ -41,6 +41,10 @@ def _parse_bool_flag(text: str) -> bool:
 
 STRING = GoType("string", str, "")
 BOOL = GoType("", _parse_bool_flag, False)
+SWITCH = GoType("", _parse_bool_flag, None)
+"""A boolean of which it matters whether it was given at all."""
+BOOLEANS = (BOOL, SWITCH)
+"""The types that need no value."""
 INT = GoType("int", parse_int, 0)
 FLOAT = GoType("float", parse_float, 0.0)
 SIZE = GoType("size", parse_size, 0)
@@ -153,7 +157,7 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
             param = by_name.get(name)
             if param is None:
                 raise FlagError(f"flag provided but not defined: -{name}")
-            if param.go_type is BOOL:
+            if param.go_type in BOOLEANS:
                 value = value or "true"
             elif not equals:
                 if not args:

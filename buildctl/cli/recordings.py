@@ -1,4 +1,4 @@
-"""What is written of a build besides its display: `--trace`, `--debug-json-cache-metrics`, and warnings."""
+"""What is written of a build besides its display: a trace, cache metrics, where its time went, warnings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from buildctl.cli.environment import Environment, write_all
 from buildctl.cli.metrics import CacheMetrics
 from buildctl.cli.outfile import open_file, write_failure
 from buildctl.cli.transfers import warnings
+from buildctl.errors import BuildctlError
 
 if TYPE_CHECKING:
+    from buildctl.cli.insight import Insight
     from buildctl.cli.tracefile import TraceFile
     from buildctl.model.solve import OnUnreadable
     from buildctl.model.status import SolveStatus
@@ -25,9 +27,14 @@ logger = logging.getLogger(__name__)
 class Recordings:
     """Those of one build: `async with` them while it runs, and `report` at its end."""
 
-    def __init__(self, environment: Environment, *, trace: str, metrics: str) -> None:
+    def __init__(
+        self, environment: Environment, *, trace: str, metrics: str, insight: Insight | None = None
+    ) -> None:
         """Open the files that are asked for. Raises `BuildctlError`."""
         self._environment = environment
+        self._insight = insight
+        self._ended_ns: int | None = None
+        self._failure: BaseException | None = None
         self._began_ns = environment.now_ns()
         self._transfers: list[Transfer] = []
         self._trace = _open_trace(trace) if trace else None
@@ -47,7 +54,7 @@ class Recordings:
     @property
     def sinks(self) -> tuple[Callable[[SolveStatus], None], ...]:
         """Where each message of the build is to go, by the client's clock."""
-        recorders = (self._trace, self._metrics)
+        recorders = (self._trace, self._metrics, self._insight)
         return tuple(recorder.update for recorder in recorders if recorder is not None)
 
     def note_transfer(self, transfer: Transfer) -> None:
@@ -65,14 +72,18 @@ class Recordings:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._ended_ns = self._environment.now_ns()
+        self._failure = exc
         if self._trace is not None:
             await self._trace.__aexit__(exc_type, exc, traceback)
 
     def report(self, on_unreadable: OnUnreadable = "error") -> None:
-        """Write warnings, and the metrics if they are wanted, after everything else that is printed.
+        """Tell where the time went, then warnings, then the metrics, after everything else that is printed.
 
         Raises `BuildctlError`.
         """
+        if self._insight is not None and self._ended_ns is not None:
+            self._tell(self._insight, self._ended_ns)
         for warning in warnings(self._transfers, on_unreadable):
             self._environment.write_stderr(warning)
         if self._metrics is None:
@@ -84,6 +95,22 @@ class Recordings:
             raise
         except OSError as error:
             raise write_failure(self._metrics_name, error) from None
+
+    def _tell(self, insight: Insight, ended_ns: int) -> None:
+        import asyncio
+
+        timings = insight.timings(end_ns=ended_ns)
+        interrupted = isinstance(self._failure, asyncio.CancelledError)
+        if timings is not None and insight.speaks(timings, interrupted=interrupted):
+            stderr = self._environment.stderr
+            text = insight.summary(timings, self._transfers, self._environment, stderr)
+            self._environment.write_stderr(text)
+        try:
+            insight.write_files(timings)
+        except BuildctlError as error:
+            if self._failure is None:
+                raise
+            logger.warning("%s", error)  # why the build failed is worth more
 
 
 def _open_trace(path: str) -> TraceFile:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import Message
 
 from buildctl._pb import ops_pb2
 from buildctl.model import gojson
+from buildctl.model.instant import format_instant
 from buildctl.model.status import (
     Position,
     SolveStatus,
@@ -25,7 +24,6 @@ from buildctl.model.status import (
     VertexWarning,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Object = dict[str, Any]
 
 
@@ -137,13 +135,4 @@ def _base64(data: bytes) -> str:
 
 
 def _time(instant_ns: int | None) -> str | None:
-    """RFC 3339 in UTC, with up to nine digits after the point and no zeros at the end."""
-    if instant_ns is None:
-        return None
-    whole, rest = divmod(instant_ns, 1_000_000_000)
-    return _second(whole) + (f".{rest:09d}".rstrip("0") if rest else "") + "Z"
-
-
-@lru_cache(maxsize=256)
-def _second(since_epoch: int) -> str:
-    return (_EPOCH + timedelta(seconds=since_epoch)).strftime("%Y-%m-%dT%H:%M:%S")
+    return None if instant_ns is None else format_instant(instant_ns)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import click
 
-from buildctl.cli.grammar import BOOL, Command, Flag, Group, flags_of
+from buildctl.cli.grammar import BOOLEANS, Command, Flag, Group, flags_of
 from buildctl.cli.vocabulary import flags as vocabulary
 from buildctl.cli.vocabulary.word import Word
 
@@ -67,7 +67,7 @@ def _flag_words(path: str, flags: list[Flag]) -> Iterator[Word]:
         if flag.hidden:
             continue
         for name in sorted(flag.opts, key=len, reverse=True):
-            yield Word(name, flag.help or "", "" if flag.go_type is BOOL else flag_kind(path, flag))
+            yield Word(name, flag.help or "", "" if flag.go_type in BOOLEANS else flag_kind(path, flag))
 
 
 def flag_kind(path: str, flag: Flag) -> str:

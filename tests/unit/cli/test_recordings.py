@@ -62,7 +62,11 @@ async def test_metrics_on_a_standard_stream(name: str, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened(option: str, tmp_path: Path) -> None:
     path = str(tmp_path / "missing" / "file")
     with pytest.raises(BuildctlError) as caught:
-        Recordings(Environment(), **{"trace": "", "metrics": "", option: path})
+        Recordings(
+            Environment(),
+            trace=path if option == "trace" else "",
+            metrics=path if option == "metrics" else "",
+        )
     assert str(caught.value) == f"open {path}: no such file or directory"
 
 
