@@ -14,22 +14,32 @@ from benchmarks.growth import PLOT, draw
 from benchmarks.pairs import FailedRunError, Pair, measure, run_pairs
 from benchmarks.report import REPORT, report
 from benchmarks.results import Measured, conditions, load_results, measured_now, save_results
+from benchmarks.shares import load_shares, measure_shares, save_shares
 from benchmarks.works import WORKS, Work
 from tests.support.debian import UnavailableError
+
+_SHARES = "shares"
+"""The word that chooses the samples of where our time goes."""
 
 
 def chosen(works: Sequence[Work], only: str) -> list[Work]:
     """The works whose key, or the beginning of it before a `-`, is one of the words of `only`; all for none.
 
+    `shares` chooses no work.
+
     Raises `click.BadParameter` for a word that chooses nothing.
     """
-    words = [word.strip() for word in only.split(",") if word.strip()]
+    words = _words(only)
     for word in words:
-        if not any(_chooses(word, work) for work in works):
+        if word != _SHARES and not any(_chooses(word, work) for work in works):
             raise click.BadParameter(
                 f"no work is called {word}; there are {', '.join(work.key for work in works)}"
             )
     return [work for work in works if not words or any(_chooses(word, work) for word in words)]
+
+
+def _words(only: str) -> list[str]:
+    return [word.strip() for word in only.split(",") if word.strip()]
 
 
 def _chooses(word: str, work: Work) -> bool:
@@ -38,7 +48,7 @@ def _chooses(word: str, work: Work) -> bool:
 
 @click.command()
 @click.option(
-    "--only", default="", metavar="WORK,...", help="These works: a, e, e-first, growth. Default: all."
+    "--only", default="", metavar="WORK,...", help="These: a, e, e-first, growth, shares. Default: all."
 )
 @click.option(
     "--pairs", default=7, show_default=True, type=click.IntRange(min=1), help="Pairs of runs of each work."
@@ -48,18 +58,27 @@ def main(only: str, pairs: int, report_only: bool) -> None:
     """Measure this client against docker-buildx, on tmpfs, as root. Works not chosen keep their results."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # leave nothing behind
     works = chosen(WORKS, only)
+    failed = []
     try:
         if not report_only:
             with open_bench() as bench:
                 for work in works:
                     click.echo(f"{work.key}: {work.title}")
-                    save_results({**load_results(), work.key: measure_work(bench, work, pairs)})
+                    try:
+                        save_results({**load_results(), work.key: measure_work(bench, work, pairs)})
+                    except FailedRunError as error:
+                        click.echo(f"  {error}", err=True)
+                        failed.append(work.key)
+                if _SHARES in (_words(only) or [_SHARES]):
+                    save_shares(measure_shares(bench, WORKS))
     except (FailedRunError, UnavailableError) as error:
         raise click.ClickException(str(error)) from error
     results = load_results()
-    REPORT.write_text(report(WORKS, results))
+    REPORT.write_text(report(WORKS, results, load_shares()))
     draw(WORKS, results)
     click.echo(f"{REPORT}\n{PLOT}")
+    if failed:
+        raise click.ClickException(f"not measured: {', '.join(failed)}")
 
 
 def measure_work(bench: Bench, work: Work, count: int) -> Measured:
@@ -69,8 +88,8 @@ def measure_work(bench: Bench, work: Work, count: int) -> Measured:
         measure(contest.ours)
         measure(contest.peer)
         pairs = run_pairs(contest, count, on_pair=_show)
-        found = conditions(engine=bench.daemon.version, peer=bench.peer.version)
-    return measured_now(pairs, load, found)
+        where = conditions(engine=bench.daemon.version, peer=bench.peer.version)
+    return measured_now(pairs, load, where)
 
 
 def _show(pair: Pair) -> None:

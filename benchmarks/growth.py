@@ -62,6 +62,7 @@ def draw(works: Sequence[Work], results: Mapping[str, Measured], path: Path = PL
                 label=f"{client}, {kind}",
             )
         axis.set(xscale="log", yscale="log", xlabel="files", title=label)
+        axis.minorticks_off()
         axis.grid(visible=True, which="major", alpha=0.3)
     picture.axes[0].legend(fontsize="small")
     # Text stays text, and the same picture has the same bytes.

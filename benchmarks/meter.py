@@ -7,9 +7,9 @@ less than anything that is measured here.
     echo '{"argv": ["/bin/true"], "env": {}, "cwd": "/", "stdout": "/dev/null", "limit": 60}' |
         python -I -S meter.py
 
-A command that takes longer than `limit` seconds is killed. It prints a JSON object: `status` (exit code,
-negative for a signal), `wall` and `cpu` in seconds (`cpu` is user and system time of the command and of the
-children that it waited for), `peak` in bytes.
+A command that takes longer than `limit` seconds is killed. It prints a JSON object: `hung` (it was killed),
+`status` (exit code, negative for a signal), `wall` and `cpu` in seconds (`cpu` is user and system time of the
+command and of the children that it waited for), `peak` in bytes.
 """
 
 import json
@@ -31,11 +31,19 @@ def main() -> None:
     ]
     began = time.monotonic()
     pid = os.posix_spawn(argv[0], argv, order["env"], file_actions=actions)
-    signal.signal(signal.SIGALRM, lambda number, frame: os.kill(pid, signal.SIGKILL))
+    killed = False
+
+    def kill(number: int, frame: object) -> None:
+        nonlocal killed
+        killed = True
+        os.kill(pid, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, kill)
     signal.alarm(order["limit"])
     _, status, usage = os.wait4(pid, 0)
     wall = time.monotonic() - began
     result = {
+        "hung": killed,
         "status": os.waitstatus_to_exitcode(status),
         "wall": wall,
         "cpu": usage.ru_utime + usage.ru_stime,

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 METER = Path(__file__).with_name("meter.py")
-_LIMIT_SECONDS = 1800
+LIMIT_SECONDS = 900
+"""After which a command is taken to hang. The longest of the works takes a third of it."""
+_HUNG_AT_MOST = 3
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _SAME_WORK = 0.02
 """By how much what the two send may differ: packets are cut differently."""
@@ -24,6 +26,10 @@ _SAME_WORK = 0.02
 
 class FailedRunError(Exception):
     """A command that is to be measured did not do its work."""
+
+
+class HungRunError(FailedRunError):
+    """A command that is to be measured did not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,15 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs, and how often a run of either side did not end; pairs with such a run are left out."""
+
+    pairs: tuple[Pair, ...]
+    hung_ours: int = 0
+    hung_peer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """Medians of both sides, and the median, least and greatest of the ratios within the pairs."""
 
@@ -82,14 +97,18 @@ class Contest:
     """Waits until the daemon is idle and returns its CPU time so far, in seconds."""
 
 
-def measure(command: Command) -> Sample:
-    """Run it once. Raises `FailedRunError` with the end of its output when its exit code is not 0."""
+def measure(command: Command, limit: int = LIMIT_SECONDS) -> Sample:
+    """Run it once.
+
+    Raises `FailedRunError` with the end of its output when its exit code is not 0, and `HungRunError` when it
+    has not ended after `limit` seconds.
+    """
     order = {
         "argv": command.argv,
         "env": dict(command.env),
         "cwd": str(command.cwd),
         "stdout": str(command.output),
-        "limit": _LIMIT_SECONDS,
+        "limit": limit,
     }
     ran = subprocess.run(
         [sys.executable, "-I", "-S", METER],
@@ -99,44 +118,55 @@ def measure(command: Command) -> Sample:
         check=True,
     )
     result = json.loads(ran.stdout)
+    said = command.output.read_text(errors="replace")[-2000:]
+    if result["hung"]:
+        raise HungRunError(f"{' '.join(command.argv)} did not end within {limit} s:\n{said}")
     if result["status"] != 0:
-        said = command.output.read_text(errors="replace")[-2000:]
         raise FailedRunError(f"{' '.join(command.argv)} ended with {result['status']}:\n{said}")
     return Sample(result["wall"], result["cpu"], result["peak"])
 
 
 def run_pairs(
-    contest: Contest, count: int, *, on_pair: Callable[[Pair], None] = lambda pair: None
-) -> list[Pair]:
-    """Run `count` pairs; every second one starts with the peer.
+    contest: Contest,
+    count: int,
+    *,
+    on_pair: Callable[[Pair], None] = lambda pair: None,
+    limit: int = LIMIT_SECONDS,
+) -> Pairs:
+    """Run `count` pairs; every second one starts with the peer. A pair with a run that hangs is run again.
 
-    Raises `FailedRunError` when a run fails, or the daemon says that the two sent different amounts.
+    Raises `FailedRunError` when a run fails, the third one hangs, or the daemon says that the two sent
+    different amounts.
     """
-    pairs = []
-    for number in range(count):
+    pairs: list[Pair] = []
+    hung = {"ours": 0, "peer": 0}
+    while len(pairs) < count:
         contest.before_pair()
-        if number % 2:
-            peer = _run(contest, contest.peer)
-            ours = _run(contest, contest.ours)
+        samples: dict[str, Sample] = {}
+        for side in ("peer", "ours") if len(pairs) % 2 else ("ours", "peer"):
+            try:
+                samples[side] = _run(contest, contest.ours if side == "ours" else contest.peer, limit)
+            except HungRunError:
+                hung[side] += 1
+                if sum(hung.values()) == _HUNG_AT_MOST:
+                    raise
+                break
         else:
-            ours = _run(contest, contest.ours)
-            peer = _run(contest, contest.peer)
-        if not _close(ours.received, peer.received):
-            raise FailedRunError(
-                f"the daemon received {ours.received} bytes from ours, {peer.received} from the peer"
-            )
-        pair = Pair(ours, peer)
-        on_pair(pair)
-        pairs.append(pair)
-    return pairs
+            pair = Pair(**samples)
+            if not _close(pair.ours.received, pair.peer.received):
+                amounts = f"{pair.ours.received} bytes from ours, {pair.peer.received} from the peer"
+                raise FailedRunError(f"the daemon received {amounts}")
+            on_pair(pair)
+            pairs.append(pair)
+    return Pairs(tuple(pairs), **{f"hung_{side}": times for side, times in hung.items()})
 
 
-def _run(contest: Contest, command: Command) -> Sample:
+def _run(contest: Contest, command: Command, limit: int) -> Sample:
     contest.before_run()
     if contest.daemon_cpu is None:
-        return measure(command)
+        return measure(command, limit)
     before = contest.daemon_cpu()
-    sample = measure(command)
+    sample = measure(command, limit)
     said = command.output.read_text(errors="replace")
     return replace(sample, daemon_cpu=contest.daemon_cpu() - before, received=received_bytes(said))
 

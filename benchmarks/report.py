@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.pairs import Figure, Sample, figure
 from benchmarks.results import Measured
+from benchmarks.shares import Shares
 from benchmarks.slowlink import MEASURED
 from benchmarks.works import Work
 
@@ -24,7 +26,7 @@ the same engine, ours as `unix://`; only `a-docker` uses the engine's own socket
 """
 
 
-def report(works: Sequence[Work], results: Mapping[str, Measured]) -> str:
+def report(works: Sequence[Work], results: Mapping[str, Measured], shares: Mapping[str, Shares]) -> str:
     """The whole page, of the works that have been measured."""
     rows = [(work, results[work.key]) for work in works if work.key in results]
     parts = [_HEAD, *_conditions(measured for _, measured in rows)]
@@ -33,7 +35,31 @@ def report(works: Sequence[Work], results: Mapping[str, Measured]) -> str:
     parts += ["## Per file", _table(many)] if many else []
     links = [_link(work, measured) for work, measured in rows if work.payload]
     parts += ["## How full the slow link was", _table(links)] if links else []
+    for work in works:
+        if work.key in shares:
+            parts.append(_where(work, shares[work.key], results.get(work.key)))
     return "\n".join(parts)
+
+
+def _where(work: Work, shares: Shares, measured: Measured | None) -> str:
+    """Where our time goes in one work, greatest first, with the daemon's part and the floor."""
+    total = sum(shares.parts.values())
+    parts = sorted(shares.parts.items(), key=lambda part: -part[1])
+    rows = [
+        {"our client's CPU": name, "s": f"{seconds:.2f}", "%": f"{100 * seconds / total:.0f}"}
+        for name, seconds in parts
+        if seconds >= 0.005
+    ]
+    said = [f"## Where our time goes: {work.title} ({work.key})", _table(rows)]
+    if measured is not None:
+        wall = statistics.median(pair.ours.wall for pair in measured.pairs)
+        daemon = statistics.median(pair.ours.daemon_cpu or 0.0 for pair in measured.pairs)
+        said.append(f"The daemon's CPU meanwhile: {daemon:.2f} s, of {wall:.2f} s of wall time.\n")
+    said.append(
+        f"The floor: `find` asks for size and time of every file in {shares.stat_all:.2f} s; the interpreter "
+        f"with the client's libraries starts and ends in {shares.imports:.2f} s.\n"
+    )
+    return "\n".join(said)
 
 
 def _conditions(measured: Iterable[Measured]) -> list[str]:
@@ -70,7 +96,7 @@ def _times(work: Work, measured: Measured) -> dict[str, str]:
     return {
         "": work.key,
         "work": work.title if work.against == "docker-buildx" else f"{work.title}, against {work.against}",
-        "pairs": str(len(measured.pairs)),
+        "pairs": str(len(measured.pairs)) + _hung(measured),
         "wall, s": _seconds(of("wall"), work.targets.wall),
         "client CPU, s": _seconds(of("cpu"), work.targets.cpu),
         "peak memory, MB": _figure(peak, 1e6, 0)
@@ -96,6 +122,12 @@ def _figure(found: Figure | None, unit: float, digits: int) -> str:
     ours, peer = found.ours / unit, found.peer / unit
     ratios = f"**{found.ratio:.2f}** ({found.least:.2f}–{found.greatest:.2f})"  # noqa: RUF001 - a range
     return f"{ours:.{digits}f} / {peer:.{digits}f} = {ratios}"
+
+
+def _hung(measured: Measured) -> str:
+    """How often a run was started over, because it did not end."""
+    counts = (("ours", measured.hung_ours), ("peer", measured.hung_peer))
+    return "".join(f"; {side} hung {times}×" for side, times in counts if times)  # noqa: RUF001 - a count
 
 
 def _missed(missed: bool) -> str:

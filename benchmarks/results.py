@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.pairs import Pair, Sample
+from benchmarks.pairs import Pair, Pairs, Sample
 
 RESULTS = Path(__file__).with_name("results.json")
 _LIBRARIES = ("click", "grpcio", "hpack", "protobuf", "rich")
@@ -21,10 +21,13 @@ _LIBRARIES = ("click", "grpcio", "hpack", "protobuf", "rich")
 class Measured:
     """The pairs of one work, and under which conditions they were measured.
 
-    `load` is the machine's load average (1 minute) as the work began.
+    `hung_ours` and `hung_peer` count runs that did not end and are in no pair; `load` is the machine's load
+    average (1 minute) as the work began.
     """
 
     pairs: tuple[Pair, ...]
+    hung_ours: int
+    hung_peer: int
     date: str
     load: float
     conditions: Mapping[str, str]
@@ -43,8 +46,10 @@ def conditions(*, engine: str, peer: str) -> dict[str, str]:
     }
 
 
-def measured_now(pairs: Sequence[Pair], load: float, found: Mapping[str, str]) -> Measured:
-    return Measured(tuple(pairs), datetime.now(UTC).strftime("%Y-%m-%d"), load, found)
+def measured_now(found: Pairs, load: float, where: Mapping[str, str]) -> Measured:
+    """What was found, with today's date."""
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    return Measured(found.pairs, found.hung_ours, found.hung_peer, today, load, where)
 
 
 def load_results(path: Path = RESULTS) -> dict[str, Measured]:
@@ -54,6 +59,8 @@ def load_results(path: Path = RESULTS) -> dict[str, Measured]:
     return {
         key: Measured(
             tuple(Pair(Sample(**pair["ours"]), Sample(**pair["peer"])) for pair in entry["pairs"]),
+            entry["hung_ours"],
+            entry["hung_peer"],
             entry["date"],
             entry["load"],
             entry["conditions"],

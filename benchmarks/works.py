@@ -160,6 +160,7 @@ def _start(bench: Bench, key: str, *, arguments: tuple[str, ...], imports: str) 
 
 
 _SMALL = partial(trees.make_small_files, count=FILES)
+_IGNORED = partial(trees.make_mostly_ignored, count=FILES)
 _MANY = partial(trees.make_small_files, count=MANY_FILES)
 
 
@@ -220,8 +221,14 @@ WORKS: tuple[Work, ...] = (
     ),
     Work(
         "f",
+        "50,000 files of which `.dockerignore` keeps 500, first time",
+        partial(_first_time, make=_IGNORED),
+        Targets(wall=0.6),
+    ),
+    Work(
+        "f-unchanged",
         "50,000 files of which `.dockerignore` keeps 500, nothing changed",
-        partial(_unchanged, make=partial(trees.make_mostly_ignored, count=FILES)),
+        partial(_unchanged, make=_IGNORED),
         Targets(wall=0.6),
     ),
     Work(

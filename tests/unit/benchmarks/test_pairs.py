@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.pairs import Command, Contest, FailedRunError, figure, measure, received_bytes, run_pairs
+from benchmarks.pairs import (
+    Command,
+    Contest,
+    FailedRunError,
+    HungRunError,
+    figure,
+    measure,
+    received_bytes,
+    run_pairs,
+)
 
 
 def _shell(tmp_path: Path, script: str) -> Command:
@@ -49,7 +58,7 @@ def test_the_side_that_begins_alternates_and_each_run_is_prepared(tmp_path: Path
             file.write(f"{word}\n")
 
     contest = Contest(ours, peer, before_pair=lambda: note("pair"), before_run=lambda: note("run"))
-    assert len(run_pairs(contest, 2)) == 2
+    assert len(run_pairs(contest, 2).pairs) == 2
     order = "pair run ours run peer pair run peer run ours"
     assert log.read_text().split() == order.split()
 
@@ -57,8 +66,21 @@ def test_the_side_that_begins_alternates_and_each_run_is_prepared(tmp_path: Path
 def test_the_daemon_s_cpu_is_what_it_used_since_the_run_began(tmp_path: Path) -> None:
     clock = iter([1.0, 1.5, 3.0, 3.25])
     contest = Contest(_shell(tmp_path, "true"), _shell(tmp_path, "true"), daemon_cpu=lambda: next(clock))
-    [pair] = run_pairs(contest, 1)
+    [pair] = run_pairs(contest, 1).pairs
     assert (pair.ours.daemon_cpu, pair.peer.daemon_cpu) == (0.5, 0.25)
+
+
+def test_a_pair_with_a_run_that_hangs_is_run_again_and_counted(tmp_path: Path) -> None:
+    first = "mkdir once 2>/dev/null && exec sleep 30; true"
+    found = run_pairs(Contest(_shell(tmp_path, "true"), _shell(tmp_path, first)), 2, limit=1)
+    assert len(found.pairs) == 2
+    assert (found.hung_ours, found.hung_peer) == (0, 1)
+    assert all(pair.peer.wall < 20 for pair in found.pairs)
+
+
+def test_what_hangs_three_times_is_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(HungRunError, match="did not end within 1 s"):
+        run_pairs(Contest(_shell(tmp_path, "exec sleep 30"), _shell(tmp_path, "true")), 1, limit=1)
 
 
 def test_two_that_send_different_amounts_are_not_compared(tmp_path: Path) -> None:
