@@ -50,6 +50,7 @@ help|buildctl' ;;
         'flags buildctl build') rows='--frontend|words frontend
 --opt|words opt
 --local|words local
+--context-check|words context-check
 --on-unreadable|words on-unreadable
 --shared-key|free
 --output|fields output
@@ -416,6 +417,8 @@ labels.|free' ;;
         'local') rows='context=|dir
 dockerfile=|dir
 *=|dir' ;;
+        'context-check') rows='metadata|
+content|' ;;
         'on-unreadable') rows='error|
 skip|
 empty|' ;;

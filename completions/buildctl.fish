@@ -66,6 +66,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--frontend|words frontend|What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.' \
                 '--opt|words opt|Option of the frontend: target=STAGE, build-arg:NAME=VALUE.' \
                 '--local|words local|Let the build read a folder: context=., dockerfile=.' \
+                '--context-check|words context-check|What tells that a file has changed: metadata, or content (keeps digests).' \
                 '--on-unreadable|words on-unreadable|Files and folders that cannot be read: error, skip (leave out) or empty.' \
                 '--shared-key|free|Key under which the daemon keeps the folders\' files for the next build.' \
                 '--output|fields output|Where the result goes: type=local,dest=out.' \
@@ -548,6 +549,10 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'context=|dir|what COPY and ADD read' \
                 'dockerfile=|dir|where the Dockerfile is' \
                 '*=|dir|'
+        case 'context-check'
+            printf '%s\n' \
+                'metadata||names, sizes and times, as daemons do' \
+                'content||bytes, too'
         case 'on-unreadable'
             printf '%s\n' \
                 'error||the build fails' \

@@ -68,6 +68,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--frontend|words frontend|What reads the build: dockerfile.v0, or gateway.v0 with --opt source=IMAGE.'
             '--opt|words opt|Option of the frontend: target=STAGE, build-arg:NAME=VALUE.'
             '--local|words local|Let the build read a folder: context=., dockerfile=.'
+            '--context-check|words context-check|What tells that a file has changed: metadata, or content (keeps digests).'
             '--on-unreadable|words on-unreadable|Files and folders that cannot be read: error, skip (leave out) or empty.'
             '--shared-key|free|Key under which the daemon keeps the folders'' files for the next build.'
             '--output|fields output|Where the result goes: type=local,dest=out.'
@@ -550,6 +551,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context=|dir|what COPY and ADD read'
             'dockerfile=|dir|where the Dockerfile is'
             '*=|dir|'
+        )
+        'context-check' = @(
+            'metadata||names, sizes and times, as daemons do'
+            'content||bytes, too'
         )
         'on-unreadable' = @(
             'error||the build fails'

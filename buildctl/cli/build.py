@@ -17,6 +17,7 @@ from buildctl.cli.build_flags import BuildFlags, build_flags
 from buildctl.cli.build_inputs import (
     check_destination,
     check_local,
+    content_records,
     own_key,
     read_definition,
     read_source_policy,
@@ -24,7 +25,7 @@ from buildctl.cli.build_inputs import (
 from buildctl.cli.ci import CIReport
 from buildctl.cli.display import build_mode, display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
-from buildctl.cli.flags.contexts import parse_on_unreadable
+from buildctl.cli.flags.contexts import parse_context_check, parse_on_unreadable
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
@@ -110,6 +111,7 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         entitlements=allowed,
         source_policy=source_policy,
         proxy_network=flags.proxy_network,
+        content_records=content_records(variables) if parse_context_check(flags.context_check) else "",
         on_unreadable=parse_on_unreadable(flags.on_unreadable),
         shared_key=flags.shared_key or own_key(directories, variables),
         ref=new_id(),

@@ -37,6 +37,12 @@ class BuildFlags:
         metavar="NAME=DIR",
         help="Let the build read a folder: context=., dockerfile=.",
     )
+    context_check: str = declared(
+        "--context-check",
+        default="metadata",
+        metavar="WHAT",
+        help="What tells that a file has changed: metadata, or content (keeps digests).",
+    )
     on_unreadable: str = declared(
         "--on-unreadable",
         default="error",

@@ -52,6 +52,19 @@ def own_key(directories: Mapping[str, str], variables: Mapping[str, str]) -> str
     return shared_key(client_id(variables), directories)
 
 
+def content_records(variables: Mapping[str, str]) -> str:
+    """Where digests of what was sent are kept. Raises `UsageError` where no place is known for them."""
+    folder = variables.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
+        folder = os.path.join(variables.get("HOME", ""), ".cache")
+    if not os.path.isabs(folder):
+        raise UsageError(
+            "--context-check=content has no place for digests",
+            hint="set HOME, or XDG_CACHE_HOME to an absolute path",
+        )
+    return os.path.join(folder, "buildctl", "contexts")
+
+
 def read_source_policy(path: str) -> bytes:
     """The policy of a file. Raises `UsageError` where it cannot be read or is none."""
     from buildctl.cli.flags.source_policy import parse_source_policy

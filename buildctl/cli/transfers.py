@@ -12,15 +12,23 @@ if TYPE_CHECKING:
     from buildctl.model.transfer import Transfer
 
 _SHOWN = 5
+_UNIFORM = (
+    "all files have one and the same time, so a file that changes but keeps its size may be missed; "
+    "--context-check=content compares the bytes"
+)
 _FATES = {"skip": "left out", "empty": "sent empty"}
 
 
 def warnings(transfers: Iterable[Transfer], on_unreadable: OnUnreadable) -> list[str]:
-    """A line for each local directory of which something could not be read."""
+    """A line for each local directory with what could not be read, and one where changes may be missed."""
+    transfers = list(transfers)
     paths: dict[str, dict[str, None]] = {}
     for transfer in transfers:
         paths.setdefault(transfer.name, {}).update(dict.fromkeys(transfer.unreadable))
-    return [_unreadable(name, list(found), on_unreadable) for name, found in paths.items() if found]
+    lines = [_unreadable(name, list(found), on_unreadable) for name, found in paths.items() if found]
+    if uniform := list(dict.fromkeys(one.name for one in transfers if one.uniform_times)):
+        lines.append(f"warning: {', '.join(uniform)}: {_UNIFORM}\n")
+    return lines
 
 
 def _unreadable(name: str, paths: list[str], on_unreadable: OnUnreadable) -> str:

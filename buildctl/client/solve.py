@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -36,7 +36,7 @@ from buildctl.oci.store import Store
 from buildctl.session.auth.anonymous import CREDENTIALS_PATH, AnonymousAuth
 from buildctl.session.content import ContentService
 from buildctl.session.filesend import FileSend
-from buildctl.session.filesync import FileSync
+from buildctl.session.filesync import FileSync, Watch
 from buildctl.session.stream import Attachable, Handler, ServerStream
 from buildctl.session.tunnel import Session
 
@@ -77,18 +77,44 @@ async def solve(
     with_gateway = any(worker.BuildkitVersion.version for worker in workers.record) or await has_gateway(
         caller
     )
+    transfers: list[Transfer] = []
+
+    def note_transfer(transfer: Transfer) -> None:
+        transfers.append(transfer)
+        if on_transfer:
+            on_transfer(transfer)
+
     with contextlib.closing(Worker("layouts")) as disk:
         stores = await disk.run(open_stores, opt)
         opt = replace(opt, cache_imports=stores.cache_imports)
-        result = await _Build(caller, opt, on_status, on_transfer, attachables, stores, with_gateway).run()
+        async with _checking_contents(opt, disk) as (shared_key, watch):
+            opt = replace(opt, shared_key=shared_key)
+            services = session_services(opt, attachables, stores.by_id, watch, note_transfer)
+            result = await _Build(caller, opt, on_status, services, stores, with_gateway).run()
         await disk.run(enter_results, opt, result.exporter_response)
-    return result
+    return replace(result, transfers=tuple(transfers))
+
+
+@contextlib.asynccontextmanager
+async def _checking_contents(opt: SolveOpt, disk: Worker) -> AsyncIterator[tuple[str, Watch | None]]:
+    """The shared key and what sees transfers, where contents are to be compared."""
+    if not (opt.content_records and opt.local_dirs):
+        yield opt.shared_key, None
+        return
+    from buildctl.session.contentcheck import ContentCheck  # with sqlite3, which few builds need
+
+    check = ContentCheck(opt.content_records, opt.local_dirs.values())
+    try:
+        yield await disk.run(check.shared_key, opt.shared_key), check.watcher
+    finally:
+        await disk.run(check.close)
 
 
 def session_services(
     opt: SolveOpt,
     attachables: Sequence[Attachable] = (),
     stores: Mapping[str, Store] | None = None,
+    watch: Watch | None = None,
     on_transfer: TransferSink | None = None,
 ) -> list[Attachable]:
     """What a build offers the daemon: folders, stores, destinations, and whatever is given besides."""
@@ -96,7 +122,9 @@ def session_services(
     if not any(CREDENTIALS_PATH in service.methods for service in services):
         services.append(AnonymousAuth())
     if opt.local_dirs:
-        services.append(FileSync(opt.local_dirs, on_unreadable=opt.on_unreadable, on_transfer=on_transfer))
+        services.append(
+            FileSync(opt.local_dirs, on_unreadable=opt.on_unreadable, watch=watch, on_transfer=on_transfer)
+        )
     if stores:
         services.append(ContentService(stores))
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
@@ -134,21 +162,17 @@ class _Build:
         caller: Caller,
         opt: SolveOpt,
         on_status: StatusSink | None,
-        on_transfer: TransferSink | None,
-        attachables: Sequence[Attachable],
+        services: Sequence[Attachable],
         stores: LocalStores,
         with_gateway: bool,
     ) -> None:
         self._caller = caller
         self._opt = opt
         self._on_status = on_status
-        self._on_transfer = on_transfer
-        self._transfers: list[Transfer] = []
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
         self._imports = stores.usable_imports
-        services = session_services(opt, attachables, stores.by_id, self._note_transfer)
         noted = [_Noting(one, self._note_local_failure) for one in services]
         self._session = Session(noted, self._session_id, shared_key=opt.shared_key)
         self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
@@ -185,9 +209,7 @@ class _Build:
             await asyncio.gather(*tasks, return_exceptions=True)
         if self._errors:
             raise self._failure()
-        return SolveResult(
-            self._ref, self._exporter_response, self._frontend_metadata, tuple(self._transfers)
-        )
+        return SolveResult(self._ref, self._exporter_response, self._frontend_metadata)
 
     def _start(self, part: Coroutine[None, None, None]) -> asyncio.Task[None]:
         return asyncio.create_task(self._note_error(part))
@@ -197,11 +219,6 @@ class _Build:
             await part
         except Exception as error:
             self._errors.append(error)
-
-    def _note_transfer(self, transfer: Transfer) -> None:
-        self._transfers.append(transfer)
-        if self._on_transfer:
-            self._on_transfer(transfer)
 
     def _note_local_failure(self, error: BuildctlError) -> None:
         # A service that says no may have been asked for something optional. A transfer that fails here fails

@@ -17,13 +17,16 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.unreadable import Unreadable
+
+if TYPE_CHECKING:
+    from buildctl.fsutil.watcher import Watcher
 
 BATCH_BYTES = 512 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -41,17 +44,22 @@ class Requested(NamedTuple):
 
 
 def packets(
-    files: Iterable[Requested], root: Directories, root_path: bytes, unreadable: Unreadable | None = None
+    files: Iterable[Requested],
+    root: Directories,
+    root_path: bytes,
+    unreadable: Unreadable | None = None,
+    watcher: Watcher | None = None,
 ) -> Generator[list[bytes]]:
     """Batches of packets: the content of each file, and its end.
 
     Raises `TransferError` for a file that cannot be read, or is not as long as was announced: the daemon
-    would keep what it got under the old size and time. `unreadable` decides which may be sent empty.
+    would keep what it got under the old size and time. `unreadable` decides which may be sent empty,
+    and `watcher` sees all that is sent.
     """
     batch: list[bytes] = []
     weight = 0
     packet = Packet(type=Packet.PACKET_DATA)
-    for file, chunks in _opened(files, root, root_path, unreadable):
+    for file, chunks in _opened(files, root, root_path, unreadable, watcher):
         packet.ID = file.number
         end = packet.SerializeToString()
         head = end + _DATA_FIELD
@@ -72,7 +80,11 @@ FILE_WEIGHT = 512
 
 
 def _opened(
-    files: Iterable[Requested], root: Directories, root_path: bytes, unreadable: Unreadable | None
+    files: Iterable[Requested],
+    root: Directories,
+    root_path: bytes,
+    unreadable: Unreadable | None,
+    watcher: Watcher | None,
 ) -> Iterator[tuple[Requested, Iterable[bytes]]]:
     """Each file with its content, opened some files ahead."""
     waiting = iter(files)
@@ -83,7 +95,8 @@ def _opened(
                 opened.append((file, _open(file, root, root_path, unreadable)))
             while opened:
                 file, descriptor = opened.popleft()
-                yield file, () if descriptor is None else _chunks(file, descriptor, root_path, unreadable)
+                chunks = () if descriptor is None else _chunks(file, descriptor, root_path, unreadable)
+                yield file, watcher.content(file, descriptor, chunks) if watcher else chunks
     finally:
         for _, descriptor in opened:
             if descriptor is not None:

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
 
@@ -30,9 +31,13 @@ from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.receive import ReceiveMessages, SendMessages
+from buildctl.fsutil.uniform import UniformTimes
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.walk import Walked, walk
 from buildctl.fsutil.worker import Worker
+
+if TYPE_CHECKING:
+    from buildctl.fsutil.watcher import Watcher
 
 _FAREWELL_SECONDS = 1.0
 """How long a receiver that does not read may delay a failure."""
@@ -58,6 +63,8 @@ class SendSummary:
     """What was looked at and is no folder, announced or not."""
     walked_folders: int = 0
     """Folders that were read, the root among them."""
+    uniform_times: bool = False
+    """Whether all files have one time, so that the receiver may miss changes (`uniform`)."""
 
 
 async def send(
@@ -69,15 +76,16 @@ async def send(
     excludes: Sequence[str] = (),
     follow_paths: Sequence[str] = (),
     unreadable: Unreadable | None = None,
+    watcher: Watcher | None = None,
     on_progress: Callable[[SendSummary], None] | None = None,
 ) -> SendSummary:
     """Send the directory `root`, returning when the receiver has all it wants.
 
     Patterns select what is sent (`filter`, `followpaths`); owners become 0. Raises `TransferError` where the
     disk or the receiver gives up, and `ProtocolError` where the receiver breaks the rules; it is told.
-    What cannot be read is an error unless `unreadable` decides otherwise.
+    What cannot be read is an error unless `unreadable` decides otherwise. `watcher` sees what is sent.
     """
-    sender = _Sender(receive_messages, send_messages, os.fsencode(root), unreadable, on_progress)
+    sender = _Sender(receive_messages, send_messages, os.fsencode(root), unreadable, watcher, on_progress)
     return await sender.run(lambda directories: _filter(includes, excludes, follow_paths, directories))
 
 
@@ -94,12 +102,15 @@ class _Sender:
         send_messages: SendMessages,
         root: bytes,
         unreadable: Unreadable | None,
+        watcher: Watcher | None,
         on_progress: Callable[[SendSummary], None] | None,
     ) -> None:
         self._receive_messages = receive_messages
         self._send_messages = send_messages
         self._root = root
         self._unreadable = unreadable
+        self._watcher = watcher
+        self._uniform = UniformTimes()
         self._on_progress = on_progress
         self._worker = Worker("context")
         self._roots: list[Directories] = []
@@ -129,6 +140,8 @@ class _Sender:
                     task.result()
             # The receiver ends when it has all files; ours may not have come back from the last of them yet.
             self._sent_files, self._sent_bytes = self._files, self._content_bytes
+            if self._watcher:
+                await self._worker.run(self._watcher.finish)
             await self._send([_FIN])
         except Exception as error:
             await self._stop(tasks)
@@ -165,6 +178,7 @@ class _Sender:
         def batches() -> Generator[list[bytes]]:
             choose = make_filter(root)
             entries = walk(root, self._root, choose, self._walked, self._unreadable)
+            entries = self._watcher.entries(entries) if self._watcher else self._uniform.watch(entries)
             yield from self._listing.announce(entries)
 
         await self._relay(batches())
@@ -172,7 +186,7 @@ class _Sender:
     async def _send_content(self, root: Directories) -> None:
         while True:
             files = await self._next_files()
-            await self._relay(content.packets(files, root, self._root, self._unreadable))
+            await self._relay(content.packets(files, root, self._root, self._unreadable, self._watcher))
             self._sent_files += len(files)
             self._sent_bytes += sum(file.size for file in files)
 
@@ -237,6 +251,7 @@ class _Sender:
             self._sent_bytes,
             self._walked.files,
             self._walked.folders,
+            self._uniform.found,
         )
 
     async def _tell(self, error: Exception) -> None:

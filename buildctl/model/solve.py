@@ -93,6 +93,13 @@ class SolveOpt:
     A later build with the same key and local name is compared with them, sends only what differs, and takes
     their place; `buildctl.shared_key` makes a key for a set of directories. All who give none share one.
     """
+    content_records: str = ""
+    """A folder in which digests of what daemons were sent are kept, created when missing; empty for none.
+
+    With it, a file whose bytes have changed under the same name, size and time is sent, where a daemon, which
+    compares these, would keep the old one: such files become part of the key. It is to be one folder of this
+    machine for all builds; what is lost of it costs time, and never a wrong context.
+    """
     ref: str = ""
     """The id of this build; a random one when empty."""
 

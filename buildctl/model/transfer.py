@@ -31,6 +31,12 @@ class Transfer:
     """Seconds until the daemon had everything, or until the transfer failed."""
     unreadable: tuple[str, ...] = ()
     """Paths that could not be read and were left out or sent empty, as `SolveOpt.on_unreadable` says."""
+    uniform_times: bool = False
+    """Whether all files, ten at least, have one and the same time.
+
+    A daemon compares names, sizes and times, and so may keep an old file where one has changed. False where
+    contents are compared.
+    """
     complete: bool = True
     """Whether the daemon has everything; False where the transfer failed or was cancelled."""
 

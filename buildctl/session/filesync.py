@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.send import SendSummary, send
@@ -16,6 +17,13 @@ from buildctl.model.transfer import Transfer
 from buildctl.session.metadata import value, values
 from buildctl.session.stream import Handler, ServerStream
 
+if TYPE_CHECKING:
+    from buildctl.fsutil.watcher import Watcher
+
+
+Watch: TypeAlias = Callable[[str], "Watcher | None"]
+"""Gives what sees the transfer of a directory, by its path."""
+
 
 class FileSync:
     """Sends the directories that were offered, by the names they were offered under, and no other."""
@@ -25,11 +33,14 @@ class FileSync:
         local_dirs: Mapping[str, str],
         *,
         on_unreadable: OnUnreadable = "error",
+        watch: Watch | None = None,
         on_transfer: Callable[[Transfer], None] | None = None,
     ) -> None:
-        """`local_dirs` are paths by local name; `on_transfer` is told of each transfer when it ends."""
+        """`local_dirs` are paths by local name; `watch` gives what sees the transfer of a path, and
+        `on_transfer` is told of each transfer when it ends."""
         self._local_dirs = dict(local_dirs)
         self._on_unreadable = on_unreadable
+        self._watch = watch
         self._on_transfer = on_transfer
 
     @property
@@ -62,6 +73,7 @@ class FileSync:
                 excludes=values(stream.metadata, "exclude-patterns"),
                 follow_paths=values(stream.metadata, "followpaths"),
                 unreadable=unreadable,
+                watcher=self._watch(root) if self._watch else None,
                 on_progress=note,
             )
             complete = True
@@ -87,5 +99,6 @@ def _transfer(name: str, summary: SendSummary, began: float, took: float, *, com
         bytes_sent=summary.sent_bytes,
         began=began,
         took=took,
+        uniform_times=summary.uniform_times,
         complete=complete,
     )

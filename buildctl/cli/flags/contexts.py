@@ -13,3 +13,10 @@ def parse_on_unreadable(text: str) -> OnUnreadable:
         case "error" | "skip" | "empty":
             return text
     raise UsageError(f"invalid --on-unreadable {quote(text)}", hint="use error, skip or empty")
+
+
+def parse_context_check(text: str) -> bool:
+    """`--context-check`: whether contents are compared, beside metadata. Raises `UsageError`."""
+    if text not in ("metadata", "content"):
+        raise UsageError(f"invalid --context-check {quote(text)}", hint="use metadata or content")
+    return text == "content"

@@ -8,6 +8,7 @@ from buildctl.cli.vocabulary.word import BOOLEANS, Word
 FLAGS = {
     "--addr": "words addr",
     "--allow": "words allow",
+    "--context-check": "words context-check",
     "--debug-json-cache-metrics": "words metrics",
     "--export-cache": "fields export-cache",
     "--filter": "words filter",
@@ -85,6 +86,10 @@ SETS: dict[str, tuple[Word, ...]] = {
         Word("context=", "what COPY and ADD read", "dir"),
         Word("dockerfile=", "where the Dockerfile is", "dir"),
         Word("*=", "", "dir"),
+    ),
+    "context-check": (
+        Word("metadata", "names, sizes and times, as daemons do"),
+        Word("content", "bytes, too"),
     ),
     "on-unreadable": (
         Word("error", "the build fails"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from buildctl.cli.environment import Environment
@@ -44,3 +45,10 @@ def test_they_are_written_at_the_end(tmp_path: Path) -> None:
         assert os.fstat(err.fileno()).st_size == 0
         recordings.report("skip")
     assert (tmp_path / "err").read_text().startswith("warning: context: 1 path could not be read")
+
+
+def test_uniform_times_are_said_once() -> None:
+    uniform = replace(of("context"), uniform_times=True)
+    (line,) = warnings([uniform, of("dockerfile"), uniform], "error")
+    assert line.startswith("warning: context: all files have one and the same time")
+    assert "--context-check=content" in line
