@@ -27,7 +27,7 @@ _CONTROL = "/moby.buildkit.v1.Control/"
 DISK_USAGE = Method(_CONTROL + "DiskUsage", control_pb2.DiskUsageRequest, control_pb2.DiskUsageResponse)
 PRUNE = Method(_CONTROL + "Prune", control_pb2.PruneRequest, control_pb2.UsageRecord, streams=True)
 SOLVE = Method(_CONTROL + "Solve", control_pb2.SolveRequest, control_pb2.SolveResponse)
-STATUS = Method(_CONTROL + "Status", control_pb2.StatusRequest, control_pb2.StatusResponse, streams=True)
+STATUS = Method(_CONTROL + "Status", control_pb2.StatusRequest, control_pb2.StatusEnvelope, streams=True)
 LIST_WORKERS = Method(
     _CONTROL + "ListWorkers", control_pb2.ListWorkersRequest, control_pb2.ListWorkersResponse
 )

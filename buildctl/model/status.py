@@ -6,6 +6,8 @@ Instants are nanoseconds since the Unix epoch (`*_ns`), the precision BuildKit s
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -86,6 +88,32 @@ class VertexLog(NamedTuple):
     timestamp_ns: int = 0
 
 
+class UnreadLogs(Sequence[VertexLog]):
+    """Logs of a message that are read each time they are looked at.
+
+    A build may print a million lines, and a terminal shows the last few of them. Equal to any sequence of the
+    same logs.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as of a list
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """The bytes of all `data`, give or take a few for each log."""
+
+    @abstractmethod
+    def moved(self, back_ns: int) -> UnreadLogs:
+        """The same logs, each so much earlier."""
+
+    @abstractmethod
+    def by_vertex(self) -> Mapping[str, UnreadLogs]:
+        """The logs of each vertex, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class VertexWarning:
     """A warning of the frontend about a vertex."""
@@ -105,5 +133,6 @@ class SolveStatus:
 
     vertexes: tuple[Vertex, ...] = ()
     statuses: tuple[VertexStatus, ...] = ()
-    logs: tuple[VertexLog, ...] = ()
+    logs: Sequence[VertexLog] = ()
+    """A tuple, or `UnreadLogs`."""
     warnings: tuple[VertexWarning, ...] = ()

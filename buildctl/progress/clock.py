@@ -6,7 +6,9 @@ is moved by the same difference.
 
 from __future__ import annotations
 
-from buildctl.model.status import SolveStatus, Vertex, VertexLog, VertexStatus
+from collections.abc import Sequence
+
+from buildctl.model.status import SolveStatus, UnreadLogs, Vertex, VertexLog, VertexStatus
 
 
 class ClientClock:
@@ -29,7 +31,7 @@ class ClientClock:
         return SolveStatus(
             tuple(_vertex(vertex, ahead) for vertex in status.vertexes),
             tuple(_counter(counter, ahead) for counter in status.statuses),
-            tuple([VertexLog(digest, data, fd, at_ns - ahead) for digest, data, fd, at_ns in status.logs]),
+            _logs(status.logs, ahead),
             status.warnings,
         )
 
@@ -58,6 +60,12 @@ def _counter(counter: VertexStatus, ahead_ns: int) -> VertexStatus:
         _moved(counter.started_ns, ahead_ns),
         _moved(counter.completed_ns, ahead_ns),
     )
+
+
+def _logs(logs: Sequence[VertexLog], ahead_ns: int) -> Sequence[VertexLog]:
+    if isinstance(logs, UnreadLogs):
+        return logs.moved(ahead_ns)
+    return tuple([VertexLog(digest, data, fd, at_ns - ahead_ns) for digest, data, fd, at_ns in logs])
 
 
 def _moved(instant_ns: int | None, ahead_ns: int) -> int | None:

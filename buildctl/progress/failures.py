@@ -23,7 +23,7 @@ class FailurePrinter:
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         for vertex in self._trace.update(status):
             if vertex.completed and not vertex.error:
-                vertex.log.take()  # it has not failed and will not be shown
+                vertex.log.clear()  # it has not failed and will not be shown
         return b""
 
     def render(self, now_ns: int) -> bytes:

@@ -1,13 +1,15 @@
 """What one vertex has written: pieces as they came, read as prefixed lines or as raw bytes.
 
-Pieces are kept unparsed, because a display of a chatty build shows a small part of them.
+Pieces are kept unparsed, and the daemon's serialized, because a display of a chatty build shows a small part
+of them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from buildctl.model.status import UnreadLogs, VertexLog
 from buildctl.progress.intervals import seconds
 
 PIECE_OVERHEAD = 128
@@ -23,39 +25,53 @@ _NEWLINE = 0x0A
 class Log:
     """The kept pieces of one vertex's output; stdout and stderr are one stream, as on a terminal."""
 
-    __slots__ = ("_kept_bytes", "_last", "dropped_bytes", "pieces", "resumed", "total_bytes")
+    __slots__ = ("_kept_bytes", "_last", "_pieces", "_unread", "dropped_bytes", "resumed", "total_bytes")
 
     def __init__(self) -> None:
-        self.pieces: deque[LogPiece] = deque()
+        self._pieces: deque[LogPiece] = deque()
+        self._unread: deque[tuple[int | None, UnreadLogs]] = deque()
+        """What came after those; None: before the vertex had started."""
         self.resumed = False
         """The first kept piece goes on with a line whose beginning is no longer here."""
         self.total_bytes = 0
-        """All that ever came, kept or not."""
+        """About all that ever came, kept or not."""
         self.dropped_bytes = 0
+        """About all of it that is no longer here without having been taken."""
         self._kept_bytes = 0
         self._last = b"\n"
 
     @property
+    def pieces(self) -> deque[LogPiece]:
+        """The kept pieces, all read."""
+        self._read()
+        return self._pieces
+
+    @property
     def open_line(self) -> bool:
         """The last bytes did not end in a newline: what comes next belongs to the same line."""
+        self._read()
         return self._last[-1] != _NEWLINE
 
     @property
     def cost(self) -> int:
         """What the kept pieces take of a budget."""
-        return self._kept_bytes + PIECE_OVERHEAD * len(self.pieces)
+        unread = sum(len(logs) for _, logs in self._unread)
+        return self._kept_bytes + PIECE_OVERHEAD * (len(self._pieces) + unread)
 
     def append(self, offset_ns: int, data: bytes) -> None:
         """Keep a piece; an empty one says nothing."""
         if not data:
             return
-        if not self.pieces:
-            self.resumed = self.open_line
-        self.pieces.append((offset_ns, data))
-        self._last = data
-        size = len(data)
-        self.total_bytes += size
-        self._kept_bytes += size
+        self._read()
+        self.total_bytes += len(data)
+        self._kept_bytes += len(data)
+        self._append(offset_ns, data)
+
+    def extend(self, start_ns: int | None, logs: UnreadLogs) -> None:
+        """Keep pieces of an interval that began at `start_ns`, to be read when they are looked at."""
+        self._unread.append((start_ns, logs))
+        self.total_bytes += logs.size_bytes
+        self._kept_bytes += logs.size_bytes
 
     def take(self, limit: int | None = None) -> list[LogPiece]:
         """The kept pieces, which are forgotten here: for a display that prints each once.
@@ -63,31 +79,47 @@ class Log:
         With a `limit`, pieces from the front until they have so many bytes.
         """
         pieces: list[LogPiece] = []
+        self._read()
         if limit is None:
-            pieces.extend(self.pieces)
-            self.pieces.clear()
+            pieces.extend(self._pieces)
+            self._pieces.clear()
             self._kept_bytes = 0
             return pieces
-        while self.pieces and limit > 0:
-            pieces.append(piece := self.pieces.popleft())
+        while self._pieces and limit > 0:
+            pieces.append(piece := self._pieces.popleft())
             limit -= len(piece[1])
             self._kept_bytes -= len(piece[1])
         return pieces
 
+    def clear(self) -> None:
+        """Forget the kept pieces unread: for a display that will not show them."""
+        self._pieces.clear()
+        for _, logs in self._unread:
+            for _, self._last in _read(None, logs[-1:]):
+                pass
+        self._unread.clear()
+        self._kept_bytes = 0
+
     def drop_oldest(self, cost: int) -> int:
         """Forget pieces from the front until `cost` is regained or none is left; returns what was."""
-        before = self.cost
-        while self.pieces and before - self.cost < cost:
-            _, data = self.pieces.popleft()
+        left = cost
+        while self._pieces and left > 0:
+            _, data = self._pieces.popleft()
             self.resumed = data[-1] != _NEWLINE
-            self.dropped_bytes += len(data)
-            self._kept_bytes -= len(data)
-        return before - self.cost
+            self._drop(len(data))
+            left -= len(data) + PIECE_OVERHEAD
+        while self._unread and left > 0:
+            start_ns, logs = self._unread.popleft()
+            for _, self._last in _read(start_ns, logs[-1:]):  # what is kept may go on with its line
+                pass
+            self._drop(logs.size_bytes)
+            left -= logs.size_bytes + PIECE_OVERHEAD * len(logs)
+        return cost - left
 
     def tail(self, limit: int) -> bytes:
         """The last kept bytes, raw, at most `limit`: what a small terminal may have to show."""
         parts: list[bytes] = []
-        for _, data in reversed(self.pieces):
+        for data in self._backwards():
             parts.append(data[-limit:])
             limit -= len(parts[-1])
             if limit <= 0:
@@ -100,6 +132,35 @@ class Log:
         if text.endswith(b"\n"):
             text = text[:-1]
         return iter(text.split(b"\n") if text else ())
+
+    def _drop(self, size: int) -> None:
+        self.dropped_bytes += size
+        self._kept_bytes -= size
+
+    def _backwards(self) -> Iterator[bytes]:
+        for _, logs in reversed(self._unread):
+            yield from (log.data for log in reversed(logs))
+        yield from (data for _, data in reversed(self._pieces))
+
+    def _read(self) -> None:
+        while self._unread:
+            start_ns, logs = self._unread.popleft()
+            self._kept_bytes -= logs.size_bytes
+            for offset_ns, data in _read(start_ns, logs):
+                self._kept_bytes += len(data)
+                self._append(offset_ns, data)
+
+    def _append(self, offset_ns: int, data: bytes) -> None:
+        if not self._pieces:
+            self.resumed = self._last[-1] != _NEWLINE
+        self._pieces.append((offset_ns, data))
+        self._last = data
+
+
+def _read(start_ns: int | None, logs: Sequence[VertexLog]) -> Iterator[LogPiece]:
+    for _, data, _, timestamp_ns in logs:
+        if data:
+            yield 0 if start_ns is None else timestamp_ns - start_ns, data
 
 
 def prefixed(pieces: Iterable[LogPiece], head: bytes, *, resumed: bool) -> bytes:

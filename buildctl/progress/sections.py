@@ -131,7 +131,7 @@ class SectionPrinter:
             longest = max(self._pending, key=lambda vertex: vertex.log.cost)
             if not longest.hidden:
                 return longest
-            longest.log.take()  # of a group that is not to be shown
+            longest.log.clear()  # of a group that is not to be shown
             self._count_waiting(longest)
         shown = [vertex for vertex in self._pending if not vertex.hidden] if not self._completed else []
         if shown:

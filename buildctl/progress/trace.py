@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from buildctl.model.status import ProgressGroup, SolveStatus, Vertex, VertexStatus, VertexWarning
+from buildctl.model.status import (
+    ProgressGroup,
+    SolveStatus,
+    UnreadLogs,
+    Vertex,
+    VertexStatus,
+    VertexWarning,
+)
 from buildctl.progress.intervals import Interval, merge_intervals
 from buildctl.progress.log import PIECE_OVERHEAD, Log
 
@@ -152,13 +159,22 @@ class Trace:
                 vertex.events += 1
                 touched.setdefault(vertex, False)
         cost = 0
-        for digest, data, _, timestamp_ns in status.logs:
-            if (vertex := by_digest.get(digest)) is not None:
-                intervals = vertex.intervals
-                vertex.log.append(timestamp_ns - intervals[-1].start_ns if intervals else 0, data)
-                vertex.events += 1
-                touched[vertex] = True
-                cost += len(data) + PIECE_OVERHEAD
+        if isinstance(status.logs, UnreadLogs):
+            for digest, unread in status.logs.by_vertex().items():
+                if (vertex := by_digest.get(digest)) is not None:
+                    intervals = vertex.intervals
+                    vertex.log.extend(intervals[-1].start_ns if intervals else None, unread)
+                    vertex.events += len(unread)
+                    touched[vertex] = True
+                    cost += unread.size_bytes + PIECE_OVERHEAD * len(unread)
+        else:
+            for digest, data, _, timestamp_ns in status.logs:
+                if (vertex := by_digest.get(digest)) is not None:
+                    intervals = vertex.intervals
+                    vertex.log.append(timestamp_ns - intervals[-1].start_ns if intervals else 0, data)
+                    vertex.events += 1
+                    touched[vertex] = True
+                    cost += len(data) + PIECE_OVERHEAD
         if self._log_budget is not None:
             self._log_cost += cost
             if self._log_cost > self._log_budget:

@@ -47,7 +47,7 @@ class Case:
         """The build's Status stream: nanoseconds since the command began, and the message."""
         responses = [response for call in self.calls if call.method == STATUS for response in call.responses]
         return [
-            (round(at * 1e9), solve_status(control_pb2.StatusResponse.FromString(data)))
+            (round(at * 1e9), solve_status(control_pb2.StatusEnvelope.FromString(data)))
             for at, data in responses
         ]
 

@@ -27,8 +27,8 @@ GATEWAY_SOLVE = "LLBBridge/Solve"
 RETURN = "LLBBridge/Return"
 MODERN_CAPS = ("return", "proto.refarray", "returnmap")
 
-Answer: TypeAlias = Callable[[bytes, Any], Awaitable[Message] | AsyncIterator[Message]]
-"""Takes the first request and grpc's context; returns the answer, or yields several."""
+Answer: TypeAlias = Callable[[bytes, Any], Awaitable[Message] | AsyncIterator[Message | bytes]]
+"""Takes the first request and grpc's context; returns the answer, or yields several, serialized or not."""
 
 
 class ScriptedDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs alone
@@ -63,7 +63,7 @@ class ScriptedDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # gener
             answered = answer(request, context)
             if isinstance(answered, AsyncIterator):
                 async for message in answered:
-                    yield message.SerializeToString()
+                    yield message if isinstance(message, bytes) else message.SerializeToString()
             else:
                 yield (await answered).SerializeToString()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from buildctl._pb import control_pb2, ops_pb2
 from buildctl.client.convert.instant import instant
+from buildctl.client.convert.logs import SerializedLogs
 from buildctl.model.status import (
     Position,
     ProgressGroup,
@@ -11,18 +12,17 @@ from buildctl.model.status import (
     SolveStatus,
     SourceInfo,
     Vertex,
-    VertexLog,
     VertexStatus,
     VertexWarning,
 )
 
 
-def solve_status(message: control_pb2.StatusResponse) -> SolveStatus:
+def solve_status(message: control_pb2.StatusEnvelope) -> SolveStatus:
     """One message of the Status stream."""
     return SolveStatus(
         vertexes=tuple(map(_vertex, message.vertexes)),
         statuses=tuple(map(_vertex_status, message.statuses)),
-        logs=tuple(map(_vertex_log, message.logs)),
+        logs=SerializedLogs(list(message.logs)) if message.logs else (),
         warnings=tuple(map(_vertex_warning, message.warnings)),
     )
 
@@ -57,10 +57,6 @@ def _vertex_status(message: control_pb2.VertexStatus) -> VertexStatus:
         instant(message.started) if has("started") else None,
         instant(message.completed) if has("completed") else None,
     )
-
-
-def _vertex_log(message: control_pb2.VertexLog) -> VertexLog:
-    return VertexLog(message.vertex, message.msg, message.stream, instant(message.timestamp) or 0)
 
 
 def _vertex_warning(message: control_pb2.VertexWarning) -> VertexWarning:

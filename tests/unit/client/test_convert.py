@@ -11,7 +11,9 @@ from buildctl.model.status import (
     Position,
     ProgressGroup,
     Range,
+    SolveStatus,
     SourceInfo,
+    UnreadLogs,
     Vertex,
     VertexLog,
     VertexStatus,
@@ -22,6 +24,11 @@ from tests.support.replay import load
 
 AT = {"seconds": 1795354438, "nanos": 810804027}
 AT_NS = 1795354438_810804027
+
+
+def read(message: control_pb2.StatusResponse) -> SolveStatus:
+    """What comes of a message that a daemon sends."""
+    return status.solve_status(control_pb2.StatusEnvelope.FromString(message.SerializeToString()))
 
 
 def test_a_status_message_with_everything() -> None:
@@ -63,7 +70,7 @@ def test_a_status_message_with_everything() -> None:
             control_pb2.VertexWarning(vertex="d", short=b"bare"),
         ],
     )
-    found = status.solve_status(message)
+    found = read(message)
     group = ProgressGroup("g", "group", weak=True)
     assert found.vertexes == (
         Vertex("d", "n", ("a", "b"), True, AT_NS, AT_NS, "e", group),
@@ -90,14 +97,59 @@ def test_a_status_message_with_everything() -> None:
 
 def test_a_zero_timestamp_is_no_instant() -> None:
     message = control_pb2.StatusResponse(vertexes=[control_pb2.Vertex(completed={"seconds": 0})])
-    assert status.solve_status(message).vertexes[0].completed_ns is None
+    assert read(message).vertexes[0].completed_ns is None
 
 
 def test_reading_a_message_does_not_change_it() -> None:
-    message = control_pb2.StatusResponse(vertexes=[control_pb2.Vertex(digest="d")])
+    message = control_pb2.StatusEnvelope(vertexes=[control_pb2.Vertex(digest="d")])
     before = message.SerializeToString()
     status.solve_status(message)
     assert message.SerializeToString() == before
+
+
+SHA = "sha256:" + "0123456789abcdef" * 4
+OTHER = "sha256:" + "f" * 64
+
+
+def test_logs_are_read_when_they_are_looked_at() -> None:
+    logs = [
+        VertexLog(vertex, b"%d\n" % n, 1 + n % 2, AT_NS + n) for n in range(6) for vertex in (SHA, OTHER, "d")
+    ]
+    messages = [
+        control_pb2.VertexLog(
+            vertex=log.vertex,
+            msg=log.data,
+            stream=log.stream,
+            timestamp={"seconds": log.timestamp_ns // 10**9, "nanos": log.timestamp_ns % 10**9},
+        )
+        for log in logs
+    ]
+    unread = read(control_pb2.StatusResponse(logs=messages)).logs
+    assert isinstance(unread, UnreadLogs)
+    assert unread == tuple(logs)
+    assert unread[1:3] == logs[1:3]
+    assert unread[-1] == logs[-1]
+    assert unread.moved(5).moved(1)[0] == logs[0]._replace(timestamp_ns=AT_NS - 6)
+    groups = unread.moved(5).by_vertex()
+    assert list(groups) == [SHA, OTHER, "d"]
+    for vertex, group in groups.items():
+        assert group == [
+            log._replace(timestamp_ns=log.timestamp_ns - 5) for log in logs if log.vertex == vertex
+        ]
+    size = sum(len(log.data) for log in logs if log.vertex == SHA)
+    assert abs(groups[SHA].size_bytes - size) <= 8 * len(groups[SHA])
+
+
+def test_logs_that_are_no_messages_or_say_it_in_another_order() -> None:
+    swapped = b"\x22\x02x\n" + b"\x0a\x47" + SHA.encode()
+    nobody = b"\x22\x02y\n"
+    serialized = [swapped, b"\xff", b"", nobody, b"\x0a\x47" + b"\xff" * 71]
+    logs = status.solve_status(control_pb2.StatusEnvelope(logs=serialized)).logs
+    assert isinstance(logs, UnreadLogs)
+    assert [log.data for log in logs] == [b"x\n", b"", b"", b"y\n", b""]
+    groups = logs.by_vertex()
+    assert [(vertex, len(group)) for vertex, group in groups.items()] == [(SHA, 1), ("", 4)]
+    assert groups[SHA][0].data == b"x\n"
 
 
 def test_usage_of_an_early_daemon() -> None:

@@ -84,7 +84,7 @@ async def test_an_unknown_code_is_not_named(tmp_path: Path) -> None:
 
 
 async def test_a_streamed_failure_is_raw_and_comes_after_the_answers(tmp_path: Path) -> None:
-    answer = control_pb2.StatusResponse(vertexes=[control_pb2.Vertex(digest="d")])
+    answer = control_pb2.StatusEnvelope(vertexes=[control_pb2.Vertex(digest="d")])
     handler = Failing(grpc.StatusCode.NOT_FOUND, "no such job", b"", answer.SerializeToString())
     async with calling(tmp_path / "s", handler) as caller:
         stream = caller.stream(STATUS, control_pb2.StatusRequest(Ref="r"), prefix="failed: ")

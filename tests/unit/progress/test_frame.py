@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -238,6 +238,7 @@ def check(lines: list[Line], width: int) -> None:
         assert all(span.text.isprintable() for span in line)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the streams are large
 @given(any_statuses, st.integers(1, 500), st.integers(1, 200), st.integers(-(2**63), 2**63), st.booleans())
 def test_any_build_fits_any_window(
     statuses: list[SolveStatus], width: int, height: int, now_ns: int, plain: bool

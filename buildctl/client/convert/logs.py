@@ -1,0 +1,82 @@
+"""Logs that stay serialized until they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import overload
+
+from google.protobuf.message import DecodeError
+
+from buildctl._pb import control_pb2
+from buildctl.model.status import UnreadLogs, VertexLog
+
+_SECOND_NS = 1_000_000_000
+_SHA256_FIELD = b"\x0a\x47"
+"""The field `vertex` with 71 bytes: `sha256:` and 64 digits."""
+_LOG_FRAME_BYTES = 94
+"""What a VertexLog takes besides its text: the vertex, the instant, the stream and lengths."""
+
+
+class SerializedLogs(UnreadLogs):
+    """VertexLog messages as they came; `back_ns` earlier, and all of `vertex`, if that is given.
+
+    One that cannot be read says nothing, of no vertex.
+    """
+
+    __slots__ = ("_back_ns", "_serialized", "_vertex")
+
+    def __init__(self, serialized: Sequence[bytes], back_ns: int = 0, vertex: str | None = None) -> None:
+        self._serialized = serialized
+        self._back_ns = back_ns
+        self._vertex = vertex
+
+    def __len__(self) -> int:
+        return len(self._serialized)
+
+    @overload
+    def __getitem__(self, index: int) -> VertexLog: ...
+    @overload
+    def __getitem__(self, index: slice) -> UnreadLogs: ...
+    def __getitem__(self, index: int | slice) -> VertexLog | UnreadLogs:
+        if isinstance(index, slice):
+            return SerializedLogs(self._serialized[index], self._back_ns, self._vertex)
+        try:
+            message = control_pb2.VertexLog.FromString(self._serialized[index])
+        except DecodeError:
+            return VertexLog("", b"", 0, -self._back_ns)
+        at = message.timestamp
+        return VertexLog(
+            message.vertex if self._vertex is None else self._vertex,
+            message.msg,
+            message.stream,
+            at.seconds * _SECOND_NS + at.nanos - self._back_ns,
+        )
+
+    def __iter__(self) -> Iterator[VertexLog]:
+        return map(self.__getitem__, range(len(self._serialized)))
+
+    @property
+    def size_bytes(self) -> int:
+        size = sum(map(len, self._serialized)) - len(self._serialized) * _LOG_FRAME_BYTES
+        return max(size, len(self._serialized))
+
+    def moved(self, back_ns: int) -> UnreadLogs:
+        return SerializedLogs(self._serialized, self._back_ns + back_ns, self._vertex)
+
+    def by_vertex(self) -> Mapping[str, UnreadLogs]:
+        # Every writer of protobuf begins with the first field, and BuildKit's digests are all as long.
+        heads: dict[bytes, list[bytes]] = {}
+        for serialized in self._serialized:
+            head = serialized[: len(_SHA256_FIELD) + 71]
+            if head in heads:
+                heads[head].append(serialized)
+            else:
+                heads[head] = [serialized]
+        vertexes: dict[str, list[bytes]] = {}
+        for head, logs in heads.items():
+            if head.startswith(_SHA256_FIELD) and head.isascii():
+                vertexes.setdefault(head.decode("ascii")[2:], []).extend(logs)
+            else:
+                for log in logs:
+                    vertexes.setdefault(SerializedLogs((log,))[0].vertex, []).append(log)
+        return {vertex: SerializedLogs(logs, self._back_ns, vertex) for vertex, logs in vertexes.items()}
