@@ -22,37 +22,27 @@ def align_spaces(text: str) -> str:
 
 def _align(text: str, *, pad_with_tabs: bool) -> str:
     lines = [line.split("\t") for line in text.split("\n")]
-    widths: list[list[int]] = [[] for _ in lines]
-    _measure(lines, widths, 0, len(lines), 0, pad_with_tabs)
-    out = []
-    for cells, columns in zip(lines, widths, strict=True):
-        padded = "".join(
-            _pad(cell, width, pad_with_tabs) for cell, width in zip(cells, columns, strict=False)
-        )
-        out.append(padded + cells[-1])
-    return "\n".join(out)
+    _pad_columns(lines, 0, len(lines), 0, pad_with_tabs)
+    return "\n".join(map("".join, lines))
 
 
-def _measure(
-    lines: list[list[str]], widths: list[list[int]], start: int, end: int, column: int, pad_with_tabs: bool
-) -> None:
-    """Set the width of `column` in each block of lines that have it, then of the columns inside the block."""
+def _pad_columns(lines: list[list[str]], start: int, end: int, column: int, pad_with_tabs: bool) -> None:
+    """Pad the cells of `column` in each block of lines that have it, then the columns inside the block."""
     at = start
     while at < end:
         if len(lines[at]) - 1 <= column:
             at += 1
             continue
-        block = at
+        begin = at
         while at < end and len(lines[at]) - 1 > column:
             at += 1
-        width = max(len(cells[column]) for cells in lines[block:at]) + _PADDING
+        block = lines[begin:at]
+        width = max([len(cells[column]) for cells in block]) + _PADDING
         if pad_with_tabs:
-            width = -(-width // _TAB_WIDTH) * _TAB_WIDTH
-        for row in range(block, at):
-            widths[row].append(width)
-        _measure(lines, widths, block, at, column + 1, pad_with_tabs)
-
-
-def _pad(cell: str, width: int, pad_with_tabs: bool) -> str:
-    missing = width - len(cell)
-    return cell + ("\t" * -(-missing // _TAB_WIDTH) if pad_with_tabs else " " * missing)
+            stops = -(-width // _TAB_WIDTH)
+            for cells in block:
+                cells[column] += "\t" * (stops - len(cells[column]) // _TAB_WIDTH)
+        else:
+            for cells in block:
+                cells[column] = cells[column].ljust(width)
+        _pad_columns(lines, begin, at, column + 1, pad_with_tabs)

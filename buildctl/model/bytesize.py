@@ -28,7 +28,7 @@ def format_bytes_binary(size_bytes: int) -> str:
 
 
 def _scale(size_bytes: int, base: int, units: tuple[str, ...]) -> tuple[float, str]:
-    step, magnitude = 0, abs(size_bytes)
-    while magnitude >= base ** (step + 1) and step + 1 < len(units):
-        step += 1
-    return float(size_bytes) / base**step, units[step]
+    step, unit, magnitude = 0, 1, abs(size_bytes)
+    while magnitude >= unit * base and step + 1 < len(units):
+        step, unit = step + 1, unit * base
+    return float(size_bytes) / unit, units[step]

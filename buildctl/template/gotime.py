@@ -5,6 +5,7 @@ Sources: Go's documentation of package time; the calendar is the proleptic Grego
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,7 +32,6 @@ _DAY_SECONDS = 86_400
 _ZERO_SECONDS = -62_135_596_800
 """The first of January of the year 1, Go's zero time."""
 _MAX_DURATION = 2**63 - 1
-_STRING_LAYOUT = "2006-01-02 15:04:05.999999999 -0700 MST"
 
 
 class Zone(NamedTuple):
@@ -84,7 +84,8 @@ class Time:
         return format_time(self.clock(), layout)
 
     def __str__(self) -> str:
-        return self.format(_STRING_LAYOUT)
+        zone = "+0000 UTC" if self.zone == UTC else self.format("-0700 MST")
+        return f"{_stamp(self, ' ')} {zone}"
 
     def add(self, duration_ns: int) -> Time:
         return replace(Time.from_unix_ns(self.unix_ns + duration_ns), zone=self.zone)
@@ -112,6 +113,23 @@ def _civil(days: int) -> tuple[int, int, int]:
     )
 
 
+def _stamp(instant: Time, separator: str) -> str:
+    """Date and time of day, with as much of a fraction as there is: what lists of records are full of.
+
+    Written without a layout, which takes thirty times as long.
+    """
+    days, rest = divmod(instant.seconds + instant.zone.offset, _DAY_SECONDS)
+    fraction = f".{instant.nanoseconds:09}".rstrip("0") if instant.nanoseconds else ""
+    return f"{_date(days)}{separator}{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}{fraction}"
+
+
+@functools.lru_cache(1024)
+def _date(days: int) -> str:
+    """The date so many days after the epoch; kept, for the instants of a list share few of them."""
+    year, month, day = _civil(days)
+    return f"{'-' * (year < 0)}{abs(year):04}-{month:02}-{day:02}"
+
+
 def _go_string(instant: Time) -> str:
     """The instant as Go source."""
     clock = instant.clock()
@@ -124,9 +142,12 @@ def _go_string(instant: Time) -> str:
 
 def _marshal(instant: Time) -> str:
     """RFC 3339, which has years of four digits only. Raises `ValueError` for others."""
-    if not 0 <= instant.clock().year <= 9999:
+    if not _YEARS_OF_JSON[0] <= instant.seconds + instant.zone.offset < _YEARS_OF_JSON[1]:
         raise ValueError("year outside of range [0,9999]")
-    return instant.format("2006-01-02T15:04:05.999999999Z07:00")
+    return _stamp(instant, "T") + ("Z" if instant.zone.offset == 0 else instant.format("Z07:00"))
+
+
+_YEARS_OF_JSON = (_days(0, 1, 1) * _DAY_SECONDS, _days(10_000, 1, 1) * _DAY_SECONDS)
 
 
 def _local(instant: Time) -> Time:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from buildctl._pb import control_pb2
 from buildctl.client.convert.instant import instant
@@ -14,23 +15,23 @@ def usage_record(message: control_pb2.UsageRecord) -> UsageRecord:
     """One entry of the cache. The single `Parent` of early daemons is left out, as the reference does."""
     has = message.HasField
     return UsageRecord(
-        id=message.ID,
-        mutable=message.Mutable,
-        in_use=message.InUse,
-        size_bytes=message.Size,
-        parents=tuple(message.Parents),
-        created_at_ns=instant(message.CreatedAt) if has("CreatedAt") else None,
-        last_used_at_ns=instant(message.LastUsedAt) if has("LastUsedAt") else None,
-        usage_count=message.UsageCount,
-        description=message.Description,
-        record_type=message.RecordType,
-        shared=message.Shared,
+        message.ID,
+        message.Mutable,
+        message.InUse,
+        message.Size,
+        tuple(message.Parents),
+        instant(message.CreatedAt) if has("CreatedAt") else None,
+        instant(message.LastUsedAt) if has("LastUsedAt") else None,
+        message.UsageCount,
+        message.Description,
+        message.RecordType,
+        message.Shared,
     )
 
 
 def usage_records(messages: Iterable[control_pb2.UsageRecord]) -> list[UsageRecord]:
     """The entries of the cache, smallest first."""
-    return sorted(map(usage_record, messages), key=lambda record: (record.size_bytes, record.id))
+    return sorted(map(usage_record, messages), key=attrgetter("size_bytes", "id"))
 
 
 @valid_text()
