@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def _read(path: Path) -> str:
 
 def _create(path: Path) -> str:
     """Put a new id there, whole at once, unless another process has been faster; then its id."""
-    os.makedirs(path.parent, 0o700, exist_ok=True)
+    make_private(str(path.parent))
     descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:

@@ -28,6 +28,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
 
 _SETTLED_NS = 2_000_000_000
@@ -68,7 +69,7 @@ class SentFiles:
 
     def __init__(self, database: str) -> None:
         """Open, or create, the file. Raises `OSError` or `sqlite3.Error` where that fails or it is locked."""
-        os.makedirs(os.path.dirname(database), 0o700, exist_ok=True)
+        make_private(os.path.dirname(database))
         os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         os.utime(database)
         status = os.stat(database)
