@@ -25,9 +25,7 @@ _SHARES = "shares"
 def chosen(works: Sequence[Work], only: str) -> list[Work]:
     """The works whose key, or the beginning of it before a `-`, is one of the words of `only`; all for none.
 
-    `shares` chooses no work.
-
-    Raises `click.BadParameter` for a word that chooses nothing.
+    The word `shares` chooses no work. Raises `click.BadParameter` for a word that chooses nothing.
     """
     words = _words(only)
     for word in words:

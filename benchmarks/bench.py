@@ -29,11 +29,6 @@ class Bench:
     def daemon(self) -> Daemon:
         return self._stack.enter_context(running_daemon(self.folder))
 
-    @property
-    def address(self) -> str:
-        """Where our client finds the daemon: the socket that the peer uses too."""
-        return f"unix://{self.daemon.direct}"
-
     def commands(self, build: Build, *, slow: bool = False) -> tuple[Command, Command]:
         """The same build by both clients."""
         socket = self.daemon.slow if slow else self.daemon.direct
