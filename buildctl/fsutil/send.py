@@ -6,6 +6,10 @@ is made while the one before it is sent, which also bounds what is held. It is o
 three that make system calls pass the interpreter's lock back and forth at each, which doubled the CPU time
 of sending 50,000 small files (4.5 s against 2.1 s). A slow disk is kept busy otherwise (`content`).
 
+Requests come faster than files are read. They are taken when few are left, and what is not taken the
+receiver keeps: it then sends hundreds in one piece where it would send five, and each piece has its price in
+gRPC, whatever is in it. Of 50,000 files that is 1,300 pieces for 12,000, and a third of the CPU time.
+
 Unlike the reference, which sends an empty file in place of one that it cannot open, any file that cannot be
 sent as it was announced ends the transfer with an error.
 """
@@ -41,6 +45,9 @@ if TYPE_CHECKING:
 
 _FAREWELL_SECONDS = 1.0
 """How long a receiver that does not read may delay a failure."""
+
+_ENOUGH_REQUESTS = 256
+"""With more than these waiting, no more are taken: a batch of files that have a few kilobytes each."""
 
 _FIN = Packet(type=Packet.PACKET_FIN).SerializeToString()
 
@@ -117,6 +124,7 @@ class _Sender:
         self._listing = Listing()
         self._requests: deque[Requested] = deque()
         self._has_requests = asyncio.Event()
+        self._few_requests = asyncio.Event()
         self._sending = asyncio.Lock()
         self._files = self._content_bytes = 0
         self._sent_files = self._sent_bytes = 0
@@ -201,6 +209,8 @@ class _Sender:
             file = self._requests.popleft()
             files.append(file)
             weight += file.size + content.FILE_WEIGHT
+        if len(self._requests) <= _ENOUGH_REQUESTS:
+            self._few_requests.set()
         return files
 
     async def _relay(self, batches: Generator[list[bytes]]) -> None:
@@ -234,6 +244,9 @@ class _Sender:
                         text = packet.data.decode("utf-8", "backslashreplace")
                         raise PeerTransferError(f"error from receiver: {text}")
             self._has_requests.set()
+            if len(self._requests) > _ENOUGH_REQUESTS:
+                self._few_requests.clear()
+                await self._few_requests.wait()
         raise ProtocolError("file transfer ended before the receiver had everything")
 
     async def _send(self, batch: list[bytes]) -> None:

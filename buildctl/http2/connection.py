@@ -25,9 +25,15 @@ from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
 # What the Go server of a session announces (recorded), so that a daemon meets what it is used to.
 MAX_CONCURRENT_STREAMS = 250
 MAX_FRAME_SIZE = 1 << 20
-STREAM_WINDOW = 1 << 20
 CONNECTION_WINDOW = 1 << 21
 HEADER_TABLE_SIZE = 4096
+
+STREAM_WINDOW = 1 << 14
+"""What a stream begins with: unlike the Go server's, too little for content, which has to be asked for
+(`widen`). A window cannot be made smaller again, and where short messages come faster than they are taken a
+small one makes the daemon gather them (`FileSync`)."""
+CONTENT_WINDOW = 1 << 20
+"""The Go server's."""
 
 # Floods. Each limit is far above what a real peer does, and reaching it costs us little.
 MAX_QUEUED_CONTROL_FRAMES = 10_000  # not taken by the peer; maxQueuedControlFrames of Go's net/http2
@@ -48,6 +54,7 @@ class Connection:
         self._receive_window = ReceiveWindow(0, CONNECTION_WINDOW)
         self._peer_stream_window = INITIAL_WINDOW
         self._greeted = False
+        self._settled = False  # the peer has acknowledged our settings
         self._going_away = False
         self._idle_frames = 0
         self._excess_resets = 0
@@ -107,6 +114,14 @@ class Connection:
         stream = self._streams.get(stream_id)
         if stream is not None and not stream.remote_closed:
             grant = stream.receive_window.consume(size)
+            if grant:
+                self._output.control.append(frames.window_update_frame(stream_id, grant))
+
+    def widen(self, stream_id: int) -> None:
+        """Let the peer send `CONTENT_WINDOW` ahead of what is acknowledged on a stream."""
+        stream = self._streams.get(stream_id)
+        if stream is not None and not stream.remote_closed:
+            grant = stream.receive_window.widen(CONTENT_WINDOW)
             if grant:
                 self._output.control.append(frames.window_update_frame(stream_id, grant))
 
@@ -184,7 +199,10 @@ class Connection:
         request = fields.parse_request(stream_id, section)
         if self._headers.end_stream and request.content_length:
             raise PeerError(ErrorCode.PROTOCOL_ERROR, "announced content and sent none", stream_id)
-        stream = Stream(stream_id, self._peer_stream_window, STREAM_WINDOW, request.content_length)
+        # Until it has our settings the peer goes by the window that every stream has without (6.9.2).
+        slack = 0 if self._settled else INITIAL_WINDOW - STREAM_WINDOW
+        receive_window = ReceiveWindow(stream_id, STREAM_WINDOW, slack)
+        stream = Stream(stream_id, self._peer_stream_window, receive_window, request.content_length)
         stream.remote_closed = self._headers.end_stream
         self._streams.add(stream)
         events.append(
@@ -218,6 +236,7 @@ class Connection:
         if len(payload) % 6 or (flags & Flag.ACK and payload):
             raise PeerError(ErrorCode.FRAME_SIZE_ERROR, f"sent SETTINGS of {len(payload)} bytes")
         if flags & Flag.ACK:
+            self._settled = True
             return
         if len(payload) > 6 * MAX_SETTINGS:
             raise PeerError(ErrorCode.ENHANCE_YOUR_CALM, f"sent more than {MAX_SETTINGS} settings at once")

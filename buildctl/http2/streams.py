@@ -36,11 +36,11 @@ class Stream:
     )
 
     def __init__(
-        self, stream_id: int, send_window: int, receive_window: int, content_length: int | None
+        self, stream_id: int, send_window: int, receive_window: ReceiveWindow, content_length: int | None
     ) -> None:
         self.id = stream_id
         self.send_window = SendWindow(stream_id, send_window)
-        self.receive_window = ReceiveWindow(stream_id, receive_window)
+        self.receive_window = receive_window
         self.content_left = content_length
         self.remote_closed = False
         self.output: deque[memoryview] = deque()

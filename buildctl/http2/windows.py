@@ -45,13 +45,14 @@ class SendWindow:
 class ReceiveWindow:
     """What the peer may still send on one stream (or, as stream 0, on the connection)."""
 
-    __slots__ = ("_available", "_consumed", "_step", "stream_id")
+    __slots__ = ("_available", "_consumed", "_size", "stream_id")
 
-    def __init__(self, stream_id: int, size: int) -> None:
+    def __init__(self, stream_id: int, size: int, slack: int = 0) -> None:
+        """`slack` is what a peer may send beyond the window because it does not know it yet."""
         self.stream_id = stream_id
-        self._available = size
+        self._size = size
+        self._available = size + slack
         self._consumed = 0
-        self._step = size // 2
 
     def receive(self, size: int) -> None:
         """Flow-controlled bytes have arrived."""
@@ -66,8 +67,15 @@ class ReceiveWindow:
     def consume(self, size: int) -> int:
         """Bytes that arrived are held no longer; return what is to be granted now, most often nothing."""
         self._consumed += size
-        if self._consumed < self._step:
+        if 2 * self._consumed < self._size:
             return 0
         grant, self._consumed = self._consumed, 0
         self._available += grant
         return grant
+
+    def widen(self, size: int) -> int:
+        """Let more be under way from now on; return the grant for it, 0 if it is no more."""
+        growth = max(0, size - self._size)
+        self._size += growth
+        self._available += growth
+        return growth

@@ -64,6 +64,7 @@ class FileSync:
             nonlocal summary
             summary = so_far
 
+        stream.narrow()
         try:
             await send(
                 stream.receive_messages,

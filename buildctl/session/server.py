@@ -61,12 +61,20 @@ class Call:
         self._arrival: asyncio.Future[None] | None = None  # the handler waits for messages
         self._drain: asyncio.Future[None] | None = None  # the handler waits for flow control
         self._started = False
+        self._has_window = False  # the one it is to have
 
     @property
     def metadata(self) -> Sequence[tuple[str, str]]:
         return self._metadata
 
+    def narrow(self) -> None:
+        self._has_window = True
+
     async def receive_messages(self) -> list[bytes]:
+        if not self._has_window:
+            self._has_window = True
+            self._server.connection.widen(self.stream_id)
+            self._server.wake()
         while not self._messages:
             if failure := self._reset or self._failure:
                 raise failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -42,7 +43,26 @@ def wants_all(stat: Stat) -> bool:
 
 
 async def receive(stream: MemoryStream, wants: Callable[[Stat], bool] = wants_all) -> Received:
-    """Take a whole transfer. Raises `SenderError`."""
+    """Take a whole transfer. Raises `SenderError`.
+
+    Requests go out beside what comes in: a sender need not take more of them than it can deal with.
+    """
+    answers: asyncio.Queue[list[bytes]] = asyncio.Queue()
+    answering = asyncio.create_task(_answer(stream, answers))
+    try:
+        return await _receive(stream, wants, answers)
+    finally:
+        answering.cancel()
+
+
+async def _answer(stream: MemoryStream, answers: asyncio.Queue[list[bytes]]) -> None:
+    while True:
+        await stream.send_messages(await answers.get())
+
+
+async def _receive(
+    stream: MemoryStream, wants: Callable[[Stat], bool], outgoing: asyncio.Queue[list[bytes]]
+) -> Received:
     received = Received()
     open_files: dict[int, bytearray] = {}
     listed = False
@@ -74,5 +94,5 @@ async def receive(stream: MemoryStream, wants: Callable[[Stat], bool] = wants_al
                     return received
         if listed and not open_files:
             answers.append(FIN)
-        await stream.send_messages(answers)
+        outgoing.put_nowait(answers)
     raise EOFError

@@ -136,6 +136,32 @@ async def test_more_entries_than_a_batch_holds(tmp_path: Path) -> None:
     assert len(received.contents) == len(names)
 
 
+async def test_requests_are_taken_as_files_are_sent(tmp_path: Path) -> None:
+    """So that a receiver which is held back sends many at a time."""
+    for number in range(1_000):
+        (tmp_path / f"{number:04}").write_bytes(bytes(4_000))
+    ours, theirs = stream_pair(limit=200)
+    sending = asyncio.create_task(send(ours.receive_messages, ours.send_messages, str(tmp_path)))
+    await listed(theirs)
+    asked = 0
+
+    async def ask() -> None:
+        nonlocal asked
+        for number in range(1_000):
+            await theirs.send_messages([request(number)])
+            asked += 1
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.3)  # nothing is read meanwhile
+    assert asked < 600
+    ended = 0
+    while ended < 1_000:
+        ended += sum(not packet.data for packet in await packets(theirs))
+    await theirs.send_messages([receiver.FIN])
+    assert (await sending).sent_files == 1_000
+    await asking
+
+
 async def test_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).write_text(name)

@@ -11,13 +11,14 @@ import h2.settings
 import pytest
 from hyperframe import frame as hyperframe
 
-from buildctl.http2.connection import CONNECTION_WINDOW, STREAM_WINDOW
+from buildctl.http2.connection import CONNECTION_WINDOW, CONTENT_WINDOW, STREAM_WINDOW
 from buildctl.http2.events import DataReceived, GoAway, RequestReceived, StreamReset
 from buildctl.http2.frames import DEFAULT_FRAME_SIZE, ErrorCode
 from buildctl.http2.headers import MAX_HEADER_LIST_SIZE
 from buildctl.http2.output import QUANTUM
 from tests.support.http2 import (
     END_HEADERS,
+    END_STREAM,
     HEADERS,
     PING,
     Pair,
@@ -48,7 +49,7 @@ def content(events: list[Any]) -> bytes:
 def test_what_is_announced(pair: Pair) -> None:
     settings = pair.client.remote_settings
     assert settings.max_concurrent_streams == 250
-    assert settings.initial_window_size == 1 << 20
+    assert settings.initial_window_size == STREAM_WINDOW
     assert settings.max_frame_size == 1 << 20
     assert settings.max_header_list_size == MAX_HEADER_LIST_SIZE
     assert settings.header_table_size == 4096
@@ -173,6 +174,35 @@ def test_the_peer_sends_as_much_as_is_acknowledged() -> None:
     pair.server.acknowledge(stream, 1)
     pair.exchange()
     assert pair.client.local_flow_control_window(stream) == STREAM_WINDOW // 2
+
+
+def test_a_stream_that_brings_content_has_a_larger_window() -> None:
+    pair = Pair()
+    stream = pair.request()
+    pair.client.send_data(stream, bytes(STREAM_WINDOW))
+    pair.exchange()
+    pair.server.widen(stream)
+    pair.exchange()
+    assert pair.client.local_flow_control_window(stream) == CONTENT_WINDOW - STREAM_WINDOW
+    pair.server.widen(stream)
+    pair.exchange()
+    assert pair.client.local_flow_control_window(stream) == CONTENT_WINDOW - STREAM_WINDOW  # once
+    pair.server.acknowledge(stream, STREAM_WINDOW)
+    pair.exchange()
+    assert (
+        pair.client.local_flow_control_window(stream) == CONTENT_WINDOW - STREAM_WINDOW
+    )  # a small step by now
+    pair.client.send_data(stream, bytes(1), end_stream=True)
+    pair.exchange()
+    assert sum(len(event.data) for event in pair.take(DataReceived)) == STREAM_WINDOW + 1
+
+
+def test_the_window_of_a_stream_that_is_ended_or_gone_stays() -> None:
+    connection = greeted()
+    connection.receive_data(headers(1, flags=END_HEADERS | END_STREAM))
+    connection.widen(1)
+    connection.widen(3)
+    assert sent(connection) == b""
 
 
 def test_one_stream_that_is_not_read_does_not_stop_others() -> None:

@@ -11,9 +11,10 @@ from hyperframe import frame as hyperframe
 from buildctl.errors import ProtocolError
 from buildctl.http2 import connection as limits
 from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, STREAM_WINDOW, Connection
-from buildctl.http2.events import DataReceived, Event, RequestReceived, StreamReset
+from buildctl.http2.events import DataReceived, RequestReceived, StreamReset
 from buildctl.http2.frames import PREFACE, ErrorCode
 from buildctl.http2.headers import MAX_CONTINUATIONS
+from buildctl.http2.windows import INITIAL_WINDOW
 from tests.support.http2 import (
     ACK,
     CONTINUATION,
@@ -218,14 +219,23 @@ def test_stream_errors(name: str, data: bytes, code: ErrorCode) -> None:
 
 def test_data_beyond_the_streams_window() -> None:
     connection = greeted()
-    connection.receive_data(OPEN)
-    events: list[Event] = []
-    for _ in range(STREAM_WINDOW // MAX_FRAME_SIZE):
-        events += connection.receive_data(frame(DATA, 0, 1, bytes(MAX_FRAME_SIZE)))
-    assert all(isinstance(event, DataReceived) for event in events)
+    connection.receive_data(frame(SETTINGS, ACK, 0) + OPEN)
+    events = connection.receive_data(frame(DATA, 0, 1, bytes(STREAM_WINDOW)))
+    assert [type(event) for event in events] == [DataReceived]
     events = connection.receive_data(frame(DATA, 0, 1, b"x"))
     assert [type(event) for event in events] == [StreamReset]
     assert parse(sent(connection))[-1].error_code == ErrorCode.FLOW_CONTROL_ERROR
+
+
+def test_a_peer_that_has_not_seen_our_settings_may_use_the_usual_window() -> None:
+    connection = greeted()
+    connection.receive_data(OPEN + frame(SETTINGS, ACK, 0))
+    events = connection.receive_data(frame(DATA, 0, 1, bytes(INITIAL_WINDOW)))
+    assert [type(event) for event in events] == [DataReceived]
+    connection.acknowledge(1, STREAM_WINDOW // 2)  # by now it knows, and would wait for more than that
+    assert parse(sent(connection))[-1].window_increment == STREAM_WINDOW // 2
+    events = connection.receive_data(frame(DATA, 0, 1, bytes(STREAM_WINDOW // 2 + 1)))
+    assert [type(event) for event in events] == [StreamReset]
 
 
 def test_data_beyond_the_connections_window(monkeypatch: pytest.MonkeyPatch) -> None:

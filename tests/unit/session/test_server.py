@@ -19,6 +19,7 @@ from hyperframe import frame as hyperframe
 from buildctl._pb import health_pb2
 from buildctl.errors import BuildctlError, Code, ProtocolError, ServiceError
 from buildctl.fsutil.worker import outlast
+from buildctl.http2.connection import CONTENT_WINDOW, STREAM_WINDOW
 from buildctl.http2.frames import ErrorCode
 from buildctl.http2.grpc import MAX_MESSAGE
 from buildctl.session.health import Health
@@ -65,6 +66,7 @@ class Calls:
             "/test.T/Fail": self.fail,
             "/test.T/Nothing": self.nothing,
             "/test.T/Held": self.held,
+            "/test.T/Narrow": self.narrow,
             "/test.T/Endless": self.endless,
             "/test.T/Stubborn": self.stubborn,
             "/test.T/Tidy": self.tidy,
@@ -116,6 +118,10 @@ class Calls:
 
     async def held(self, stream: ServerStream) -> None:
         await self.release.wait()
+        await self.upload(stream)
+
+    async def narrow(self, stream: ServerStream) -> None:
+        stream.narrow()
         await self.upload(stream)
 
     async def endless(self, stream: ServerStream) -> None:
@@ -336,6 +342,27 @@ async def test_a_slow_handler_holds_the_caller_back(channel: Any, calls: Calls) 
     assert calls.received == written == 20_000_000
 
 
+@pytest.mark.parametrize(("path", "granted"), [("Upload", CONTENT_WINDOW - STREAM_WINDOW), ("Narrow", 0)])
+async def test_what_the_daemon_may_send_ahead(
+    listener: Listener, calls: Calls, path: str, granted: int
+) -> None:
+    request = [(":path", f"/test.T/{path}") if field[0] == ":path" else field for field in REQUEST]
+    part = b"\0" + (100_000).to_bytes(4, "big") + b"a"
+    answers = await exchange(listener, headers(1, request), frame(DATA, 0, 1, part))
+    windows = [one for one in answers if one.stream_id and isinstance(one, hyperframe.WindowUpdateFrame)]
+    assert sum(one.window_increment for one in windows) == granted
+
+
+async def test_much_arrives_whole_through_a_narrow_window(channel: Any, calls: Calls) -> None:
+    call = channel.stream_unary("/test.T/Narrow")()
+    await call.write(bytes(1_000_000))  # larger than any window
+    for _ in range(1_000):
+        await call.write(bytes(100))
+    await call.done_writing()
+    await call
+    assert calls.received == 1_100_000
+
+
 async def test_a_slow_caller_holds_the_handler_back(channel: Any, calls: Calls) -> None:
     call = channel.unary_stream("/test.T/Endless")(b"")
     assert await call.read() == bytes(100_000)
@@ -366,7 +393,13 @@ async def test_handlers_end_with_the_connection(listener: Listener, calls: Calls
 
 
 async def converse(listener: Listener, *frames: bytes) -> list[Any]:
-    """What a peer of raw frames is answered, by the time its PING is."""
+    """What a peer of raw frames is answered on its streams, but for windows, by the time its PING is."""
+    answers = await exchange(listener, *frames)
+    return [one for one in answers if one.stream_id and not isinstance(one, hyperframe.WindowUpdateFrame)]
+
+
+async def exchange(listener: Listener, *frames: bytes) -> list[Any]:
+    """All that a peer of raw frames is answered by the time its PING is."""
     reader, writer = await asyncio.open_unix_connection(str(listener.path))
     writer.write(GREETING + b"".join(frames))
     answer = b""
@@ -376,7 +409,7 @@ async def converse(listener: Listener, *frames: bytes) -> list[Any]:
         answer += await asyncio.wait_for(reader.read(1 << 16), 5)
     writer.close()
     await writer.wait_closed()
-    return [one for one in parse(answer) if one.stream_id]
+    return parse(answer)
 
 
 def section(fields: Any) -> dict[bytes, bytes]:
