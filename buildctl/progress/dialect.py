@@ -45,6 +45,10 @@ class Dialect:
         """A line of the section that is open."""
         return f"{text}\n"
 
+    def lines(self, head: str, texts: Sequence[str]) -> str:
+        """Lines of the section that is open, each after `head`."""
+        return "".join([f"{head} {text}\n" for text in texts])
+
     def closing(self, now_ns: int, *, failed: bool) -> str:
         """The end of the section that is open."""
         return ""

@@ -19,7 +19,10 @@ LINE_LIMIT = 64 << 10
 """Bytes of a line; a longer one is broken there."""
 _INK_LIMIT = 64
 """Characters of colour sequences that are carried into the next line."""
-_UNUSUAL = re.compile(rb"[^\t\x20-\x7e]")
+_UNUSUAL = re.compile(rb"[^\t\n\x20-\x7e]")
+_RESET_AT_LAST = re.compile(
+    rb"(?:[\t\x20-\x7e]|\x1b\[[0-9;:]{0,63}m)*\x1b\[0?m[\t\x20-\x7e]*"  # the usual coloured line
+)
 _RESET = "\x1b[0m"
 
 
@@ -42,6 +45,10 @@ class LogLines:
         """The lines that these pieces complete, as `SECONDS TEXT` without newlines."""
         lines: list[str] = []
         for offset_ns, data in pieces:
+            if self._is_simple(data):
+                start = _start(offset_ns)
+                lines += [start + line for line in data[:-1].decode("ascii").split("\n")]
+                continue
             first, *others = data.split(b"\n")
             if not self._rest:
                 self._offset_ns = offset_ns
@@ -63,22 +70,33 @@ class LogLines:
         rest, self._rest = self._rest, bytearray()
         return self._whole(rest) if rest else []
 
+    def _is_simple(self, data: bytes) -> bool:
+        """Whole lines of printable ASCII, as most pieces are."""
+        fresh = not self._rest and not self._ink
+        return fresh and data.endswith(b"\n") and len(data) <= LINE_LIMIT and not _UNUSUAL.search(data)
+
     def _whole(self, line: bytes | bytearray) -> list[str]:
         if len(line) <= LINE_LIMIT:
             return [self._line(line)]
         return [self._line(line[start : start + LINE_LIMIT]) for start in range(0, len(line), LINE_LIMIT)]
 
     def _line(self, raw: bytes | bytearray) -> str:
-        elapsed = seconds(self._offset_ns)
-        digits = 3 if elapsed < 10 else 2 if elapsed < 100 else 1
         text, self._ink = clean(raw, self._ink)
-        return f"{elapsed:.{digits}f} {text}"
+        return _start(self._offset_ns) + text
+
+
+def _start(offset_ns: int) -> str:
+    """The seconds before a line, about four digits."""
+    elapsed = seconds(offset_ns)
+    return f"{elapsed:.{3 if elapsed < 10 else 2 if elapsed < 100 else 1}f} "
 
 
 def clean(raw: bytes | bytearray, ink: str = "") -> tuple[str, str]:
     """One line without its newline, begun in the colours `ink`; and the colours after it."""
     if not ink and not _UNUSUAL.search(raw):
         return raw.decode("ascii"), ""
+    if _RESET_AT_LAST.fullmatch(raw):
+        return ink + raw.decode("ascii") + _RESET, ""
     # What is left of a line that was rewritten is what was written last.
     text = raw.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
     parts = [ink]

@@ -206,8 +206,7 @@ class SectionPrinter:
         return room if room is None else room - sum(len(data) for _, data in pieces)
 
     def _show_lines(self, step: _Step, lines: list[str]) -> None:
-        line, head = self._dialect.line, step.head
-        self._out.extend([line(f"{head} {text}") for text in lines])
+        self._out.append(self._dialect.lines(step.head, lines))
 
     def _end(self, now_ns: int, *, last: bool = False) -> None:
         vertex = self._current

@@ -8,15 +8,21 @@ escape; the text stays one line. A step's log is handled by `vt`, which drops co
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _COMBINING_LIMIT = 3  # marks over one character; more is a tower that hides the lines above
+_UNMARKED = re.compile(
+    "[ -\u02ff\u0370-\u0482\u048a-\u058f\u2010-\u2027\u2030-\u205e\u2070-\u20cf\u2100-\u2cee"
+    "\u3001-\u3029\u3030-\u3098\u309b-\ua66e\uac00-\ud7a3\U0001f300-\U0001faff]*"
+)
+"""Blocks of common scripts and symbols without combining marks; of other characters each is looked at."""
 _SPACES = "\t\n\v\f\r\x85\u2028\u2029"
 
 
 def visible(text: str, *, ascii_only: bool = False) -> str:
     """`text` as one line in which every character is seen and none is obeyed."""
-    if not (text.isascii() and text.isprintable()):
+    if not (text.isprintable() and _UNMARKED.fullmatch(text)):
         text = "".join(_characters(text))
     if ascii_only and not text.isascii():
         text = text.encode("ascii", "backslashreplace").decode("ascii")

@@ -8,7 +8,7 @@ All services' commands are treated so in every one of them, for some read others
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from buildctl.progress.dialect import Dialect
 from buildctl.progress.logtext import clean
@@ -17,12 +17,12 @@ from buildctl.progress.visible import visible
 _COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 _COMMAND = re.compile(
     r"""
-      (?P<anywhere> \#(?=\#(?:vso|teamcity)?\[) )  # ##[, ##vso[, ##teamcity[
+      (?P<anywhere> \#(?=\#(?i:vso|teamcity)?\[) )  # ##[, ##vso[, ##teamcity[
     | (?P<anywhere_too> s(?=ection_(?:start|end):\d) )
     | ^\s* (?P<first> :(?=:) )  # ::group::
-    | ^\s* (?P<header> -(?=--) | \+(?=\+\+) | ~(?=~~) | \^(?=\^\^) )  # Buildkite's --- and the like
+    | ^\s* (?P<header> -(?=--\s) | \+(?=\+\+\s) | ~(?=~~\s) | \^(?=\^\^\s) )  # Buildkite
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 _MESSAGE_LIMIT = 4000
 
@@ -32,6 +32,14 @@ class Service(Dialect):
 
     def line(self, text: str) -> str:
         return f"{inert_line(text)}\n"
+
+    def lines(self, head: str, texts: Sequence[str]) -> str:
+        block = super().lines(head, texts)
+        # After a head nothing is at the start of a line: few blocks have to be looked at line by line.
+        bare = _COLOR.sub("", block) if "\x1b" in block else block
+        if "##" in bare or "section_" in bare:
+            return "".join([self.line(f"{head} {text}") for text in texts])
+        return block
 
     def single(self, head: str, name: str, ending: str) -> str:
         return self.line(f"{head} {name}: {ending}")

@@ -41,3 +41,10 @@ def test_nothing_is_obeyed(text: str, ascii_only: bool) -> None:
     assert shown.isascii() or not ascii_only
     assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     shown.encode()
+
+
+def test_the_short_way_shows_the_same_as_looking_at_each_character() -> None:
+    for code in range(0x3200):
+        if not unicodedata.category(chr(code)).startswith("M"):
+            assert visible(f"\u202e{chr(code)}") == "\\u202e" + visible(chr(code))
+    assert visible("e\u0301\u0301\u0301\u0301\ufe0f") == "e\u0301\u0301\u0301"
