@@ -28,7 +28,7 @@ def _encoder(go_type: GoType) -> Encoder:
     """What writes the data of a type.
 
     Made once for each type: of a list of 20,000 records, asking every value for its type took ten times as
-    long as writing them. What a type points at is looked up when it is written, for it may be the type itself.
+    long as writing them. What a type points at is looked up when it is written: it may be the type itself.
     """
     if (marshal := go_type.to_json) is not None:
         return lambda data: _string(marshal(data))
