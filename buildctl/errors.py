@@ -110,6 +110,14 @@ class RPCError(BuildctlError):
         self.streamed = streamed
 
 
+class SessionLostError(BuildctlError):
+    """A session ended before its time; `code` is UNAVAILABLE where the connection may have broken."""
+
+    def __init__(self, code: Code, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 class ErrorDetail(NamedTuple):
     """One entry of google.rpc.Status.details: its type without host and `+json`, and its JSON value."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -20,7 +21,15 @@ from buildctl.client.gateway import has_gateway, run_gateway
 from buildctl.client.request import check, control_request, plain_request
 from buildctl.client.rpc import Caller
 from buildctl.client.stores import LocalStores, enter_results, open_stores
-from buildctl.errors import BuildctlError, Code, PeerTransferError, RPCError, SolveError, TransferError
+from buildctl.errors import (
+    BuildctlError,
+    Code,
+    PeerTransferError,
+    RPCError,
+    SessionLostError,
+    SolveError,
+    TransferError,
+)
 from buildctl.fsutil.worker import Worker
 from buildctl.model.identity import new_id
 from buildctl.model.solve import (
@@ -51,6 +60,8 @@ _STATUS_IDLE_SECONDS = 5.0
 """How long Status may be silent once Solve has ended (the reference's limit)."""
 _STATUS_SILENT_SECONDS = 1.0
 """The same where Status never said a word, because the build failed before it began."""
+_TURNS = 8
+_IDLE_TURN_SECONDS = 0.0002
 _SESSION_DRAIN_SECONDS = 5.0
 """How long the daemon may take to end the session once it is closed."""
 _CANCEL_SECONDS = 1.0
@@ -181,6 +192,7 @@ class _Build:
         self._frontend_metadata: Mapping[str, bytes] = {}
         self._status_at: float | None = None  # when Status last said something
         self._status_error: RPCError | None = None
+        self._lost: SessionLostError | None = None  # the session ended while Solve ran
 
     async def run(self) -> SolveResult:
         self._solve_task = solve = self._start(self._solve())
@@ -229,10 +241,8 @@ class _Build:
     async def _run_session(self) -> None:
         try:
             await self._session.run(self._caller.session(self._session.metadata))
-        except RPCError:
-            # The daemon knows best why it ended the session, and may not even need it any more.
-            if not await self._solve_ends_well():
-                raise
+        except SessionLostError as error:
+            self._lost = error  # which matters if the daemon needs it again, and then Solve fails
 
     async def _solve(self) -> None:
         make_request = control_request if self._with_gateway else plain_request
@@ -270,6 +280,7 @@ class _Build:
                     self._status_at = loop.time()
                     if self._on_status:
                         self._on_status(solve_status(message))
+                        await _give_way()
         except RPCError as error:
             self._status_error = error
             raise
@@ -289,7 +300,29 @@ class _Build:
             await asyncio.wait([status], timeout=left)
 
     def _failure(self) -> Exception:
-        """The build's error: the first, or what Status says when it is the connection that broke."""
-        first = self._errors[0]
+        """The build's error: the first, but what Status says where it is the connection that broke.
+
+        A session that was lost before is named first, for the daemon may blame what it needed it for.
+        """
+        first, lost = self._errors[0], self._lost
         broke = isinstance(first, SolveError | RPCError) and first.code is Code.UNAVAILABLE
+        if lost and not (broke and lost.code is Code.UNAVAILABLE):
+            failure = SolveError(f"failed to solve: {lost}; then the build failed: {first}", hint=lost.hint)
+            if isinstance(first, SolveError):
+                failure.code, failure.excerpts, failure.details = first.code, first.excerpts, first.details
+            failure.__cause__ = first
+            return failure
         return (self._status_error if broke else None) or first
+
+
+async def _give_way() -> None:
+    """Let everything else that is ready run, health checks above all.
+
+    An answer takes some turns of the event loop, from bytes to a call, its handler and bytes again. When
+    steps print more than can be drawn, each of those would wait for one more batch of logs.
+    """
+    for _ in range(_TURNS):
+        began = time.monotonic()
+        await asyncio.sleep(0)
+        if time.monotonic() - began < _IDLE_TURN_SECONDS:
+            return

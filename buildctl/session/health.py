@@ -22,12 +22,43 @@ _SERVING = _Response(status=_Response.SERVING).SerializeToString()
 _SERVICE_UNKNOWN = _Response(status=_Response.SERVICE_UNKNOWN).SerializeToString()
 
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # it goes on while a laptop sleeps
+_BEAT_SECONDS = 1.0
+_PAUSE_SECONDS = 5.0
+"""From how long on it matters that this process did not run."""
+
+
+def now() -> float:
+    """Seconds by the clock that health is told by, from no particular instant on."""
+    return time.clock_gettime(_CLOCK)
+
+
 class Health:
     """Attachable: this client as a whole, which is the service of no name, is serving."""
 
     def __init__(self) -> None:
         self.last_check: float | None = None
-        """When the daemon last asked, by the monotonic clock."""
+        """When the daemon last asked, by `now`."""
+        self._answered = False
+        self._pause = 0.0  # the longest time for which this process did not run
+
+    async def watch(self) -> None:
+        """Notice when this process is not run, until cancelled."""
+        while True:
+            began = now()
+            await asyncio.sleep(_BEAT_SECONDS)
+            self._pause = max(self._pause, now() - began - _BEAT_SECONDS)
+
+    def account(self) -> str:
+        """What is known of the checks so far, as half a sentence."""
+        if self.last_check is None:
+            text = "no health check ever came"
+        else:
+            answered = "answered" if self._answered else "not answered in time"
+            text = f"the last health check came {now() - self.last_check:.1f} s ago and was {answered}"
+        if self._pause >= _PAUSE_SECONDS:
+            text += f"; this process did not run for {self._pause:.0f} s"
+        return text
 
     @property
     def methods(self) -> Mapping[str, Handler]:
@@ -38,10 +69,11 @@ class Health:
         }
 
     async def _check(self, stream: ServerStream) -> None:
-        self.last_check = time.monotonic()
+        self.last_check, self._answered = now(), False
         if await _requested_service(stream):
             raise ServiceError(Code.NOT_FOUND, "unknown service")
         await stream.send_messages([_SERVING])
+        self._answered = True
 
 
 async def _list(stream: ServerStream) -> None:

@@ -7,7 +7,6 @@ boundaries mean nothing; the message is encoded by hand, as that saves a copy of
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2
-from buildctl.errors import Code, ProtocolError, RPCError
+from buildctl.errors import Code, ProtocolError, RPCError, SessionLostError
 from buildctl.http2.frames import Buffer
 from buildctl.session.health import Health
 from buildctl.session.server import Server
@@ -23,6 +22,10 @@ from buildctl.session.stream import Attachable
 
 _EOF: object = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 _EXPOSE = "x-docker-expose-session-"
+_LOST_HINT = (
+    "the daemon gives up a client that answers no health check for about half a minute: one that sleeps, is "
+    "stopped, or is cut off; its log may say more. Run the build again"
+)
 
 
 class Session:
@@ -43,14 +46,15 @@ class Session:
 
     @property
     def last_health_check(self) -> float | None:
-        """When the daemon last asked whether this client is there, by the monotonic clock."""
+        """When the daemon last asked whether this client is there, by `health.now`."""
         return self._health.last_check
 
     async def run(self, call: Any) -> None:
         """Serve on a call of `Control.Session`, messages as bytes, until `close` and then the daemon's end.
 
-        Raises `RPCError` when the session is lost before, and `ProtocolError` when the daemon breaks HTTP/2.
+        Raises `SessionLostError` when it ends before, and `ProtocolError` when the daemon breaks HTTP/2.
         """
+        watching = asyncio.create_task(self._health.watch())
         try:
             if not self._server.is_closing:
                 await self._server.serve(CallStream(call))
@@ -58,21 +62,17 @@ class Session:
             if not self._server.is_closing:
                 raise self._lost(error.code, error.message) from error
         finally:
+            watching.cancel()
             call.cancel()
         if not self._server.is_closing:
-            raise self._lost(Code.UNAVAILABLE, "the daemon ended the stream")
+            raise self._lost(Code.ABORTED, "the daemon ended it")
 
     def close(self) -> None:
         """Half-close; `run` returns when the daemon has ended the stream, which has a few seconds."""
         self._server.close()
 
-    def _lost(self, code: Code, message: str) -> RPCError:
-        if self.last_health_check is None:
-            hint = "The daemon never asked for this client's health."
-        else:
-            age = time.monotonic() - self.last_health_check
-            hint = f"The daemon last asked for this client's health {age:.1f} seconds ago."
-        return RPCError(code, message, streamed=True, prefix="session lost: ", hint=hint)
+    def _lost(self, code: Code, message: str) -> SessionLostError:
+        return SessionLostError(code, f"session lost: {message}; {self._health.account()}", hint=_LOST_HINT)
 
 
 class CallStream:

@@ -169,6 +169,30 @@ async def test_a_session_that_ends_before_its_time_does_no_harm_to_a_build_that_
     assert result.exporter_response == {"k": "v"}
 
 
+async def test_a_lost_session_is_named_before_what_came_of_it(tmp_path: Path) -> None:
+    """Such as a token that the daemon could not ask for any more."""
+    build = Build()
+
+    async def session(request: bytes, context: Any) -> AsyncIterator[Message]:
+        for message in list[Message]():
+            yield message
+
+    async def solve(request: bytes, context: Any) -> Message:
+        await asyncio.sleep(0.2)
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "failed to fetch anonymous token: no active session")
+        raise AssertionError
+
+    build.answers |= {SESSION: session, SOLVE: solve}
+    error, _ = await solve_on(build, tmp_path)
+    assert isinstance(error, SolveError)
+    lost, what_came_of_it = str(error).split("; then the build failed: ")
+    assert lost == "failed to solve: session lost: the daemon ended it; no health check ever came"
+    assert what_came_of_it == (
+        "failed to solve: Unavailable: failed to fetch anonymous token: no active session"
+    )
+    assert "health check" in error.hint
+
+
 async def test_a_status_stream_that_fails_ends_the_build(tmp_path: Path) -> None:
     build = Build()
     build.answers.pop(RETURN)

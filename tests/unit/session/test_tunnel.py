@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -15,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildctl._pb.control_pb2 import BytesMessage
-from buildctl.errors import Code, ProtocolError, RPCError
+from buildctl.errors import Code, ProtocolError, SessionLostError
+from buildctl.session.health import now
 from buildctl.session.server import WRITE_SIZE
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.tunnel import Session, decode_bytes_message, encode_bytes_message
@@ -118,9 +120,9 @@ async def test_a_shared_key_is_announced() -> None:
 
 
 async def test_calls_and_content_pass(channel: Any, daemon: SessionDaemon, session: Session) -> None:
-    before = time.monotonic()
+    before = now()
     assert await call(channel, CHECK) == b"\x08\x01"
-    assert before <= (session.last_health_check or 0) <= time.monotonic()
+    assert before <= (session.last_health_check or 0) <= now()
     sizes = [len(message) async for message in channel.unary_stream("/test.T/Bulk")(b"20")]
     assert sizes == [1 << 20] * 20
     assert WRITE_SIZE <= max(daemon.message_sizes) <= WRITE_SIZE + (1 << 14)
@@ -198,12 +200,13 @@ async def test_a_lost_session_says_so(
     await call(channel, "/test.T/Echo", b"x")
     daemon.abort_with = abort
     daemon.leave()
-    with pytest.raises(RPCError) as caught:
+    with pytest.raises(SessionLostError) as caught:
         await running
-    reason = abort[1] if abort else "the daemon ended the stream"
-    assert str(caught.value) == f"session lost: rpc error: code = Unavailable desc = {reason}"
-    assert caught.value.code is Code.UNAVAILABLE
-    assert "seconds ago" in caught.value.hint
+    reason = abort[1] if abort else "the daemon ended it"
+    answered = r"the last health check came \d\.\d s ago and was answered"
+    assert re.fullmatch(rf"session lost: {reason}; {answered}", str(caught.value))
+    assert caught.value.code is (Code.UNAVAILABLE if abort else Code.ABORTED)
+    assert "Run the build again" in caught.value.hint
     assert service.cancelled.is_set()
     with pytest.raises(grpc.aio.AioRpcError):
         await waiting
@@ -211,9 +214,9 @@ async def test_a_lost_session_says_so(
 
 async def test_no_daemon(tmp_path: Path, session: Session) -> None:
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/none.sock") as control:
-        with pytest.raises(RPCError, match=r"session lost: rpc error: code = Unavailable") as caught:
+        with pytest.raises(SessionLostError, match=r"session lost: .*; no health check ever came$") as caught:
             await session.run(open_session(control, session))
-    assert caught.value.hint == "The daemon never asked for this client's health."
+    assert caught.value.code is Code.UNAVAILABLE
 
 
 async def test_a_daemon_that_speaks_no_http2(daemon: SessionDaemon, running: asyncio.Task[None]) -> None:
