@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-long check bench fmt docs demo clean
+.PHONY: help test test-long check bench fmt docs screenshots demo clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +37,9 @@ fmt: $(READY) ## Format the code and fix what lint can fix
 docs: $(READY) ## Generate completions, reference pages and man pages
 	$(BIN)/python -m buildctl.cli.completion.generate
 	$(BIN)/python -m buildctl.cli.reference.generate
+
+screenshots: $(READY) ## Take the README's pictures of the live display anew, of real builds (as root)
+	$(BIN)/python -m docs.screenshots
 
 demo: $(READY) ## Build examples/hello on a BuildKit and show the result
 	$(BIN)/python -m examples.demo

@@ -49,24 +49,46 @@ class Look:
     log_lines: int = 6
 
 
-def frame(survey: Survey, now_ns: int, width: int, height: int, look: Look) -> list[Line]:
-    """The picture in a window of `width` by `height` while the build runs; at most `height` - 1 lines."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A frame but for the time: it holds until the build says more or the window changes."""
+
+    survey: Survey
+    width: int
+    look: Look
+    rows: Sequence[Row]
+    logs: dict[Step, list[Line]]
+
+
+def arrange(survey: Survey, width: int, height: int, look: Look) -> Layout | None:
+    """What a window of `width` by `height` shows while the build runs; None: it has no room."""
     if height < 2 or width < 1:
-        return []
-    painter = _painter(now_ns, width, look)
-    lines = [_head(painter, survey)]
+        return None
     room = height - 2
     # The same as long as anything is to come, whatever runs now: the picture is to be calm.
     unfinished = survey.counts[State.RUNNING] + survey.counts[State.QUEUED]
     reserve = min(2 * look.log_lines, room // 3) if unfinished else 0
     rows = fold(survey.branches, room, reserve)
-    logs = _share_out(painter, rows, room - size(rows), look)
-    for row in rows:
+    logs = _share_out(_painter(0, width, look), rows, room - size(rows), look)
+    return Layout(survey, width, look, rows, logs)
+
+
+def draw(layout: Layout, now_ns: int) -> list[Line]:
+    """The picture at one moment, at least one line less than the window has."""
+    painter = _painter(now_ns, layout.width, layout.look)
+    lines = [_head(painter, layout.survey)]
+    for row in layout.rows:
         if isinstance(row, LogRow):
-            lines += logs.get(row.step, ())
+            lines += layout.logs.get(row.step, ())
         else:
             lines.append(_draw(painter, row))
     return lines
+
+
+def frame(survey: Survey, now_ns: int, width: int, height: int, look: Look) -> list[Line]:
+    """The picture in a window of `width` by `height` while the build runs; at most `height` - 1 lines."""
+    layout = arrange(survey, width, height, look)
+    return [] if layout is None else draw(layout, now_ns)
 
 
 def final_frame(survey: Survey, now_ns: int, width: int, look: Look) -> list[Line]:

@@ -59,7 +59,7 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
 
     `auto` gives way to BUILDKIT_PROGRESS and then, if the stream may be for a job's log (`in_ci`), to the CI
     service that the variables name, unless somebody looks on from a terminal. The empty value means the same
-    but gives way to neither. Where nobody chose, a terminal that cannot move its cursor gets plain text.
+    but gives way to neither. A terminal that cannot move its cursor gets plain text, asked or not.
     """
     if value == "auto":
         value = variables.get("BUILDKIT_PROGRESS") or value
@@ -68,8 +68,7 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
         if service is not None and (not is_terminal or service in _ON_TERMINALS):
             return service
     if value in ("", "auto"):
-        live = is_terminal and TerminalOptions.from_variables(variables).moves_cursor
-        return Mode.TTY if live else Mode.PLAIN
+        value = Mode.TTY if is_terminal else Mode.PLAIN
     try:
         mode = Mode(value)
     except ValueError:
@@ -80,6 +79,8 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
             "failed to get console: provided file is not a console",
             hint="The live display needs a terminal; use --progress=plain where there is none.",
         )
+    if mode is Mode.TTY and not TerminalOptions.from_variables(variables).moves_cursor:
+        return Mode.PLAIN
     return mode
 
 

@@ -186,8 +186,8 @@ class Trace:
 
         Each member of a visible group counts besides the group, as in the reference.
         """
-        shown = [vertex for vertex in self.by_digest.values() if not vertex.hidden]
-        return sum(vertex.completed for vertex in shown), len(shown)
+        ends = [vertex.intervals[-1:] for vertex in self.by_digest.values() if not vertex.hidden]
+        return len([end for end in ends if end and end[0].stop_ns is not None]), len(ends)
 
     def _update_vertexes(self, vertexes: tuple[Vertex, ...], touched: dict[VertexTrace, bool]) -> None:
         groups: dict[VertexTrace, None] = {}

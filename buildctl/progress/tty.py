@@ -14,13 +14,13 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from buildctl.model.status import SolveStatus
-from buildctl.progress.frame import Look, final_frame, frame
+from buildctl.progress.frame import Layout, Look, arrange, draw, final_frame
 from buildctl.progress.line import Color, Ink, Line, Role, Span, width_of
 from buildctl.progress.live import RESTORE, LivePicture, Rendered
-from buildctl.progress.survey import Survey, survey
+from buildctl.progress.survey import Surveyor, survey
 from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.trace import Trace, VertexTrace
-from buildctl.progress.tree import Branch, grow
+from buildctl.progress.tree import grow
 from buildctl.progress.visible import visible
 from buildctl.progress.vt import PLAIN, read_line
 
@@ -41,25 +41,29 @@ class TTYRenderer:
     def __init__(self, size: Callable[[], tuple[int, int]], options: TerminalOptions) -> None:
         self._size = size
         self._trace = Trace()
-        self._tree: list[Branch] = []
-        self._known = (0, 0)
-        self._survey: Survey | None = None
+        self._layout: Layout | None = None
+        self._arranged_for = 0, 0
         self._picture = LivePicture()
         self._palette = _Palette(options)
         self._ascii = not options.utf8
+        self._surveyor = Surveyor(self._trace, ascii_only=self._ascii)
         self._look = Look(cell_len, options.glyphs, self._ascii, options.log_lines)
         self._notes = options.warnings
 
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         """Take in a message; it is seen in the next frame."""
         self._trace.update(status)
-        self._survey = None
+        self._surveyor.note(status)
+        self._layout = None
         return b""
 
     def render(self, now_ns: int) -> bytes:
         """The bytes that make the last frame the present one; none if they look the same."""
         width, height = self._size()
-        lines = frame(self._surveyed(), now_ns, width, height, self._look)
+        if self._layout is None or self._arranged_for != (width, height):
+            self._layout = arrange(self._surveyor.survey(), width, height, self._look)
+            self._arranged_for = width, height
+        lines = [] if self._layout is None else draw(self._layout, now_ns)
         return self._encode(self._noted() + self._picture.draw(self._rendered(lines), width, height))
 
     def finish(self, now_ns: int) -> bytes:
@@ -71,14 +75,6 @@ class TTYRenderer:
             lines = final_frame(ended, now_ns, width, self._look)
         tree = self._noted() + self._picture.leave(self._rendered(lines), width, height)
         return self._encode(tree + "".join(f"{line}\r\n" for line in self._failures()))
-
-    def _surveyed(self) -> Survey:
-        if self._survey is None:
-            known = len(self._trace.by_digest), len(self._trace.vertexes)
-            if known != self._known:
-                self._tree, self._known = grow(self._trace, ascii_only=self._ascii), known
-            self._survey = survey(self._trace, self._tree)
-        return self._survey
 
     def _rendered(self, lines: Iterable[Line]) -> list[Rendered]:
         return [Rendered(self._palette.render(line), width_of(line, cell_len)) for line in lines]

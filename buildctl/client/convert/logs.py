@@ -23,12 +23,13 @@ class SerializedLogs(UnreadLogs):
     One that cannot be read says nothing, of no vertex.
     """
 
-    __slots__ = ("_back_ns", "_serialized", "_vertex")
+    __slots__ = ("_back_ns", "_serialized", "_size", "_vertex")
 
     def __init__(self, serialized: Sequence[bytes], back_ns: int = 0, vertex: str | None = None) -> None:
         self._serialized = serialized
         self._back_ns = back_ns
         self._vertex = vertex
+        self._size: int | None = None
 
     def __len__(self) -> int:
         return len(self._serialized)
@@ -57,8 +58,10 @@ class SerializedLogs(UnreadLogs):
 
     @property
     def size_bytes(self) -> int:
-        size = sum(map(len, self._serialized)) - len(self._serialized) * _LOG_FRAME_BYTES
-        return max(size, len(self._serialized))
+        if self._size is None:
+            size = sum(map(len, self._serialized)) - len(self._serialized) * _LOG_FRAME_BYTES
+            self._size = max(size, len(self._serialized))
+        return self._size
 
     def moved(self, back_ns: int) -> UnreadLogs:
         return SerializedLogs(self._serialized, self._back_ns + back_ns, self._vertex)

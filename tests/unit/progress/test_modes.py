@@ -28,7 +28,7 @@ from tests.support.statuses import vertex
         ("rawjson", True, {"BUILDKIT_PROGRESS": "plain"}, Mode.RAWJSON),
         ("plain", True, {}, Mode.PLAIN),
         ("quiet", True, {}, Mode.QUIET),
-        ("tty", True, {"TERM": "dumb"}, Mode.TTY),
+        ("tty", True, {"TERM": "dumb"}, Mode.PLAIN),
         ("auto", True, {"TERM": "dumb"}, Mode.PLAIN),
     ],
 )
