@@ -12,7 +12,7 @@ import click
 from benchmarks.bench import Bench, open_bench
 from benchmarks.growth import PLOT, draw
 from benchmarks.pairs import FailedRunError, Pair, measure, run_pairs
-from benchmarks.report import REPORT, report
+from benchmarks.report import ENOUGH_PAIRS, REPORT, report
 from benchmarks.results import Measured, conditions, load_results, measured_now, save_results
 from benchmarks.shares import load_shares, measure_shares, save_shares
 from benchmarks.works import WORKS, Work
@@ -49,7 +49,11 @@ def _chooses(word: str, work: Work) -> bool:
     "--only", default="", metavar="WORK,...", help="These: a, e, e-first, growth, shares. Default: all."
 )
 @click.option(
-    "--pairs", default=7, show_default=True, type=click.IntRange(min=1), help="Pairs of runs of each work."
+    "--pairs",
+    default=ENOUGH_PAIRS,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Pairs of runs of each work.",
 )
 @click.option("--report", "report_only", is_flag=True, help="Measure nothing; write table and plot again.")
 def main(only: str, pairs: int, report_only: bool) -> None:

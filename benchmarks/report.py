@@ -14,6 +14,9 @@ from benchmarks.works import Work
 
 REPORT = Path(__file__).with_name("results.md")
 
+ENOUGH_PAIRS = 7
+"""From which on medians are taken for figures."""
+
 _HEAD = """\
 # Results
 
@@ -32,9 +35,9 @@ def report(works: Sequence[Work], results: Mapping[str, Measured], shares: Mappi
     parts = [_HEAD, *_conditions(measured for _, measured in rows)]
     parts.append(_table(_times(work, measured) for work, measured in rows))
     many = [_per_file(work, results) for work in works if work.key in results and work.files]
-    parts += ["## Per file", _table(many)] if many else []
+    parts += ["## Per file\n", _table(many)] if many else []
     links = [_link(work, measured) for work, measured in rows if work.payload]
-    parts += ["## How full the slow link was", _table(links)] if links else []
+    parts += ["## How full the slow link was\n", _table(links)] if links else []
     for work in works:
         if work.key in shares:
             parts.append(_where(work, shares[work.key], results.get(work.key)))
@@ -50,7 +53,7 @@ def _where(work: Work, shares: Shares, measured: Measured | None) -> str:
         for name, seconds in parts
         if seconds >= 0.005
     ]
-    said = [f"## Where our time goes: {work.title} ({work.key})", _table(rows)]
+    said = [f"## Where our time goes: {work.title} ({work.key})\n", _table(rows)]
     if measured is not None:
         wall = statistics.median(pair.ours.wall for pair in measured.pairs)
         daemon = statistics.median(pair.ours.daemon_cpu or 0.0 for pair in measured.pairs)
@@ -76,6 +79,10 @@ def _conditions(measured: Iterable[Measured]) -> list[str]:
         lines.append(f"- load average as works began: {min(loads):.1f} to {max(loads):.1f}")
         lines.append(f"- pairs: {_range(len(one.pairs) for one in ones)}; data and files on tmpfs")
         parts.append("\n".join(lines) + "\n")
+        if min(len(one.pairs) for one in ones) < ENOUGH_PAIRS:
+            parts.append(
+                f"With fewer than {ENOUGH_PAIRS} pairs a row shows that it can be measured, no more.\n"
+            )
     return parts
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -34,6 +35,13 @@ def test_a_row_has_medians_ratio_and_target() -> None:
     assert "50 / 100 = **0.50**" in row
     assert "1.00 / 2.00 = **0.50**" in row
     assert row.endswith("| 1.50 |")
+
+
+def test_few_pairs_are_called_so() -> None:
+    few = _measured(8.0, 10.0)
+    many = replace(few, pairs=few.pairs * 3)
+    assert "With fewer than 7 pairs" in report(WORKS, {"a": few, "b": many}, {})
+    assert "With fewer than 7 pairs" not in report(WORKS, {"b": many}, {})
 
 
 def test_a_slow_link_says_how_full_it_was() -> None:
