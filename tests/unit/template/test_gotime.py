@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildctl.template.gotime import TIME, UTC, Time, Zone
@@ -21,11 +21,13 @@ instants = st.builds(
 
 
 @given(instants)
+@settings(deadline=None)
 def test_the_text_is_that_of_the_layout(instant: Time) -> None:
     assert str(instant) == instant.format("2006-01-02 15:04:05.999999999 -0700 MST")
 
 
 @given(instants)
+@settings(deadline=None)
 def test_json_is_that_of_the_layout_for_years_of_four_digits(instant: Time) -> None:
     if 0 <= instant.clock().year <= 9999:
         assert to_json(Value(TIME, instant)) == f'"{instant.format("2006-01-02T15:04:05.999999999Z07:00")}"'
