@@ -64,7 +64,8 @@ async def assert_prompt(
         assert load.lines >= 10_000
         assert len(load.answered_s) >= 10
         print(
-            f"{len(load.answered_s)} checks in {load.seconds:.1f} s, {load.lines / load.seconds:.0f} lines/s, "
+            f"{len(load.answered_s)} checks in {load.seconds:.1f} s, "
+            f"{load.lines / load.seconds:.0f} lines/s, "
             f"median {load.percentile(0.5) * 1e3:.0f} ms, p99 {load.percentile(0.99) * 1e3:.0f} ms"
         )
         if load.percentile(0.99) < limit_s:
@@ -73,7 +74,7 @@ async def assert_prompt(
 
 
 def machine_load() -> float:
-    """How many processes other than the test's own there were for each core in the last minute; 1 at least."""
+    """How many processes besides the test's own there were for each core in the last minute; 1 at least."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
