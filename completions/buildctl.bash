@@ -21,12 +21,16 @@ prune|
 prune-histories|
 build|
 debug|
+timeline|
+replay|
 help|' ;;
         'names buildctl') rows='du|buildctl du
 prune|buildctl prune
 prune-histories|buildctl prune-histories
 build|buildctl build
 debug|buildctl debug
+timeline|buildctl timeline
+replay|buildctl replay
 dial-stdio|buildctl dial-stdio
 completion|buildctl completion
 b|buildctl build
@@ -112,6 +116,14 @@ help|buildctl debug' ;;
 --delete|' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
         'flags buildctl debug histories') rows='--format|words format' ;;
+        'flags buildctl timeline') rows='--output|file
+-o|file
+--timings|file
+--summary|' ;;
+        'argument buildctl timeline') rows='|file' ;;
+        'flags buildctl replay') rows='--speed|free
+--progress|words progress' ;;
+        'argument buildctl replay') rows='|file' ;;
         'argument buildctl completion') rows='|words shell' ;;
         'frontend') rows='dockerfile.v0|
 gateway.v0|' ;;

@@ -27,6 +27,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune-histories||clean up build histories' \
                 'build||build' \
                 'debug||debug utilities' \
+                'timeline||where the time of a build went' \
+                'replay||show a saved build again' \
                 'help||show help for a command'
         case 'names buildctl'
             printf '%s\n' \
@@ -35,6 +37,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune-histories|buildctl prune-histories|' \
                 'build|buildctl build|' \
                 'debug|buildctl debug|' \
+                'timeline|buildctl timeline|' \
+                'replay|buildctl replay|' \
                 'dial-stdio|buildctl dial-stdio|' \
                 'completion|buildctl completion|' \
                 'b|buildctl build|' \
@@ -154,6 +158,22 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'flags buildctl debug histories'
             printf '%s\n' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl timeline'
+            printf '%s\n' \
+                '--output|file|Write a page (FILE.html), or events for Perfetto (FILE.json).' \
+                '-o|file|Write a page (FILE.html), or events for Perfetto (FILE.json).' \
+                '--timings|file|Write the times of all steps and the critical path as JSON.' \
+                '--summary||Print where the time went. Default: true, unless something is written.'
+        case 'argument buildctl timeline'
+            printf '%s\n' \
+                '|file|'
+        case 'flags buildctl replay'
+            printf '%s\n' \
+                '--speed|free|How fast: 0.1 is a tenth, 10 ten times, or max.' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.'
+        case 'argument buildctl replay'
+            printf '%s\n' \
+                '|file|'
         case 'argument buildctl completion'
             printf '%s\n' \
                 '|words shell|'

@@ -29,6 +29,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune-histories||clean up build histories'
             'build||build'
             'debug||debug utilities'
+            'timeline||where the time of a build went'
+            'replay||show a saved build again'
             'help||show help for a command'
         )
         'names buildctl' = @(
@@ -37,6 +39,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune-histories|buildctl prune-histories|'
             'build|buildctl build|'
             'debug|buildctl debug|'
+            'timeline|buildctl timeline|'
+            'replay|buildctl replay|'
             'dial-stdio|buildctl dial-stdio|'
             'completion|buildctl completion|'
             'b|buildctl build|'
@@ -156,6 +160,22 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'flags buildctl debug histories' = @(
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'flags buildctl timeline' = @(
+            '--output|file|Write a page (FILE.html), or events for Perfetto (FILE.json).'
+            '-o|file|Write a page (FILE.html), or events for Perfetto (FILE.json).'
+            '--timings|file|Write the times of all steps and the critical path as JSON.'
+            '--summary||Print where the time went. Default: true, unless something is written.'
+        )
+        'argument buildctl timeline' = @(
+            '|file|'
+        )
+        'flags buildctl replay' = @(
+            '--speed|free|How fast: 0.1 is a tenth, 10 ten times, or max.'
+            '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
+        )
+        'argument buildctl replay' = @(
+            '|file|'
         )
         'argument buildctl completion' = @(
             '|words shell|'

@@ -44,11 +44,13 @@ def display_on(
     by_daemon_clock: bool = False,
     also: Sequence[Callable[[SolveStatus], None]] = (),
     locate: Callable[[str], str] = str,
+    clock: Callable[[], int] | None = None,
 ) -> Display:
     """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal.
 
     A build that is shown `by_daemon_clock` began at another time than the display. `also` gets each message
-    as it is shown; `locate` turns the name of a build file into the path that warnings show.
+    as it is shown; `locate` turns the name of a build file into the path that warnings show;
+    `clock` gives the time of a build that is not happening now.
     """
     from buildctl.progress.modes import choose_mode, open_display
 
@@ -63,4 +65,5 @@ def display_on(
         by_daemon_clock=by_daemon_clock,
         also=also,
         locate=locate,
+        clock=clock,
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LOG_BUDGET = 16 << 20
 """Bytes of logs kept for a timeline; a page shows fewer."""
+_MODE = 0o600
+"""Logs and build arguments are for nobody else, as in `--trace`."""
 _SLOWEST_ON_TERMINAL, _SLOWEST = 3, 5
 
 
@@ -78,9 +80,9 @@ class Insight:
         if self._timings_file:
             from buildctl.progress.timings import encode_timings
 
-            write_whole(self._timings_file, encode_timings(timings))
+            write_whole(self._timings_file, encode_timings(timings), mode=_MODE)
         for path, kind in self._timelines:
-            write_whole(path, _timeline(timings, kind))
+            write_whole(path, _timeline(timings, kind), mode=_MODE)
 
     def summary(
         self, timings: Timings, transfers: Sequence[Transfer], environment: Environment, descriptor: int

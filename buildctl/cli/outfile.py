@@ -13,8 +13,8 @@ from pathlib import Path
 from buildctl.errors import BuildctlError
 
 
-def write_whole(path: str, data: bytes) -> None:
-    """Write the file beside its name, mode 0666 as the umask allows, and rename it there.
+def write_whole(path: str, data: bytes, *, mode: int = 0o666) -> None:
+    """Write the file beside its name, with the mode as far as the umask allows, and rename it there.
 
     Raises `BuildctlError` naming the path; the file that was there before is untouched then.
     """
@@ -24,7 +24,7 @@ def write_whole(path: str, data: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(prefix=f".tmp-{target.name}", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            os.fchmod(descriptor, 0o666 & ~_umask())
+            os.fchmod(descriptor, mode & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
         if temporary is not None:

@@ -98,13 +98,19 @@ def open_display(
     by_daemon_clock: bool = False,
     also: Sequence[Callable[[SolveStatus], None]] = (),
     locate: Callable[[str], str] = str,
+    clock: Callable[[], int] | None = None,
 ) -> Display:
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal.
 
-    `locate` turns the name of a build file into the path that warnings are to show.
+    `locate` turns the name of a build file into the path that warnings are to show. `clock` is what the
+    renderer is told of the time, in nanoseconds, if that is not the display's own.
     """
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode in _TEXT else b"")
     renderer = _renderer(mode, size, variables, locate)
+    if clock is not None:
+        from buildctl.progress.pace import OnClock
+
+        renderer = OnClock(renderer, clock)
     return Display(
         renderer,
         writer,

@@ -66,8 +66,31 @@ def unpacked(name: str, packages: Mapping[str, Sequence[str]]) -> Path:
     return folder
 
 
+def dependencies(suite: str, packages: Sequence[str]) -> tuple[str, ...]:
+    """The packages and all that they depend on, as for a machine on which nothing is installed yet."""
+    home = cache_folder() / "apt" / suite
+    listed = home / f"needed-by-{'-'.join(packages)}"
+    if not listed.exists():
+        with _apt(suite) as (apt, _):
+            install = [*apt, "--simulate", "install", "--no-install-recommends", *packages]
+            told = _run(install, f"cannot resolve {' '.join(packages)} of {suite}")
+        names = [line.split()[1] for line in told.splitlines() if line.startswith("Inst ")]
+        listed.write_text("\n".join(names))
+    return tuple(listed.read_text().split())
+
+
 def _download(suite: str, packages: Sequence[str]) -> list[Path]:
     """Download packages of one suite; those already there and whole are kept."""
+    with _apt(suite) as (apt, archives):
+        _run(
+            [*apt, "download", *packages], f"cannot download {' '.join(packages)} of {suite}", folder=archives
+        )
+    return [_newest(archives, package) for package in packages]
+
+
+@contextmanager
+def _apt(suite: str) -> Iterator[tuple[list[str | Path], Path]]:
+    """apt-get on the private configuration with fresh lists, and the folder for its archives."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise UnavailableError(
             "apt-get and dpkg-deb are needed to download test engines; this machine is no Debian or Ubuntu"
@@ -85,10 +108,7 @@ def _download(suite: str, packages: Sequence[str]) -> list[Path]:
         if not fresh.exists() or time.time() - fresh.stat().st_mtime > 3600:
             _run([*apt, "update", "--error-on=any"], f"cannot read the package lists of {suite}")
             fresh.touch()
-        _run(
-            [*apt, "download", *packages], f"cannot download {' '.join(packages)} of {suite}", folder=archives
-        )
-    return [_newest(archives, package) for package in packages]
+        yield apt, archives
 
 
 # Hooks of the system's own configuration would act on the system; its proxy and credentials stay in force.

@@ -17,7 +17,11 @@ def test_what_is_in_the_wheel(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     package = wheel.name.partition("-py3")[0]
     shared = f"{package}.data/data/share/"
-    assert {"buildctl/py.typed", "buildctl/cli/completion/engine.bash"} <= set(names)
+    assert {
+        "buildctl/py.typed",
+        "buildctl/cli/completion/engine.bash",
+        "buildctl/progress/timeline.html",
+    } <= set(names)
     assert {name.removeprefix(shared) for name in names if name.startswith(shared)} == {
         "bash-completion/completions/buildctl",
         "fish/vendor_completions.d/buildctl.fish",

@@ -30,9 +30,16 @@ FLAGS = {
 }
 """By name; the others by what their metavar says."""
 
-METAVARS = {"FILE": "file", "DIR": "dir", "REF": "refs", "SHELL": "words shell"}
+METAVARS = {
+    "FILE": "file",
+    "FILE|REF": "file",
+    "REF|FILE": "file",
+    "DIR": "dir",
+    "REF": "refs",
+    "SHELL": "words shell",
+}
 
-OVERRIDES = {("debug workers", "--filter"): "words worker-filter"}
+OVERRIDES = {("debug workers", "--filter"): "words worker-filter", ("timeline", "--output"): "file"}
 
 SETS: dict[str, tuple[Word, ...]] = {
     **frontend.SETS,

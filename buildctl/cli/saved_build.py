@@ -1,0 +1,63 @@
+"""A build that is over, or was saved: `FILE` of rawjson, `-` for standard input, or `REF` in the history."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncGenerator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buildctl.errors import BuildctlError, UsageError
+from buildctl.model.quote import quote
+
+if TYPE_CHECKING:
+    from buildctl.cli.app import App
+    from buildctl.model.status import SolveStatus
+
+_REF = re.compile(r"[a-z0-9]{25}")
+"""What `client.solve` and the reference choose; daemons know no other."""
+_BATCH = 256
+
+
+def is_file(source: str) -> bool:
+    """Whether a file is meant rather than a ref. Raises `UsageError` for what can be neither."""
+    if source == "-" or Path(source).exists():
+        return True
+    if _REF.fullmatch(source):
+        return False
+    raise UsageError(
+        f"{quote(source)} is neither a file nor the ref of a build",
+        hint="buildctl debug histories lists the refs; --trace FILE saves a build",
+    )
+
+
+async def saved_messages(app: App, path: str) -> AsyncGenerator[SolveStatus, None]:
+    """The messages of a file, read in a thread. Raises `BuildctlError`."""
+    from buildctl.progress.saved import read_saved
+
+    descriptor: int | str = app.environment.stdin if path == "-" else path
+    name = "standard input" if path == "-" else path
+    try:
+        with open(descriptor, "rb", closefd=path != "-") as file:  # noqa: ASYNC230  opening is quick
+            messages = read_saved(file, name)
+            while batch := await asyncio.to_thread(lambda: list(islice(messages, _BATCH))):
+                for status in batch:
+                    yield status
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BuildctlError(f"read {name}: {reason}", hint="name a file that can be read") from None
+
+
+async def build_messages(app: App, source: str) -> AsyncGenerator[SolveStatus, None]:
+    """The messages of a file or of a build in the daemon's history. Raises `BuildctlError`."""
+    if is_file(source):
+        async with contextlib.aclosing(saved_messages(app, source)) as messages:
+            async for status in messages:
+                yield status
+        return
+    async with app.connect() as client, contextlib.aclosing(client.status(source)) as told:
+        async for status in told:
+            yield status

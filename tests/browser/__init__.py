@@ -1,0 +1,1 @@
+"""Pages of buildctl in a real browser."""
