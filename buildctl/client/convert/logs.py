@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
@@ -68,13 +69,10 @@ class SerializedLogs(UnreadLogs):
 
     def by_vertex(self) -> Mapping[str, UnreadLogs]:
         # Every writer of protobuf begins with the first field, and BuildKit's digests are all as long.
-        heads: dict[bytes, list[bytes]] = {}
+        heads: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        length = len(_SHA256_FIELD) + 71
         for serialized in self._serialized:
-            head = serialized[: len(_SHA256_FIELD) + 71]
-            if head in heads:
-                heads[head].append(serialized)
-            else:
-                heads[head] = [serialized]
+            heads[serialized[:length]].append(serialized)
         vertexes: dict[str, list[bytes]] = {}
         for head, logs in heads.items():
             if head.startswith(_SHA256_FIELD) and head.isascii():
@@ -82,4 +80,7 @@ class SerializedLogs(UnreadLogs):
             else:
                 for log in logs:
                     vertexes.setdefault(SerializedLogs((log,))[0].vertex, []).append(log)
-        return {vertex: SerializedLogs(logs, self._back_ns, vertex) for vertex, logs in vertexes.items()}
+        # Tuples of bytes cost the garbage collector nothing, however many a display keeps.
+        return {
+            vertex: SerializedLogs(tuple(logs), self._back_ns, vertex) for vertex, logs in vertexes.items()
+        }

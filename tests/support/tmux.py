@@ -1,0 +1,65 @@
+"""tmux as an independent judge of what bytes do to a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_SECONDS = 10.0
+
+
+class Tmux:
+    """A server of its own; each `Window` shows the bytes of one file."""
+
+    def __init__(self, folder: Path, width: int, height: int) -> None:
+        program = shutil.which("tmux")
+        assert program is not None, "whoever has no tmux skips the test"
+        self._folder = folder
+        self._argv = [program, "-u", "-f", "/dev/null", "-S", str(folder / "tmux")]
+        self._new = ["new-session", "-d", "-x", str(width), "-y", str(height)]
+
+    def show(self, data: bytes) -> str:
+        """A new window that has been sent `data`; its id. Raises `TimeoutError`."""
+        file, done = self._folder / "data", self._folder / "done"
+        file.write_bytes(data)
+        done.unlink(missing_ok=True)
+        # Nothing is echoed, and an end of the program would end the window.
+        command = f"stty -echo -onlcr; cat {file}; touch {done}; exec sleep 1000"
+        window = self.ask(*self._new, "-P", "-F", "#{pane_id}", command)
+        deadline = time.monotonic() + _SECONDS
+        while not done.exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError("tmux did not take the bytes")
+            time.sleep(0.01)
+        time.sleep(0.1)  # what was written to the terminal, the server still has to read
+        return window
+
+    def rows(self, window: str) -> list[str]:
+        """What is in the window, without blanks at the ends of rows or below."""
+        rows = [row.rstrip() for row in self.ask("capture-pane", "-p", "-t", window).split("\n")]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    def state(self, window: str, name: str) -> str:
+        """One of tmux's formats, such as `pane_title` or `cursor_flag`."""
+        return self.ask("display-message", "-p", "-t", window, f"#{{{name}}}")
+
+    def ask(self, *arguments: str) -> str:
+        done = subprocess.run([*self._argv, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.rstrip("\n")
+
+
+@contextlib.contextmanager
+def tmux(folder: Path, width: int, height: int) -> Iterator[Tmux]:
+    """A tmux server until the block ends."""
+    server = Tmux(folder, width, height)
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):  # nothing was shown yet
+            server.ask("kill-server")
