@@ -67,7 +67,10 @@ def _build(timings: Timings) -> dict[str, Any]:
 
 def _step(step: StepTiming, origin_ns: int, index: Mapping[VertexTrace, int], share: int) -> dict[str, Any]:
     vertex = step.vertex
-    log = vertex.log.tail(share) if share else b""
+    kept = _kept(vertex.log)  # give or take a few bytes: logs that nobody looked at yet are measured roughly
+    limit = share if share < kept else _STEP_LOG_BYTES
+    log = vertex.log.tail(limit) if limit else b""
+    unseen = max(kept - len(log), 0) if len(log) >= limit else 0
     return {
         "stage": step.name.stage,
         "label": step.name.label,
@@ -84,7 +87,7 @@ def _step(step: StepTiming, origin_ns: int, index: Mapping[VertexTrace, int], sh
         "critical": step.critical,
         "error": vertex.error[-_NAME_LIMIT:],
         "log": _text(log),
-        "clipped": vertex.log.total_bytes - len(log),
+        "clipped": vertex.log.dropped_bytes + unseen,
     }
 
 
