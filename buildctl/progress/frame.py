@@ -128,7 +128,8 @@ def _share_out(painter: Painter, rows: Sequence[Row], spare: int, look: Look) ->
 def _log(painter: Painter, row: LogRow, count: int) -> list[Line]:
     columns = painter.log_columns(row.depth)
     log = row.step.vertex.log
-    data = log.tail(min(_LOG_BYTES, count * (4 * columns + 64)))
+    # Blank lines are not shown, so some more may be needed than there are rows.
+    data = log.tail(min(_LOG_BYTES, count * (4 * columns + 64)), 3 * count + 3)
     if len(data) < log.total_bytes:
         data = data.partition(b"\n")[2] or data  # the first line may lack its beginning
     lines = tail(

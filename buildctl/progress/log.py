@@ -116,13 +116,18 @@ class Log:
             left -= logs.size_bytes + PIECE_OVERHEAD * len(logs)
         return cost - left
 
-    def tail(self, limit: int) -> bytes:
-        """The last kept bytes, raw, at most `limit`: what a small terminal may have to show."""
+    def tail(self, limit: int, lines: int | None = None) -> bytes:
+        """The last kept bytes, raw, at most `limit`: what a small terminal may have to show.
+
+        Pieces before those that hold the last `lines` are not read.
+        """
         parts: list[bytes] = []
         for data in self._backwards():
             parts.append(data[-limit:])
             limit -= len(parts[-1])
-            if limit <= 0:
+            if lines is not None:
+                lines -= data.count(b"\n")
+            if limit <= 0 or (lines is not None and lines < 0):
                 break
         return b"".join(reversed(parts))
 
