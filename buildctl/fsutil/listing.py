@@ -41,7 +41,7 @@ class Listing:
         for entry in entries:
             path, mode, size, mtime, linkname, device, xattrs = entry
             self._paths.append(path)
-            self._sizes.append(size if filemode.is_regular(mode) else _NOT_REQUESTABLE)
+            self._sizes.append(_NOT_REQUESTABLE if mode & filemode.TYPE_MASK else size)
             stat.path = path
             stat.mode = mode
             stat.size = size

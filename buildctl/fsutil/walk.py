@@ -8,7 +8,6 @@ seen however the tree changes meanwhile. What vanishes during the walk is left o
 from __future__ import annotations
 
 import os
-import stat as st
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -42,10 +41,11 @@ class Entry(NamedTuple):
 class _Folder:
     """A folder that is being walked."""
 
-    __slots__ = ("folders", "names", "path", "scope", "unsent")
+    __slots__ = ("folders", "names", "path", "prefix", "scope", "unsent")
 
     def __init__(self, path: bytes, scope: Scope, unsent: bool) -> None:
         self.path = path
+        self.prefix = path and path + b"/"
         self.scope = scope
         self.unsent = unsent  # it was dropped, and nothing below it has been kept so far
         self.names: Iterator[bytes] = iter(())
@@ -88,6 +88,7 @@ class _Walk:
     ) -> None:
         self._root = root
         self._root_path = root_path
+        self._prefix = os.path.join(root_path, b"")
         self._filter = choose
         self._walked = walked
         self._unreadable = unreadable
@@ -103,9 +104,10 @@ class _Walk:
         while stack:
             parent = stack[-1]
             descriptor = self._descriptor(parent)
+            prefix, folders = parent.prefix, parent.folders
             for name in parent.names:
-                path = b"%b/%b" % (parent.path, name) if parent.path else name
-                is_folder = name in parent.folders
+                path = prefix + name
+                is_folder = name in folders
                 kept = walked = True
                 scope = parent.scope
                 if not keeps_all:
@@ -179,21 +181,21 @@ class _Walk:
 
     def _entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-        attributes = xattrs.read(descriptor, name, b"%b/%b" % (self._root_path, path))
-        kind = st.S_IFMT(status.st_mode)
-        if kind == st.S_IFREG and status.st_nlink == 1:
-            return Entry(path, _MODES[status.st_mode], status.st_size, status.st_mtime_ns, b"", 0, attributes)
-        mode = filemode.from_st_mode(status.st_mode) & ~filemode.SOCKET
-        if kind == st.S_IFDIR:
+        attributes = xattrs.read(descriptor, name, self._prefix + path)
+        mode = _MODES[status.st_mode]
+        kind = mode & filemode.TYPE_MASK
+        if not kind and status.st_nlink == 1:
+            return Entry(path, mode, status.st_size, status.st_mtime_ns, b"", 0, attributes)
+        if kind == filemode.DIR:
             return Entry(path, mode, 0, status.st_mtime_ns, b"", 0, attributes)
-        if kind == st.S_IFLNK:
+        if kind == filemode.SYMLINK:
             target = os.readlink(name, dir_fd=descriptor)
             return Entry(path, mode, status.st_size, status.st_mtime_ns, target, 0, attributes)
         linkname = b""
         if status.st_nlink > 1:
             first = self._first_names.setdefault((status.st_dev, status.st_ino), path)
             linkname = first if first != path else b""
-        device = status.st_rdev if kind in (st.S_IFBLK, st.S_IFCHR) else 0
+        device = status.st_rdev if kind & filemode.DEVICE else 0
         return Entry(path, mode, status.st_size, status.st_mtime_ns, linkname, device, attributes)
 
     def _readable_entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
@@ -218,10 +220,10 @@ class _Walk:
 
 
 class _Modes(dict[int, int]):
-    """FileMode by st_mode: a tree has few different ones."""
+    """FileMode by st_mode, but for a socket a file's: a tree has few different ones."""
 
     def __missing__(self, mode: int) -> int:
-        self[mode] = filemode.from_st_mode(mode)
+        self[mode] = filemode.from_st_mode(mode) & ~filemode.SOCKET
         return self[mode]
 
 
