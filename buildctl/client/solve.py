@@ -64,6 +64,8 @@ _TURNS = 8
 _IDLE_TURN_SECONDS = 0.0002
 _SESSION_DRAIN_SECONDS = 5.0
 """How long the daemon may take to end the session once it is closed."""
+_LOSS_SECONDS = 1.0
+"""How long a failed build waits to learn whether the daemon had given up the session."""
 _CANCEL_SECONDS = 1.0
 """How long a cancelled build waits for the daemon to show how it ends."""
 
@@ -207,6 +209,8 @@ class _Build:
             if self._errors:
                 solve.cancel()
                 gateway.cancel()
+                if self._session.in_doubt:  # what failed may have come of its end, and overtaken that
+                    await asyncio.wait([session], timeout=_LOSS_SECONDS)
             self._session.close()
             await self._wind_down(session, gateway, status)
         except asyncio.CancelledError:
@@ -312,6 +316,8 @@ class _Build:
                 failure.code, failure.excerpts, failure.details = first.code, first.excerpts, first.details
             failure.__cause__ = first
             return failure
+        if isinstance(first, SolveError) and self._session.in_doubt:
+            first.hint = first.hint or f"the daemon may have given up the session: {self._session.account()}"
         return (self._status_error if broke else None) or first
 
 

@@ -26,6 +26,8 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # it goes on whi
 _BEAT_SECONDS = 1.0
 _PAUSE_SECONDS = 5.0
 """From how long on it matters that this process did not run."""
+_SILENCE_SECONDS = 11.0
+"""From how long on it is odd that no check comes; they are five seconds apart."""
 
 
 def now() -> float:
@@ -39,6 +41,7 @@ class Health:
     def __init__(self) -> None:
         self.last_check: float | None = None
         """When the daemon last asked, by `now`."""
+        self._began = now()
         self._answered = False
         self._pause = 0.0  # the longest time for which this process did not run
 
@@ -48,6 +51,12 @@ class Health:
             began = now()
             await asyncio.sleep(_BEAT_SECONDS)
             self._pause = max(self._pause, now() - began - _BEAT_SECONDS)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the daemon may have given up: no check has come for long, or this process did not run."""
+        heard = self._began if self.last_check is None else self.last_check
+        return self._pause >= _PAUSE_SECONDS or now() - heard >= _SILENCE_SECONDS
 
     def account(self) -> str:
         """What is known of the checks so far, as half a sentence."""

@@ -49,6 +49,15 @@ class Session:
         """When the daemon last asked whether this client is there, by `health.now`."""
         return self._health.last_check
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the daemon may have given this client up, and the end of the stream be on its way."""
+        return self._health.in_doubt
+
+    def account(self) -> str:
+        """What is known of the daemon's health checks, as half a sentence."""
+        return self._health.account()
+
     async def run(self, call: Any) -> None:
         """Serve on a call of `Control.Session`, messages as bytes, until `close` and then the daemon's end.
 
@@ -72,7 +81,7 @@ class Session:
         self._server.close()
 
     def _lost(self, code: Code, message: str) -> SessionLostError:
-        return SessionLostError(code, f"session lost: {message}; {self._health.account()}", hint=_LOST_HINT)
+        return SessionLostError(code, f"session lost: {message}; {self.account()}", hint=_LOST_HINT)
 
 
 class CallStream:

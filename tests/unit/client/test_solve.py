@@ -193,6 +193,46 @@ async def test_a_lost_session_is_named_before_what_came_of_it(tmp_path: Path) ->
     assert "health check" in error.hint
 
 
+async def test_a_failure_that_overtakes_the_end_of_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a long stop of this process, when both have arrived meanwhile."""
+    monkeypatch.setattr("buildctl.session.health._SILENCE_SECONDS", 0.0)
+    build = Build()
+    failed = asyncio.Event()
+
+    async def session(request: bytes, context: Any) -> AsyncIterator[Message]:
+        await failed.wait()
+        await asyncio.sleep(0.1)
+        for message in list[Message]():
+            yield message
+
+    async def solve(request: bytes, context: Any) -> Message:
+        failed.set()
+        await context.abort(grpc.StatusCode.CANCELLED, "the client connection is closing")
+        raise AssertionError
+
+    build.answers |= {SESSION: session, SOLVE: solve}
+    error, _ = await solve_on(build, tmp_path)
+    assert str(error).startswith("failed to solve: session lost: the daemon ended it; ")
+
+
+async def test_a_session_in_doubt_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that gives a session up may leave its stream open."""
+    monkeypatch.setattr("buildctl.session.health._SILENCE_SECONDS", 0.0)
+    monkeypatch.setattr("buildctl.client.solve._LOSS_SECONDS", 0.05)
+    build = Build()
+
+    async def solve(request: bytes, context: Any) -> Message:
+        await context.abort(grpc.StatusCode.CANCELLED, "the client connection is closing")
+        raise AssertionError
+
+    build.answers |= {SOLVE: solve}
+    error, _ = await solve_on(build, tmp_path)
+    assert str(error) == "failed to solve: Canceled: the client connection is closing"
+    assert error.hint == "the daemon may have given up the session: no health check ever came"
+
+
 async def test_a_status_stream_that_fails_ends_the_build(tmp_path: Path) -> None:
     build = Build()
     build.answers.pop(RETURN)
