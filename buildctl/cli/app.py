@@ -58,6 +58,8 @@ class App:
         """The trace that the running command belongs to."""
         self.inert: Callable[[str], str] = str
         """What makes the report of an error safe for a service that reads commands from standard error."""
+        self.mask: Callable[[str], str] = str
+        """What hides the secrets of the running command in the report of an error."""
 
     def configure(self, flags: GlobalFlags) -> None:
         """Take the global flags. Raises `UsageError` for a log format that does not exist."""

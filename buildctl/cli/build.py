@@ -32,12 +32,13 @@ from buildctl.cli.flags.output import parse_output
 from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
-from buildctl.cli.offers import Offers, find_offers, serve_offers
+from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
-from buildctl.errors import SolveError
+from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
+from buildctl.progress.masking import Masker, mask_error
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveResult
@@ -61,20 +62,34 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
 @build_flags
 def command(app: App, flags: BuildFlags) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
+    masker = Masker()
+    app.mask = masker.mask_text
+    log.mask_by(masker.mask_text)
     insight = find_insight(app.environment, flags)
-    recordings = Recordings(app.environment, trace=flags.trace, metrics=flags.metrics, insight=insight)
+    recordings = Recordings(
+        app.environment, trace=flags.trace, metrics=flags.metrics, insight=insight, mask=masker.mask_text
+    )
     offers = find_offers(
         app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
     )
+    for value in offered_values(offers.secrets, app.environment.variables):
+        masker.learn(value)
     opt = read_opt(app, flags)
     try:
         mode = build_mode(app.environment, flags.progress)
         report = CIReport(app.environment, mode, opt)
         app.inert = report.inert
         sinks = (*recordings.sinks, *report.sinks)
-        display = display_on(app.environment, app.environment.stderr, mode, also=sinks, locate=report.locate)
+        display = display_on(
+            app.environment,
+            app.environment.stderr,
+            mode,
+            also=sinks,
+            locate=report.locate,
+            masker=masker,
+        )
         with report:
-            result = solve(app, opt, offers, display, recordings)
+            result = solve(app, opt, offers, display, recordings, masker)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
         if "requestid" in opt.frontend_attrs:
@@ -118,11 +133,13 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
     )
 
 
-def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings: Recordings) -> SolveResult:
-    """Solve, with the display on standard error. Raises `SolveError`."""
+def solve(
+    app: App, opt: SolveOpt, offers: Offers, display: Display, recordings: Recordings, masker: Masker
+) -> SolveResult:
+    """Solve, with the display on standard error. Raises `BuildctlError`, without secrets."""
 
     async def run() -> SolveResult:
-        serving = serve_offers(offers, app.environment, display.update_own)
+        serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
         async with serving as attachables, app.connect() as client, recordings, display:
             return await client.solve(
                 opt, display.update, on_transfer=recordings.note_transfer, attachables=attachables
@@ -132,8 +149,10 @@ def solve(app: App, opt: SolveOpt, offers: Offers, display: Display, recordings:
     try:
         with log.held(when=app.environment.is_terminal(app.environment.stderr)):
             return app.run(run, interrupted="failed to solve: Canceled: context canceled")
-    except SolveError as error:
-        error.hint = error.hint or hint_for(opt)
+    except BuildctlError as error:
+        if isinstance(error, SolveError):
+            error.hint = error.hint or hint_for(opt)
+        mask_error(masker, error)
         raise
 
 

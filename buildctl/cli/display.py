@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
     from buildctl.model.status import SolveStatus
     from buildctl.progress.display import Display
+    from buildctl.progress.masking import Masker
     from buildctl.progress.modes import Mode
 
 
@@ -45,12 +46,13 @@ def display_on(
     also: Sequence[Callable[[SolveStatus], None]] = (),
     locate: Callable[[str], str] = str,
     clock: Callable[[], int] | None = None,
+    masker: Masker | None = None,
 ) -> Display:
     """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal.
 
     A build that is shown `by_daemon_clock` began at another time than the display. `also` gets each message
-    as it is shown; `locate` turns the name of a build file into the path that warnings show;
-    `clock` gives the time of a build that is not happening now.
+    as it is shown; `locate` turns the name of a build file into the path that warnings show; `clock` gives
+    the time of a build that is not happening now; secrets that `masker` knows are hidden.
     """
     from buildctl.progress.modes import choose_mode, open_display
 
@@ -66,4 +68,5 @@ def display_on(
         also=also,
         locate=locate,
         clock=clock,
+        masker=masker,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from buildctl.cli.environment import Environment
 from buildctl.model import gojson
@@ -35,10 +35,12 @@ class LogrusHandler(logging.Handler):
         colored = environment.is_terminal(environment.stderr)
         self._line = _json if log_format == "json" else _colored if colored else _text
         self._held: list[str] | None = None
+        self.mask: Callable[[str], str] = str
+        """What hides secrets in a line."""
 
     def emit(self, record: logging.LogRecord) -> None:
         time = self._environment.local_time(int(record.created * 1e9))
-        line = self._line(record, time) + "\n"
+        line = self.mask(self._line(record, time)) + "\n"
         if self._held is not None:
             self._held.append(line)
         else:
@@ -69,9 +71,19 @@ def configure(environment: Environment, log_format: str, *, debug: bool) -> None
 
 def held(*, when: bool) -> contextlib.AbstractContextManager[None]:
     """Keep lines back while the block runs, if so wanted."""
-    handlers = logging.getLogger("buildctl").handlers
-    ours = next((one for one in handlers if isinstance(one, LogrusHandler)), None)
+    ours = _handler()
     return ours.held() if when and ours else contextlib.nullcontext()
+
+
+def mask_by(mask: Callable[[str], str]) -> None:
+    """Hide secrets in all lines from now on."""
+    if ours := _handler():
+        ours.mask = mask
+
+
+def _handler() -> LogrusHandler | None:
+    handlers = logging.getLogger("buildctl").handlers
+    return next((one for one in handlers if isinstance(one, LogrusHandler)), None)
 
 
 def _text(record: logging.LogRecord, time: str) -> str:

@@ -120,7 +120,7 @@ def _report(app: App, error: BuildctlError) -> int:
     """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
 
     def write(text: str) -> None:
-        app.environment.write_stderr(app.inert(text))
+        app.environment.write_stderr(app.inert(app.mask(text)))
 
     if isinstance(error, SolveError):
         from buildctl.client.excerpt import format_excerpt

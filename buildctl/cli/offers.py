@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,19 +86,40 @@ def _checked(source: SecretSource) -> SecretSource:
     return source
 
 
+def offered_values(secrets: Sequence[SecretSource], variables: Mapping[str, str]) -> Iterator[bytes]:
+    """What the secrets are now, as far as it can be read more than once: a step may ask for another value."""
+    from buildctl.session.secrets import MAX_SECRET_BYTES
+
+    for source in secrets:
+        if source.env:
+            yield variables.get(source.env, "").encode("utf-8", "surrogateescape")
+        elif os.path.isfile(source.path):
+            with contextlib.suppress(OSError), open(source.path, "rb") as file:
+                yield file.read(MAX_SECRET_BYTES)
+
+
 @contextlib.asynccontextmanager
 async def serve_offers(
-    offers: Offers, environment: Environment, on_status: Callable[[SolveStatus], None]
+    offers: Offers,
+    environment: Environment,
+    on_status: Callable[[SolveStatus], None],
+    on_secret: Callable[[bytes], None],
 ) -> AsyncIterator[list[Attachable]]:
     """The services of one build; agents that were started for it have ended when the block does.
 
-    `on_status` is told what is done with the user's accounts. Raises `BuildctlError`.
+    `on_status` is told what is done with the user's accounts, `on_secret` each value before the daemon gets
+    it. Raises `BuildctlError`.
     """
     from buildctl.session.auth.service import Auth
 
     variables = environment.variables
     auth = Auth(
-        offers.docker_config, variables, tls=offers.tls, on_status=on_status, now_ns=environment.now_ns
+        offers.docker_config,
+        variables,
+        tls=offers.tls,
+        on_status=on_status,
+        on_secret=on_secret,
+        now_ns=environment.now_ns,
     )
     services: list[Attachable] = [auth]
     async with contextlib.AsyncExitStack() as stack:
@@ -109,5 +130,5 @@ async def serve_offers(
         if offers.secrets:
             from buildctl.session.secrets import Secrets
 
-            services.append(Secrets(offers.secrets, variables))
+            services.append(Secrets(offers.secrets, variables, on_secret=on_secret))
         yield services

@@ -28,9 +28,19 @@ class Recordings:
     """Those of one build: `async with` them while it runs, and `report` at its end."""
 
     def __init__(
-        self, environment: Environment, *, trace: str, metrics: str, insight: Insight | None = None
+        self,
+        environment: Environment,
+        *,
+        trace: str,
+        metrics: str,
+        insight: Insight | None = None,
+        mask: Callable[[str], str] = str,
     ) -> None:
-        """Open the files that are asked for. Raises `BuildctlError`."""
+        """Open the files that are asked for. Raises `BuildctlError`.
+
+        `mask` hides secrets in what is reported of the build besides its messages.
+        """
+        self._mask = mask
         self._environment = environment
         self._insight = insight
         self._ended_ns: int | None = None
@@ -85,7 +95,7 @@ class Recordings:
         if self._insight is not None and self._ended_ns is not None:
             self._tell(self._insight, self._ended_ns)
         for warning in warnings(self._transfers, on_unreadable):
-            self._environment.write_stderr(warning)
+            self._environment.write_stderr(self._mask(warning))
         if self._metrics is None:
             return
         took_ms = (self._environment.now_ns() - self._began_ns) // 1_000_000
@@ -104,7 +114,7 @@ class Recordings:
         if timings is not None and insight.speaks(timings, interrupted=interrupted):
             stderr = self._environment.stderr
             text = insight.summary(timings, self._transfers, self._environment, stderr)
-            self._environment.write_stderr(text)
+            self._environment.write_stderr(self._mask(text))
         try:
             insight.write_files(timings)
         except BuildctlError as error:

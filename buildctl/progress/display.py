@@ -9,6 +9,7 @@ from typing import Self
 
 from buildctl.model.status import SolveStatus
 from buildctl.progress.clock import ClientClock
+from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.writer import StreamWriter
@@ -19,7 +20,8 @@ class Display:
 
     `began_ns` is the instant of entering, by the client's clock; the build is taken to begin then too, unless
     it is shown `by_daemon_clock`. `update` is a status sink: it neither waits nor raises. A display that
-    fails says so in a line and shows nothing more. Each message goes `also` to other sinks, as it is shown.
+    fails says so in a line and shows nothing more. Each message goes `also` to other sinks, as it is shown:
+    without the secrets that `masker` knows.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class Display:
         rate_ms: int | None = None,
         by_daemon_clock: bool = False,
         also: Sequence[Callable[[SolveStatus], None]] = (),
+        masker: Masker | None = None,
     ) -> None:
         self._also = also
+        self._masker = StatusMasker(masker or Masker())
         self._writer = writer
         self._renderer = renderer
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
@@ -60,12 +64,12 @@ class Display:
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
         if not self._closed:
-            self._take(self._clock.adjust(status) if self._clock else status)
+            self._take(self._masker.mask(self._clock.adjust(status) if self._clock else status))
 
     def update_own(self, status: SolveStatus) -> None:
         """Show what this client says itself, by its own clock."""
         if not self._closed:
-            self._take(status)
+            self._take(self._masker.mask(status))
 
     def _take(self, status: SolveStatus) -> None:
         self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
@@ -82,6 +86,8 @@ class Display:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        if (rest := self._masker.finish()).logs:
+            self._take(rest)
         self._show(self._pump.finish)
         try:
             await self._writer.close(patience_s)

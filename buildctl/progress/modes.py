@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from buildctl.errors import UsageError
 from buildctl.model.status import SolveStatus
 from buildctl.progress.display import Display
+from buildctl.progress.masking import Masker
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.writer import StreamWriter
@@ -99,6 +100,7 @@ def open_display(
     also: Sequence[Callable[[SolveStatus], None]] = (),
     locate: Callable[[str], str] = str,
     clock: Callable[[], int] | None = None,
+    masker: Masker | None = None,
 ) -> Display:
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal.
 
@@ -118,6 +120,7 @@ def open_display(
         rate_ms=parse_rate(variables),
         by_daemon_clock=by_daemon_clock,
         also=also,
+        masker=masker,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from buildctl._pb.secrets_pb2 import GetSecretRequest, GetSecretResponse
 from buildctl.errors import Code, ServiceError
@@ -25,10 +25,20 @@ _LOG = logging.getLogger("buildctl")
 class Secrets:
     """Attachable: the secrets that were offered, by their ids, and no others."""
 
-    def __init__(self, sources: Iterable[SecretSource], environ: Mapping[str, str]) -> None:
-        """Of sources with the same id the last counts. `environ` is where variables are looked up."""
+    def __init__(
+        self,
+        sources: Iterable[SecretSource],
+        environ: Mapping[str, str],
+        *,
+        on_secret: Callable[[bytes], None] | None = None,
+    ) -> None:
+        """Of sources with the same id the last counts. `environ` is where variables are looked up.
+
+        `on_secret` is told each value before the daemon gets it.
+        """
         self._sources = {source.id: source for source in sources}
         self._environ = environ
+        self._on_secret = on_secret
 
     @property
     def methods(self) -> Mapping[str, Handler]:
@@ -49,6 +59,8 @@ class Secrets:
         if size > MAX_SECRET_BYTES:
             _LOG.debug("refused secret %r: %d bytes are too many", request.ID, size)
             raise ServiceError(Code.UNKNOWN, f"invalid secret size {size}")
+        if self._on_secret is not None:
+            self._on_secret(data)
         return GetSecretResponse(data=data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import signal
@@ -24,6 +25,10 @@ SIZE_LIMIT = 512_000
 
 @pytest.fixture
 def project(tmp_path: Path, engine: Engine) -> Path:
+    return project_folder(tmp_path, engine)
+
+
+def project_folder(tmp_path: Path, engine: Engine) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     shutil.copy(engine.busybox, folder / "busybox")
@@ -53,6 +58,50 @@ def printed(ran: Ran) -> list[str]:
 
 
 READ = "--mount=type=secret,id=token /busybox cat /run/secrets/token"
+
+
+class TestSecretsThatStepsPrint:
+    """The step prints its secret in all ways that are looked for, and fails."""
+
+    SECRET = "p@ss w/rd-" + "0123456789abcdef" * 5
+    URL = "/busybox sed 's/@/%40/;s/ /%20/;s,/,%2F,' /run/secrets/token"
+    STEP = (
+        "--mount=type=secret,id=token cd /run/secrets; /busybox cat token; /busybox base64 token; "
+        f"{URL}; /busybox head -c 9 token; /busybox sleep 0.2; /busybox tail -c +10 token; "
+        f"echo : && echo user:$(/busybox cat token) | /busybox base64 -w 0; echo '{SECRET}'; exit 3"
+    )
+
+    @pytest.fixture
+    def project(self, tmp_path: Path, engine_26: Engine) -> Path:
+        """One daemon is enough: all of it is this client's work."""
+        return project_folder(tmp_path, engine_26)
+
+    @pytest.mark.parametrize("mode", ["plain", "rawjson", "github"])
+    def test_they_are_in_nothing_that_is_shown_or_written(
+        self, mode: str, engine_26: Engine, project: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_text(self.SECRET + "\n")
+        written = [f"--trace={tmp_path}/trace", f"--timeline={tmp_path}/t.html", f"--timings={tmp_path}/t"]
+        secret = f"--secret=id=token,src={tmp_path}/file"
+        variables = {"GITHUB_STEP_SUMMARY": str(tmp_path / "page")}
+        flags = (secret, "--summary", f"--progress={mode}", *written)
+        ran = build(engine_26, project, self.STEP, *flags, variables=variables)
+        assert ran.exit == 1
+        names = ["trace", "t.html", "t", *(["page"] if mode == "github" else [])]
+        texts = [ran.stderr, *((tmp_path / name).read_text() for name in names)]
+        for text in (*texts, *map(decoded, texts)):
+            assert "***" in text
+            assert "cdef01" not in text
+            assert "p@ss" not in text
+            assert "p%40ss" not in text
+            for first in range(3):
+                assert base64.b64encode(self.SECRET[first:].encode()).decode()[4:40] not in text
+
+
+def decoded(text: str) -> str:
+    """What is in base64 in it, as in JSON, besides the text itself."""
+    parts = re.findall(r'"((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2,3}={1,2})?)"', text)
+    return text + "".join(base64.b64decode(part).decode(errors="replace") for part in parts)
 
 
 class TestSecrets:

@@ -46,17 +46,20 @@ class Auth:
         *,
         tls: Mapping[str, RegistryTLS] | None = None,
         on_status: Callable[[SolveStatus], None] | None = None,
+        on_secret: Callable[[bytes], None] | None = None,
         now_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         """`environ` is for helpers and proxies; `tls` says by host how token servers are trusted.
 
-        `on_status` is told what is done with the user's secrets, with instants that `now_ns` gives.
+        `on_status` is told what is done with the user's secrets, with instants that `now_ns` gives;
+        `on_secret` each password, and each token of an account, before the daemon gets it.
         """
         self._accounts = Accounts(config, environ)
         self._seeds = Seeds(config.directory)
         self._environ = environ
         self._tls = tls or {}
         self._on_status = on_status
+        self._on_secret = on_secret
         self._now_ns = now_ns
         self._shared_with: set[str] = set()
 
@@ -76,18 +79,23 @@ class Auth:
         if secret and request.Host not in self._shared_with:
             self._shared_with.add(request.Host)
             self._tell(f"[auth] sharing credentials for {request.Host}")
+        self._give(secret)
         return CredentialsResponse(Username=username, Secret=secret)
 
     async def _fetch_token(self, request: FetchTokenRequest) -> FetchTokenResponse:
         account = await self._accounts.find(request.Host)
         if account.registry_token:
+            self._give(account.registry_token)
             return FetchTokenResponse(Token=account.registry_token, ExpiresIn=_REGISTRY_TOKEN_SECONDS)
         username, secret = account.login
         if secret:
             scopes = " ".join(scope.removeprefix("repository:") for scope in request.Scopes)
             self._tell(f"[auth] {scopes} token for {request.Host}")
         with contextlib.closing(Worker(f"token for {request.Host}")) as worker:
-            return await worker.run(self._fetch, request, username, secret)
+            response = await worker.run(self._fetch, request, username, secret)
+        if secret:  # others' tokens are nobody's secret
+            self._give(response.Token)
+        return response
 
     def _fetch(self, request: FetchTokenRequest, username: str, secret: str) -> FetchTokenResponse:
         from buildctl.session.auth.http import trust  # which most builds do without
@@ -120,6 +128,10 @@ class Auth:
         with contextlib.closing(Worker("token seeds")) as worker:
             seed = await worker.run(self._seeds.seed, host)
         return seed if account.login[1] else b""
+
+    def _give(self, secret: str) -> None:
+        if self._on_secret is not None and secret:
+            self._on_secret(secret.encode("utf-8", "surrogateescape"))
 
     def _tell(self, name: str) -> None:
         """Show a step that has been taken."""

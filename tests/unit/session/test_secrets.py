@@ -53,6 +53,16 @@ async def test_a_file_is_read_again_each_time(tmp_path: Path) -> None:
             assert await ask("a") == content
 
 
+async def test_each_value_is_told_before_it_is_given(tmp_path: Path) -> None:
+    told: list[bytes] = []
+    service = Secrets([SecretSource("a", env="V")], {"V": "x", "W": "y"}, on_secret=told.append)
+    async with serving(tmp_path, service) as ask:
+        await refusal(ask, "b")
+        assert told == []
+        await ask("a")
+        assert told == [b"x"]
+
+
 async def test_a_variable_goes_before_a_file(tmp_path: Path) -> None:
     variables = {"V": "from the environment", "BYTES": os.fsdecode(b"\xff\x01")}
     service = Secrets(

@@ -46,6 +46,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.statuses: list[SolveStatus] = []
+        self.secrets: list[bytes] = []
         self.now = 0
 
     def now_ns(self) -> int:
@@ -71,7 +72,14 @@ async def daemon(
 ) -> AsyncIterator[Daemon]:
     seen = seen or Seen()
     config = DockerConfig(str(folder), accounts)
-    service = Auth(config, environ, tls=tls, on_status=seen.statuses.append, now_ns=seen.now_ns)
+    service = Auth(
+        config,
+        environ,
+        tls=tls,
+        on_status=seen.statuses.append,
+        on_secret=seen.secrets.append,
+        now_ns=seen.now_ns,
+    )
     async with (
         listening(service.methods, folder) as listener,
         grpc.aio.insecure_channel(listener.target) as channel,
@@ -99,6 +107,7 @@ async def test_credentials(tmp_path: Path) -> None:
         ("[auth] sharing credentials for token.example", 30, None),
         ("[auth] sharing credentials for token.example", 30, 40),
     ]
+    assert seen.secrets == [b"p", b"t", b"p"]
     digests = [status.vertexes[0].digest for status in seen.statuses]
     assert digests[0] == digests[1] != digests[2]
     assert digests[0].startswith("sha256:")
@@ -125,6 +134,7 @@ async def test_tokens(tmp_path: Path) -> None:
             assert (answer.Token, answer.ExpiresIn, answer.IssuedAt) == ("r", 60, 0)
             answer = await asking.ask("FetchToken", request("nobody.example"))
             assert answer.Token == "token for  to repository:a/b:pull repository:c:push"
+            assert seen.secrets == [b"token for u to repository:a/b:pull repository:c:push", b"r"]
             server.answer = (500, b"broken")
             assert await asking.refusal("FetchToken", request("user.example")) == (
                 grpc.StatusCode.UNKNOWN,

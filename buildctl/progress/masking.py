@@ -1,0 +1,277 @@
+"""Hides the values of secrets in all that a build says, before anything shows or records it.
+
+What is looked for are the forms of `secretforms`. A log comes in pieces that end anywhere, so the end of a
+piece that may be the beginning of a secret is kept until the line goes on, the step completes, or the build
+ends; no clock is asked, for whoever writes a secret slowly would have it shown.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from buildctl.errors import BuildctlError, SolveError
+from buildctl.model.status import SolveStatus, SourceInfo, Vertex, VertexLog, VertexStatus, VertexWarning
+
+MASK = b"***"
+_PREFIX = 8
+"""Bytes of a form that the pattern has; whether the rest is there is looked up."""
+
+Span = tuple[int, int]
+
+
+class Masker:
+    """Knows secrets, replaces them by `***`; it does nothing until it has learned one."""
+
+    def __init__(self) -> None:
+        self._learned: set[bytes] = set()
+        self._forms: list[bytes] = []
+        self._known: set[bytes] = set()
+        self._pattern: re.Pattern[bytes] | None = None
+        self._lengths: dict[bytes, list[int]] = {}
+        self._first_bytes: frozenset[int] = frozenset()
+        self._longest = 0
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def learn(self, secret: bytes) -> None:
+        """Hide this value from now on; one of less than four bytes is not hidden."""
+        if secret in self._learned:
+            return
+        from buildctl.progress.secretforms import secret_forms
+
+        self._learned.add(secret)
+        self._known |= secret_forms(secret)
+        if not self._known:
+            return
+        self._forms = sorted(self._known)
+        self._lengths = {}
+        prefixes: list[bytes] = []
+        for form in self._forms:
+            prefix = form[:_PREFIX]
+            if not (prefixes and prefix.startswith(prefixes[-1])):
+                prefixes.append(prefix)
+            lengths = self._lengths.setdefault(prefixes[-1], [])
+            if len(form) not in lengths:
+                lengths.append(len(form))
+        self._pattern = re.compile(_alternation(prefixes))
+        self._first_bytes = frozenset(form[0] for form in self._forms)
+        self._longest = max(map(len, self._forms))
+
+    def mask(self, data: bytes) -> bytes:
+        """`data`, whole, without any known secret."""
+        spans = self.spans(data)
+        return _replaced(data, spans) if spans else data
+
+    def mask_text(self, text: str) -> str:
+        """The same for text; bytes that are no UTF-8 are surrogates in it."""
+        if self._pattern is None:
+            return text
+        try:
+            data = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # surrogates that stand for no byte
+            data = text.encode("utf-8", "replace")
+        spans = self.spans(data)
+        return _replaced(data, spans).decode("utf-8", "surrogateescape") if spans else text
+
+    def spans(self, data: bytes) -> list[Span]:
+        """Where secrets are, in order; those that overlap are one."""
+        if self._pattern is None:
+            return []
+        spans: list[Span] = []
+        found = self._pattern.search(data)
+        while found:
+            start = found.start()
+            end = self._end(data, start, found[0])
+            if end and spans and start < spans[-1][1]:
+                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+            elif end:
+                spans.append((start, end))
+            found = self._pattern.search(data, start + 1)
+        return spans
+
+    def undecided(self, data: bytes) -> int:
+        """Where the end of `data` begins that may be the beginning of a secret; its length if none does."""
+        forms = self._forms
+        size = len(data)
+        for start in range(max(data.rfind(b"\n") + 1, size - self._longest + 1), size):
+            if data[start] in self._first_bytes:
+                rest = data[start:]
+                place = bisect_left(forms, rest)
+                # Of all forms that begin with it, the shortest comes first; others follow it.
+                if place < len(forms) and forms[place] == rest:
+                    place += 1
+                if place < len(forms) and forms[place].startswith(rest):
+                    return start
+        return size
+
+    def _end(self, data: bytes, start: int, prefix: bytes) -> int:
+        """Where the longest secret ends that begins at `start`; 0 if none does."""
+        ends = (
+            start + length
+            for length in self._lengths[prefix]
+            if data[start : start + length] in self._known and start + length <= len(data)
+        )
+        return max(ends, default=0)
+
+
+class StatusMasker:
+    """Masks the messages of one build, in order."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._streams: dict[tuple[str, int], _Stream] = {}
+
+    def mask(self, status: SolveStatus) -> SolveStatus:
+        """The message without secrets; the last bytes of a log may come with a later one."""
+        if not self._masker:
+            return status
+        logs: Sequence[VertexLog] = self._logs(status.logs) if status.logs else ()
+        completed = {vertex.digest for vertex in status.vertexes if vertex.completed_ns is not None}
+        if completed and self._streams:
+            logs = (*logs, *self._rest(completed))
+        return SolveStatus(
+            tuple(map(self._vertex, status.vertexes)),
+            tuple(map(self._counter, status.statuses)),
+            logs,
+            tuple(map(self._warning, status.warnings)),
+        )
+
+    def finish(self) -> SolveStatus:
+        """What is still kept, for a build that has ended."""
+        return SolveStatus(logs=tuple(self._rest({vertex for vertex, _ in self._streams})))
+
+    def _logs(self, logs: Sequence[VertexLog]) -> tuple[VertexLog, ...]:
+        masked: list[VertexLog] = []
+        for log in logs:
+            key = log.vertex, log.stream
+            stream = self._streams.pop(key, None) or _Stream()
+            data = stream.feed(self._masker, log.data)
+            if stream.kept:
+                stream.timestamp_ns = log.timestamp_ns
+                self._streams[key] = stream
+            if data is log.data:
+                masked.append(log)
+            elif data:
+                masked.append(log._replace(data=data))
+        return tuple(masked)
+
+    def _rest(self, vertexes: set[str]) -> Iterator[VertexLog]:
+        for key in [key for key in self._streams if key[0] in vertexes]:
+            stream = self._streams.pop(key)
+            if data := stream.end(self._masker):
+                yield VertexLog(key[0], data, key[1], stream.timestamp_ns)
+
+    def _vertex(self, vertex: Vertex) -> Vertex:
+        text = self._masker.mask_text
+        group = vertex.progress_group
+        if group is not None:
+            group = replace(group, id=text(group.id), name=text(group.name))
+        return replace(vertex, name=text(vertex.name), error=text(vertex.error), progress_group=group)
+
+    def _counter(self, counter: VertexStatus) -> VertexStatus:
+        text = self._masker.mask_text
+        return replace(counter, id=text(counter.id), name=text(counter.name))
+
+    def _warning(self, warning: VertexWarning) -> VertexWarning:
+        mask, text = self._masker.mask, self._masker.mask_text
+        info = warning.source_info
+        return replace(
+            warning,
+            short=mask(warning.short),
+            detail=tuple(map(mask, warning.detail)),
+            url=text(warning.url),
+            source_info=None if info is None else self._source_info(info),
+        )
+
+    def _source_info(self, info: SourceInfo) -> SourceInfo:
+        masker = self._masker
+        # A serialized message cannot have other bytes in it, and need not be there.
+        definition = b"" if masker.spans(info.definition) else info.definition
+        return SourceInfo(
+            masker.mask_text(info.filename),
+            masker.mask(info.data),
+            masker.mask_text(info.language),
+            definition,
+        )
+
+
+class _Stream:
+    """What is kept of one stream of a step."""
+
+    __slots__ = ("_covered", "kept", "timestamp_ns")
+
+    def __init__(self) -> None:
+        self.kept = b""
+        self._covered = 0
+        """So many of the first kept bytes belong to a secret for which `***` has been given out."""
+        self.timestamp_ns = 0
+
+    def feed(self, masker: Masker, data: bytes) -> bytes:
+        """What can be told of all that came; `data` itself if that is it."""
+        if self.kept:
+            data = self.kept + data
+        return self._give(masker, data, masker.undecided(data))
+
+    def end(self, masker: Masker) -> bytes:
+        """What was kept."""
+        return self._give(masker, self.kept, len(self.kept))
+
+    def _give(self, masker: Masker, data: bytes, until: int) -> bytes:
+        spans = masker.spans(data)
+        begun = self._covered
+        self.kept = data[until:]
+        self._covered = 0
+        if not (spans or begun or self.kept):
+            return data
+        parts: list[bytes] = []
+        position = 0
+        if begun:
+            while spans and spans[0][0] < begun:
+                begun = max(begun, spans.pop(0)[1])
+            position = begun
+        for start, end in spans:
+            if start >= until:
+                break
+            parts += (data[position:start], MASK)
+            position = end
+        parts.append(data[position:until])
+        self._covered = max(0, position - until)
+        return b"".join(parts)
+
+
+def mask_error(masker: Masker, error: BuildctlError) -> None:
+    """Hide secrets in all that an error says."""
+    text = masker.mask_text
+    error.args = tuple(text(part) if isinstance(part, str) else part for part in error.args)
+    error.message = text(error.message)
+    error.hint = text(error.hint)
+    if isinstance(error, SolveError):
+        error.excerpts = tuple(
+            excerpt._replace(filename=text(excerpt.filename), data=masker.mask(excerpt.data))
+            for excerpt in error.excerpts
+        )
+        error.denials = tuple(map(text, error.denials))
+
+
+def _replaced(data: bytes, spans: Sequence[Span]) -> bytes:
+    parts: list[bytes] = []
+    position = 0
+    for start, end in spans:
+        parts += (data[position:start], MASK)
+        position = end
+    parts.append(data[position:])
+    return b"".join(parts)
+
+
+def _alternation(words: Sequence[bytes]) -> bytes:
+    """A pattern for any of some sorted words, none of which begins another: a tree by their bytes."""
+    if len(words) == 1:
+        return re.escape(words[0])
+    branches: dict[bytes, list[bytes]] = {}
+    for word in words:
+        branches.setdefault(word[:1], []).append(word[1:])
+    return b"(?:%s)" % b"|".join(re.escape(head) + _alternation(rest) for head, rest in branches.items())

@@ -1,0 +1,235 @@
+"""Secrets in what a build says: hidden in every form, wherever a log is cut, and nothing else changes."""
+
+from __future__ import annotations
+
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from buildctl.errors import SolveError, SourceExcerpt
+from buildctl.model.status import (
+    ProgressGroup,
+    SolveStatus,
+    SourceInfo,
+    Vertex,
+    VertexLog,
+    VertexStatus,
+    VertexWarning,
+)
+from buildctl.progress.masking import Masker, StatusMasker, mask_error
+from tests.support.statuses import log, merged, vertex
+
+SECRET = b"p\xc3\xa4ss>?/word"
+
+
+def masker(*secrets: bytes) -> Masker:
+    known = Masker()
+    for secret in secrets:
+        known.learn(secret)
+    return known
+
+
+def shown(status: SolveStatus) -> bytes:
+    return b"".join(one.data for one in status.logs)
+
+
+# One text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        b64encode(SECRET),
+        b64encode(SECRET).rstrip(b"="),
+        urlsafe_b64encode(SECRET),
+        b64encode(SECRET + b"\n")[:-4],
+        quote(SECRET).encode(),
+        quote(SECRET, safe="").encode(),
+        quote(SECRET, safe="").lower().encode(),
+        quote_plus(SECRET).encode(),
+    ],
+)
+def test_a_form(form: bytes) -> None:
+    assert masker(SECRET).mask(b"<%s>" % form) == b"<***>"
+
+
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+@pytest.mark.parametrize("before", [b"", b"a", b"ab", b"abc", b"user:"])
+@pytest.mark.parametrize("after", [b"", b"\n", b"c", b"cd", b"cde"])
+def test_base64_of_a_longer_text(encode: type[str], before: bytes, after: bytes) -> None:
+    encoded = b64encode(before + SECRET + after)
+    masked = masker(SECRET).mask(encoded)
+    assert b"***" in masked
+    # At each end a character may have a few bits of the secret besides its neighbour's.
+    alone = len(b64encode(before)) + len(b64encode(after))
+    assert len(masked.replace(b"***", b"")) <= alone + 2
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_base64_in_lines(width: int) -> None:
+    secret = bytes(range(33, 127)) * 4
+    encoded = b64encode(secret)
+    lines = [encoded[start : start + width] for start in range(0, len(encoded), width)]
+    masked = masker(secret + b"\n").mask(b"\n".join(lines))
+    assert masked.count(b"***") == len(lines)
+    assert len(masked.replace(b"***", b"").strip()) < 8
+
+
+def test_quoted_as_in_an_error() -> None:
+    secret = b'a"quoted\\value'
+    error = 'process "/bin/sh -c echo a\\"quoted\\\\value" did not complete'
+    assert masker(secret).mask_text(error) == 'process "/bin/sh -c echo ***" did not complete'
+
+
+def test_lines_of_a_key_are_hidden_each() -> None:
+    key = b"-----BEGIN KEY-----\r\nMIIabc\r\nxyz\r\nQQ==\r\n-----END KEY-----\r\n"
+    known = masker(key)
+    assert known.mask(b"a MIIabc b QQ== c") == b"a *** b *** c"
+    assert known.mask(b"xyz stays: it is too short") == b"xyz stays: it is too short"
+    assert known.mask(b64encode(key)) == b"***"
+
+
+@pytest.mark.parametrize("secret", [b"", b"\n", b"abc", b"\nabc\r\n"])
+def test_short_secrets_are_not_hidden(secret: bytes) -> None:
+    known = masker(secret)
+    assert not known
+    assert known.mask(b"abc def") == b"abc def"
+
+
+def test_secrets_that_overlap_leave_nothing() -> None:
+    known = masker(b"abcdef", b"defghi", b"abcd")
+    assert known.mask(b"abcdefghi abcd abcdef") == b"*** *** ***"
+
+
+def test_a_piece_of_a_long_secret() -> None:
+    secret = b"".join(b"%05d" % number for number in range(2000))
+    known = masker(secret)
+    assert set(known.mask(secret)) == set(b"*")
+    assert len(known.mask(secret[:5000]).replace(b"***", b"")) < 1024
+
+
+def test_text_with_bytes_that_are_no_utf8() -> None:
+    known = masker(b"\xff\xfe\xfd\xfc")
+    assert known.mask_text("a\udcff\udcfe\udcfd\udcfcb") == "a***b"
+    assert known.mask_text("\ud800") == "\ud800"
+    assert masker(b"secret").mask_text("\ud800secret") == "?***"
+
+
+def test_many_lines_are_known_quickly() -> None:
+    lines = [b"line number %d" % number for number in range(20_000)]
+    known = masker(b"\n".join(lines))
+    assert known.mask(b"<line number 12345>") == b"<***>"
+
+
+# Streams
+
+_secrets = st.lists(st.text("ab", min_size=4, max_size=9).map(str.encode), min_size=1, max_size=3)
+_texts = st.lists(st.text("abYWJh=%\n", max_size=12).map(str.encode), max_size=6)
+
+
+@given(_secrets, st.data())
+@settings(max_examples=150, deadline=None)
+def test_cut_anywhere_a_log_is_masked_as_a_whole(secrets: list[bytes], data: st.DataObject) -> None:
+    known = masker(*secrets)
+    words = [*secrets, *map(b64encode, secrets)]
+    parts = data.draw(
+        st.lists(st.one_of(st.sampled_from(words), st.text("ab=\n", max_size=5).map(str.encode)))
+    )
+    text = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    stream = StatusMasker(known)
+    pieces = [
+        shown(stream.mask(log("a", text[start:end])))
+        for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)
+    ]
+    output = b"".join(pieces) + shown(stream.finish())
+    assert output == known.mask(text)
+    assert not any(secret in output for secret in secrets)
+
+
+@given(_secrets, _texts)
+@settings(max_examples=50, deadline=None)
+@example([b"abab"], [b"ab", b"ab"])
+def test_no_more_is_kept_than_may_be_a_secret(secrets: list[bytes], texts: list[bytes]) -> None:
+    known = masker(*secrets)
+    stream = StatusMasker(known)
+    given_out = b""
+    came = b""
+    for text in texts:
+        came += text
+        given_out += shown(stream.mask(log("a", text)))
+        kept = known.undecided(came)
+        assert b"\n" not in came[kept:]
+        assert len(came) - kept < max(map(len, known._forms))
+
+
+def test_the_end_of_a_piece_waits_for_the_line_to_go_on() -> None:
+    stream = StatusMasker(masker(b"secret"))
+    assert shown(stream.mask(log("a", b"the sec"))) == b"the "
+    assert shown(stream.mask(log("b", b"ret"))) == b"ret", "another step's"
+    assert shown(stream.mask(log("a", b"ond\n"))) == b"second\n"
+    assert shown(stream.mask(log("a", b"sec"))) == b""
+    assert shown(stream.mask(log("a", b"ret"))) == b"***"
+
+
+def test_stdout_and_stderr_are_apart() -> None:
+    stream = StatusMasker(masker(b"secret"))
+    stream.mask(log("a", b"sec"))
+    assert stream.mask(SolveStatus(logs=(VertexLog("a", b"x\n", 2),))).logs == (VertexLog("a", b"x\n", 2),)
+    assert shown(stream.mask(log("a", b"ret"))) == b"***"
+
+
+def test_what_is_kept_comes_when_the_step_completes() -> None:
+    stream = StatusMasker(masker(b"secret"))
+    stream.mask(log("a", b"12 sec", at=3))
+    masked = stream.mask(vertex("a", 0, 4))
+    assert masked.logs == (VertexLog("a", b"sec", 1, 3_000_000_000),)
+    assert stream.finish().logs == ()
+
+
+def test_all_of_a_message() -> None:
+    stream = StatusMasker(masker(b"secret"))
+    message = merged(
+        SolveStatus(
+            (Vertex("a", "RUN secret", error="secret failed", progress_group=ProgressGroup("g", "secret")),),
+            (VertexStatus("push secret", "a", "c2VjcmV0"),),
+        ),
+        SolveStatus(
+            warnings=(
+                VertexWarning(
+                    "a",
+                    b"secret",
+                    detail=(b"a secret",),
+                    url="http://secret",
+                    source_info=SourceInfo("secret", b"RUN secret\n", definition=b"..secret"),
+                ),
+            )
+        ),
+    )
+    masked = stream.mask(message)
+    assert "secret" not in repr(masked)
+    assert "c2VjcmV0" not in repr(masked)
+    assert masked.vertexes[0].name == "RUN ***"
+    assert masked.warnings[0].source_info == SourceInfo("***", b"RUN ***\n")
+
+
+def test_without_secrets_a_message_is_left_as_it_is() -> None:
+    message = merged(vertex("a", 0, 1), log("a", b"text"))
+    assert StatusMasker(Masker()).mask(message) is message
+
+
+def test_an_error() -> None:
+    error = SolveError(
+        "failed: secret",
+        excerpts=[SourceExcerpt("Dockerfile", b"FROM a\nRUN secret\n", ((2, 2),))],
+        denials=["no secret"],
+        hint="secret?",
+    )
+    mask_error(masker(b"secret"), error)
+    assert "secret" not in str(error) + error.message + repr(error.excerpts) + repr(error.denials)
+    assert "secret" not in error.hint
+    assert error.excerpts[0].ranges == ((2, 2),)
