@@ -11,7 +11,7 @@ import click
 
 from benchmarks.bench import Bench, open_bench
 from benchmarks.growth import PLOT, draw
-from benchmarks.pairs import FailedRunError, Pair, measure, run_pairs
+from benchmarks.pairs import FailedRunError, Pair, run_pairs, warm_up
 from benchmarks.report import ENOUGH_PAIRS, REPORT, report
 from benchmarks.results import Measured, conditions, load_results, measured_now, save_results
 from benchmarks.shares import load_shares, measure_shares, save_shares
@@ -87,8 +87,7 @@ def measure_work(bench: Bench, work: Work, count: int) -> Measured:
     """Run a work once by each client, so that both start from the same caches, then in pairs."""
     load = os.getloadavg()[0]
     with work.open(bench, work.key) as contest:
-        measure(contest.ours)
-        measure(contest.peer)
+        warm_up(contest)
         pairs = run_pairs(contest, count, on_pair=_show)
         where = conditions(engine=bench.daemon.version, peer=bench.peer.version)
     return measured_now(pairs, load, where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.pairs import Command
@@ -85,11 +85,12 @@ class Peer:
         )
 
     def build(self, build: Build, socket: Path) -> Command:
-        arguments = ["build", "--progress=plain", "--provenance=false"]
-        arguments += ["--file", str(build.dockerfile / "Dockerfile")]
-        if build.output:
-            arguments += ["--output", build.output]
-        return self.command(*arguments, str(build.context), socket=socket)
+        return self.command(*_peer_arguments(build), socket=socket)
+
+    def build_in_engine(self, build: Build, engine: Path) -> Command:
+        """The same by the driver `docker`, which talks to the engine's own socket."""
+        command = self.command(*_peer_arguments(build))
+        return replace(command, env={**command.env, "DOCKER_HOST": f"unix://{engine}"})
 
     def _builder(self, socket: Path) -> str:
         """The builder for a socket, made when it is first asked for."""
@@ -99,3 +100,11 @@ class Peer:
             subprocess.run(argv, check=True, capture_output=True, env=self._env)
             self._builders[socket] = name
         return self._builders[socket]
+
+
+def _peer_arguments(build: Build) -> list[str]:
+    arguments = ["build", "--progress=plain", "--provenance=false"]
+    arguments += ["--file", str(build.dockerfile / "Dockerfile")]
+    if build.output:
+        arguments += ["--output", build.output]
+    return [*arguments, str(build.context)]

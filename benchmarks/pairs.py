@@ -12,13 +12,14 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 METER = Path(__file__).with_name("meter.py")
 LIMIT_SECONDS = 900
 """After which a command is taken to hang. The longest of the works takes a third of it."""
-_HUNG_AT_MOST = 3
+HUNG_AT_MOST = 3
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _SAME_WORK = 0.02
 """By how much what the two send may differ: packets are cut differently."""
@@ -95,6 +96,10 @@ class Contest:
     before_run: Callable[[], None] = field(default=lambda: None)
     daemon_cpu: Callable[[], float] | None = None
     """Waits until the daemon is idle and returns its CPU time so far, in seconds."""
+    limit: int = LIMIT_SECONDS
+    """Seconds after which a run is taken to hang."""
+    hung_at_most: int = HUNG_AT_MOST
+    """With how many such runs the work is given up."""
 
 
 def measure(command: Command, limit: int = LIMIT_SECONDS) -> Sample:
@@ -126,17 +131,21 @@ def measure(command: Command, limit: int = LIMIT_SECONDS) -> Sample:
     return Sample(result["wall"], result["cpu"], result["peak"])
 
 
-def run_pairs(
-    contest: Contest,
-    count: int,
-    *,
-    on_pair: Callable[[Pair], None] = lambda pair: None,
-    limit: int = LIMIT_SECONDS,
-) -> Pairs:
+def warm_up(contest: Contest) -> None:
+    """Run each side once, unmeasured, so that both start from the same caches.
+
+    A run that hangs is let pass: it hung in the transfer, and by then the daemon has done the build's steps.
+    """
+    for command in (contest.ours, contest.peer):
+        with suppress(HungRunError):
+            measure(command, contest.limit)
+
+
+def run_pairs(contest: Contest, count: int, *, on_pair: Callable[[Pair], None] = lambda pair: None) -> Pairs:
     """Run `count` pairs; every second one starts with the peer. A pair with a run that hangs is run again.
 
-    Raises `FailedRunError` when a run fails, the third one hangs, or the daemon says that the two sent
-    different amounts.
+    Raises `FailedRunError` when a run fails, too many hang, or the daemon says that the two sent different
+    amounts.
     """
     pairs: list[Pair] = []
     hung = {"ours": 0, "peer": 0}
@@ -145,10 +154,10 @@ def run_pairs(
         samples: dict[str, Sample] = {}
         for side in ("peer", "ours") if len(pairs) % 2 else ("ours", "peer"):
             try:
-                samples[side] = _run(contest, contest.ours if side == "ours" else contest.peer, limit)
+                samples[side] = _run(contest, contest.ours if side == "ours" else contest.peer)
             except HungRunError:
                 hung[side] += 1
-                if sum(hung.values()) == _HUNG_AT_MOST:
+                if sum(hung.values()) == contest.hung_at_most:
                     raise
                 break
         else:
@@ -161,12 +170,12 @@ def run_pairs(
     return Pairs(tuple(pairs), **{f"hung_{side}": times for side, times in hung.items()})
 
 
-def _run(contest: Contest, command: Command, limit: int) -> Sample:
+def _run(contest: Contest, command: Command) -> Sample:
     contest.before_run()
     if contest.daemon_cpu is None:
-        return measure(command, limit)
+        return measure(command, contest.limit)
     before = contest.daemon_cpu()
-    sample = measure(command, limit)
+    sample = measure(command, contest.limit)
     said = command.output.read_text(errors="replace")
     return replace(sample, daemon_cpu=contest.daemon_cpu() - before, received=received_bytes(said))
 
