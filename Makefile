@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-long check bench fmt docs screenshots demo clean
+.PHONY: help test test-long soak check bench fmt docs screenshots demo clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,10 @@ test: check ## All checks, then the daemon tests on two real engines (as root), 
 test-long: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m tests.support.packages
 	$(BIN)/pytest -m long -n $(WORKERS)
+
+soak: $(READY) ## Build for half an hour, as root, and see that nothing grows; or SOAK_SECONDS=300 SOAK_RATE=1
+	@$(BIN)/python -m tests.support.packages
+	$(BIN)/python -m tests.load.soak --seconds $(or $(SOAK_SECONDS),1800) --rate $(or $(SOAK_RATE),0) $(if $(SOAK_RECORD),--record)
 
 check: $(READY) ## Lint, formatting, types, import floors, and every test that needs no daemon, with coverage
 	$(BIN)/ruff check --output-format concise

@@ -20,6 +20,7 @@ from buildctl.client.calls import (
     UPDATE_BUILD_HISTORY,
 )
 from buildctl.client.convert.text import valid_text
+from buildctl.client.lanes import Lanes
 from buildctl.client.rpc import Caller, Diagnose
 from buildctl.errors import Code, ConnectError, RPCError
 from buildctl.model.address import Address, TLSOptions
@@ -51,9 +52,16 @@ class Client:
         *,
         notice: str = "",
         trace: Trace | None = None,
+        open_another: Callable[[], grpc.aio.Channel] | None = None,
     ) -> None:
-        """A client on an open channel, which stays the caller's to close."""
+        """A client on an open channel, which stays the caller's to close.
+
+        `open_another` opens one more to the same daemon, for many builds at once: a connection carries some
+        fifty (see `lanes`). Whoever gives it closes what it opened.
+        """
         self._caller = Caller(channel, diagnose, trace)
+        another = (lambda: Caller(open_another(), diagnose, trace)) if open_another else None
+        self._lanes = Lanes(self._caller, another)
         self.notice = notice
         """One line for people on what this daemon cannot do; mostly empty."""
 
@@ -74,7 +82,13 @@ class Client:
         """
         trace = trace or Trace()
         async with open_connection(address, tls=tls or TLSOptions(), environ=environ or {}) as connection:
-            client = cls(connection.channel, connection.diagnose, notice=connection.notice, trace=trace)
+            client = cls(
+                connection.channel,
+                connection.diagnose,
+                notice=connection.notice,
+                trace=trace,
+                open_another=connection.open_another,
+            )
             try:
                 with trace.ending():
                     yield client
@@ -98,7 +112,8 @@ class Client:
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
-        return await solve(self._caller, opt, on_status, on_transfer, attachables)
+        with self._lanes.take() as caller:
+            return await solve(caller, opt, on_status, on_transfer, attachables)
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
         """What the build `ref` says, from its first word on, until it ends."""

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,6 +71,8 @@ class Connection:
 
     address: Address
     channel: grpc.aio.Channel
+    open_another: Callable[[], grpc.aio.Channel] = field(repr=False)
+    """Opens a second channel to the daemon, a connection of its own; closed with the first."""
     notice: str = ""
     """One line for people on what this daemon cannot do; mostly empty."""
     _route: _Route = field(repr=False, kw_only=True)
@@ -110,9 +112,21 @@ async def open_connection(
             # grpcio would trust the system's authorities; the reference trusts nobody then.
             route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
         authority = server_name if files else (address.host or _default_name(address))
-        channel = _open_channel(route, files, server_name, authority)
-        stack.push_async_callback(channel.close, None)
-        yield Connection(address, channel, route.notice, _route=route, _tls=files, _server_name=server_name)
+
+        def open_another() -> grpc.aio.Channel:
+            channel = _open_channel(route, files, server_name, authority)
+            stack.push_async_callback(channel.close, None)
+            return channel
+
+        yield Connection(
+            address,
+            open_another(),
+            open_another,
+            route.notice,
+            _route=route,
+            _tls=files,
+            _server_name=server_name,
+        )
 
 
 async def _tls_files(tls: TLSOptions) -> TLSFiles | None:
