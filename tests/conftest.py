@@ -3,6 +3,8 @@
 import os
 from contextlib import suppress
 
+from hypothesis import HealthCheck, settings
+
 from tests.support import packages
 from tests.support.debian import UnavailableError
 
@@ -11,3 +13,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 with suppress(UnavailableError):  # then the tests that need a key say so
     packages.put_openssh_on_path(os.environ)
+
+# Time says nothing on a busy machine: pytest's own limit ends what hangs.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
