@@ -47,7 +47,7 @@ def test_the_generated_modules_are_those_of_the_proto_files(tmp_path: Path) -> N
 def test_names_numbers_and_types_are_those_on_the_wire() -> None:
     known = {line for line in FACTS.read_text().splitlines() if line and not line.startswith("#")}
     generated = {fact for file in generated_files() for fact in facts(file)}
-    generated -= {message_fact(control_pb2.StatusEnvelope.DESCRIPTOR)}
+    generated = {fact for fact in generated if not fact.startswith("moby.buildkit.v1.StatusEnvelope:")}
     assert sorted(generated - known) == [], "in the messages, not in proto_facts.txt"
     assert sorted(known - generated) == [], "in proto_facts.txt, not in the messages"
 
