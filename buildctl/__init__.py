@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ExporterRecord,
     )
     from buildctl.model.offer import RegistryTLS, SecretSource
+    from buildctl.model.sessionrequest import SessionRequest
     from buildctl.model.solve import (
         CacheEntry,
         Destination,
@@ -120,6 +121,7 @@ __all__ = (
     "SSHForward",
     "SecretSource",
     "Secrets",
+    "SessionRequest",
     "SolveError",
     "SolveOpt",
     "SolveResult",
@@ -155,6 +157,7 @@ _MODULES = (
     "model.solve",
     "model.status",
     "model.transfer",
+    "model.sessionrequest",
     "model.offer",
     "session.sharedkey",
     "client.excerpt",

@@ -76,6 +76,7 @@ help|buildctl' ;;
 --timings|file
 --timeline|file
 --trace|file
+--session-log|file
 --debug-json-cache-metrics|words metrics' ;;
         'commands buildctl debug') rows='dump-llb|
 dump-metadata|

@@ -92,6 +92,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--timings|file|Write the times of all steps and the critical path as JSON.' \
                 '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).' \
                 '--trace|file|Append all that the build says as lines of JSON.' \
+                '--session-log|file|Append what the daemon asked of this machine, and how that ended, as lines of JSON.' \
                 '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
         case 'commands buildctl debug'
             printf '%s\n' \

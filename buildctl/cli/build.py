@@ -67,7 +67,12 @@ def command(app: App, flags: BuildFlags) -> None:
     log.mask_by(masker.mask_text)
     insight = find_insight(app.environment, flags)
     recordings = Recordings(
-        app.environment, trace=flags.trace, metrics=flags.metrics, insight=insight, mask=masker.mask_text
+        app.environment,
+        trace=flags.trace,
+        session_log=flags.session_log,
+        metrics=flags.metrics,
+        insight=insight,
+        mask=masker.mask_text,
     )
     offers = find_offers(
         app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
@@ -142,7 +147,11 @@ def solve(
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
         async with serving as attachables, app.connect() as client, recordings, display:
             return await client.solve(
-                opt, display.update, on_transfer=recordings.note_transfer, attachables=attachables
+                opt,
+                display.update,
+                on_transfer=recordings.note_transfer,
+                on_request=recordings.request_sink(opt.ref),
+                attachables=attachables,
             )
 
     # A live picture must not be written into.

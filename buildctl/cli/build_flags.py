@@ -135,6 +135,11 @@ class BuildFlags:
         help="Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).",
     )
     trace: str = declared("--trace", metavar="FILE", help="Append all that the build says as lines of JSON.")
+    session_log: str = declared(
+        "--session-log",
+        metavar="FILE",
+        help="Append what the daemon asked of this machine, and how that ended, as lines of JSON.",
+    )
     metrics: str = declared(
         "--debug-json-cache-metrics",
         metavar="FILE",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -16,10 +17,13 @@ from buildctl.errors import BuildctlError
 
 if TYPE_CHECKING:
     from buildctl.cli.insight import Insight
+    from buildctl.cli.linefile import LineFile
+    from buildctl.cli.sessionlog import SessionLog
     from buildctl.cli.tracefile import TraceFile
     from buildctl.model.solve import OnUnreadable
     from buildctl.model.status import SolveStatus
     from buildctl.model.transfer import Transfer
+    from buildctl.session.observed import RequestSink
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +37,7 @@ class Recordings:
         *,
         trace: str,
         metrics: str,
+        session_log: str = "",
         insight: Insight | None = None,
         mask: Callable[[str], str] = str,
     ) -> None:
@@ -48,6 +53,7 @@ class Recordings:
         self._began_ns = environment.now_ns()
         self._transfers: list[Transfer] = []
         self._trace = _open_trace(trace) if trace else None
+        self._session_log = _open_session_log(session_log, environment) if session_log else None
         self._metrics = CacheMetrics() if metrics else None
         self._metrics_file, self._metrics_name = self._open_metrics(metrics) if metrics else (-1, "")
         if metrics:
@@ -71,9 +77,13 @@ class Recordings:
         """Keep what a transfer of a local directory did until the end."""
         self._transfers.append(transfer)
 
+    def request_sink(self, ref: str) -> RequestSink | None:
+        """What is to be told of the daemon's requests during the build `ref`, if that is wanted."""
+        return partial(self._session_log.note, ref) if self._session_log is not None else None
+
     async def __aenter__(self) -> Self:
-        if self._trace is not None:
-            await self._trace.__aenter__()
+        for file in self._line_files:
+            await file.__aenter__()
         return self
 
     async def __aexit__(
@@ -84,8 +94,18 @@ class Recordings:
     ) -> None:
         self._ended_ns = self._environment.now_ns()
         self._failure = exc
-        if self._trace is not None:
-            await self._trace.__aexit__(exc_type, exc, traceback)
+        failure: BuildctlError | None = None
+        for file in self._line_files:
+            try:
+                await file.__aexit__(exc_type, exc, traceback)
+            except BuildctlError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    @property
+    def _line_files(self) -> Sequence[LineFile]:
+        return [file for file in (self._trace, self._session_log) if file is not None]
 
     def report(self, on_unreadable: OnUnreadable = "error") -> None:
         """Tell where the time went, then warnings, then the metrics, after everything else that is printed.
@@ -128,3 +148,9 @@ def _open_trace(path: str) -> TraceFile:
 
     logger.info("tracing logs to %s", path)
     return TraceFile(path, open_file(path, os.O_APPEND))
+
+
+def _open_session_log(path: str, environment: Environment) -> SessionLog:
+    from buildctl.cli.sessionlog import SessionLog
+
+    return SessionLog(path, open_file(path, os.O_APPEND), environment.now_ns)

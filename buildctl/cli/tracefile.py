@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from types import TracebackType
-from typing import Self
-
-from buildctl.cli.outfile import write_failure
+from buildctl.cli.linefile import LineFile
 from buildctl.model.status import SolveStatus
 from buildctl.progress.rawjson import encode_status
-from buildctl.progress.writer import StreamWriter
-
-_DROPPED_NOTE = b'{"dropped":%d}\n'
 
 
-class TraceFile:
-    """An open file; within its `async with`, `update` is a status sink that never waits."""
-
-    def __init__(self, path: str, descriptor: int) -> None:
-        """A trace on an open descriptor, which is closed at the end."""
-        self._path = path
-        self._descriptor = descriptor
-        self._writer: StreamWriter | None = None
-
-    async def __aenter__(self) -> Self:
-        self._writer = StreamWriter(self._descriptor, dropped_note=_DROPPED_NOTE)
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        assert self._writer is not None
-        await self._writer.close()
-        os.close(self._descriptor)
-        if self._writer.broken is not None and exc is None:
-            raise write_failure(self._path, self._writer.broken)
+class TraceFile(LineFile):
+    """Within its `async with`, `update` is a status sink that never waits."""
 
     def update(self, status: SolveStatus) -> None:
         """Append a message."""
-        assert self._writer is not None, "a trace is entered before it is used"
-        self._writer.write(encode_status(status))
+        self.append(encode_status(status))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from buildctl.model.solve import SolveOpt, SolveResult
     from buildctl.model.status import SolveStatus
     from buildctl.model.workers import BuildkitVersion, WorkerRecord
+    from buildctl.session.observed import RequestSink
     from buildctl.session.stream import Attachable
 
 _WAIT_SECONDS = 1.0
@@ -101,19 +102,20 @@ class Client:
         on_status: StatusSink | None = None,
         *,
         on_transfer: TransferSink | None = None,
+        on_request: RequestSink | None = None,
         attachables: Sequence[Attachable] = (),
     ) -> SolveResult:
         """Build.
 
         `on_status` is called with what the daemon says meanwhile, `on_transfer` with what each transfer of a
-        local directory did, also in a build that fails. `attachables` are offered to the daemon besides the
-        services that `opt` asks for. Raises `SolveError` when the build fails. Cancelling the task cancels
-        the build on the daemon.
+        local directory did, also in a build that fails, and `on_request` with what the daemon asked of this
+        machine. `attachables` are offered to the daemon besides the services that `opt` asks for. Raises
+        `SolveError` when the build fails. Cancelling the task cancels the build on the daemon.
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
         with self._lanes.take() as caller:
-            return await solve(caller, opt, on_status, on_transfer, attachables)
+            return await solve(caller, opt, on_status, on_transfer, attachables, on_request)
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
         """What the build `ref` says, from its first word on, until it ends."""

@@ -46,6 +46,7 @@ from buildctl.session.auth.anonymous import CREDENTIALS_PATH, AnonymousAuth
 from buildctl.session.content import ContentService
 from buildctl.session.filesend import FileSend
 from buildctl.session.filesync import FileSync, Watch
+from buildctl.session.observed import Observed, RequestSink, refused
 from buildctl.session.stream import Attachable, Handler, ServerStream
 from buildctl.session.tunnel import Session
 
@@ -76,6 +77,7 @@ async def solve(
     on_status: StatusSink | None = None,
     on_transfer: TransferSink | None = None,
     attachables: Sequence[Attachable] = (),
+    on_request: RequestSink | None = None,
 ) -> SolveResult:
     """Run one build. Raises `SolveError` when the daemon says that it failed.
 
@@ -102,8 +104,9 @@ async def solve(
         opt = replace(opt, cache_imports=stores.cache_imports)
         async with _checking_contents(opt, disk) as (shared_key, watch):
             opt = replace(opt, shared_key=shared_key)
-            services = session_services(opt, attachables, stores.by_id, watch, note_transfer)
-            result = await _Build(caller, opt, on_status, services, stores, with_gateway).run()
+            services = session_services(opt, attachables, stores.by_id, watch, note_transfer, on_request)
+            build = _Build(caller, opt, on_status, services, stores, with_gateway, on_request)
+            result = await build.run()
         await disk.run(enter_results, opt, result.exporter_response)
     return replace(result, transfers=tuple(transfers))
 
@@ -129,6 +132,7 @@ def session_services(
     stores: Mapping[str, Store] | None = None,
     watch: Watch | None = None,
     on_transfer: TransferSink | None = None,
+    on_request: RequestSink | None = None,
 ) -> list[Attachable]:
     """What a build offers the daemon: folders, stores, destinations, and whatever is given besides."""
     services: list[Attachable] = list(attachables)
@@ -136,13 +140,19 @@ def session_services(
         services.append(AnonymousAuth())
     if opt.local_dirs:
         services.append(
-            FileSync(opt.local_dirs, on_unreadable=opt.on_unreadable, watch=watch, on_transfer=on_transfer)
+            FileSync(
+                opt.local_dirs,
+                on_unreadable=opt.on_unreadable,
+                watch=watch,
+                on_transfer=on_transfer,
+                on_request=on_request,
+            )
         )
     if stores:
         services.append(ContentService(stores))
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
         services.append(FileSend(opt.exports))
-    return services
+    return [Observed(one, on_request) for one in services] if on_request else services
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,7 @@ class _Build:
         services: Sequence[Attachable],
         stores: LocalStores,
         with_gateway: bool,
+        on_request: RequestSink | None = None,
     ) -> None:
         self._caller = caller
         self._opt = opt
@@ -187,7 +198,8 @@ class _Build:
         self._session_id = new_id()
         self._imports = stores.usable_imports
         noted = [_Noting(one, self._note_local_failure) for one in services]
-        self._session = Session(noted, self._session_id, shared_key=opt.shared_key)
+        on_unknown = (lambda path: on_request(refused(path))) if on_request else None
+        self._session = Session(noted, self._session_id, shared_key=opt.shared_key, on_unknown=on_unknown)
         self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
         self._errors: list[Exception] = []  # in the order in which they happened
         self._exporter_response: Mapping[str, str] = {}

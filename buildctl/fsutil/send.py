@@ -85,14 +85,17 @@ async def send(
     unreadable: Unreadable | None = None,
     watcher: Watcher | None = None,
     on_progress: Callable[[SendSummary], None] | None = None,
+    on_request: Callable[[bytes, int], None] | None = None,
 ) -> SendSummary:
     """Send the directory `root`, returning when the receiver has all it wants.
 
     Patterns select what is sent (`filter`, `followpaths`); owners become 0. Raises `TransferError` where the
     disk or the receiver gives up, and `ProtocolError` where the receiver breaks the rules; it is told.
-    What cannot be read is an error unless `unreadable` decides otherwise. `watcher` sees what is sent.
+    What cannot be read is an error unless `unreadable` decides otherwise. `watcher` sees what is sent,
+    `on_request` path and size of each file that the receiver asks for.
     """
     sender = _Sender(receive_messages, send_messages, os.fsencode(root), unreadable, watcher, on_progress)
+    sender.on_request = on_request
     return await sender.run(lambda directories: _filter(includes, excludes, follow_paths, directories))
 
 
@@ -119,6 +122,7 @@ class _Sender:
         self._watcher = watcher
         self._uniform = UniformTimes()
         self._on_progress = on_progress
+        self.on_request: Callable[[bytes, int], None] | None = None
         self._worker = Worker("context")
         self._roots: list[Directories] = []
         self._listing = Listing()
@@ -236,6 +240,8 @@ class _Sender:
                     case Packet.PACKET_REQ:
                         requested = self._listing.take(packet.ID)
                         self._requests.append(requested)
+                        if self.on_request:
+                            self.on_request(requested.path, requested.size)
                         self._files += 1
                         self._content_bytes += requested.size
                     case Packet.PACKET_FIN:

@@ -6,20 +6,25 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
+from buildctl.model.sessionrequest import SessionRequest
 from buildctl.model.solve import OnUnreadable
 from buildctl.model.transfer import Transfer
 from buildctl.session.metadata import value, values
+from buildctl.session.observed import RequestSink
 from buildctl.session.stream import Handler, ServerStream
 
 if TYPE_CHECKING:
     from buildctl.fsutil.watcher import Watcher
 
+
+_SERVICE = "moby.filesync.v1.FileSync"
 
 Watch: TypeAlias = Callable[[str], "Watcher | None"]
 """Gives what sees the transfer of a directory, by its path."""
@@ -35,19 +40,23 @@ class FileSync:
         on_unreadable: OnUnreadable = "error",
         watch: Watch | None = None,
         on_transfer: Callable[[Transfer], None] | None = None,
+        on_request: RequestSink | None = None,
     ) -> None:
-        """`local_dirs` are paths by local name; `watch` gives what sees the transfer of a path, and
-        `on_transfer` is told of each transfer when it ends."""
+        """`local_dirs` are paths by local name; `watch` gives what sees the transfer of a path.
+
+        `on_transfer` is told of each transfer when it ends, `on_request` of each file that is asked for.
+        """
         self._local_dirs = dict(local_dirs)
         self._on_unreadable = on_unreadable
         self._watch = watch
         self._on_transfer = on_transfer
+        self._on_request = on_request
 
     @property
     def methods(self) -> Mapping[str, Handler]:
         return {
-            "/moby.filesync.v1.FileSync/DiffCopy": self._diff_copy,
-            "/moby.filesync.v1.FileSync/TarStream": self._tar_stream,
+            f"/{_SERVICE}/DiffCopy": self._diff_copy,
+            f"/{_SERVICE}/TarStream": self._tar_stream,
         }
 
     async def _diff_copy(self, stream: ServerStream) -> None:
@@ -76,6 +85,7 @@ class FileSync:
                 unreadable=unreadable,
                 watcher=self._watch(root) if self._watch else None,
                 on_progress=note,
+                on_request=partial(self._tell, name) if self._on_request else None,
             )
             complete = True
         finally:
@@ -83,6 +93,11 @@ class FileSync:
                 transfer = _transfer(name, summary, began, clock() - began, complete=complete)
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
                 self._on_transfer(replace(transfer, unreadable=tuple(paths)))
+
+    def _tell(self, name: str, path: bytes, size: int) -> None:
+        assert self._on_request is not None
+        asked = {"local": name, "path": os.fsdecode(path)}
+        self._on_request(SessionRequest(_SERVICE, "DiffCopy", asked, "requested", sent_bytes=size))
 
     async def _tar_stream(self, stream: ServerStream) -> None:
         """Listed by the reference, and refused by it, since the daemon's first versions."""

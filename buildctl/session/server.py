@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from buildctl.errors import Code, ProtocolError, ServiceError
@@ -163,7 +163,11 @@ class Call:
 class Server:
     """Serves one connection with handlers by method path."""
 
-    def __init__(self, methods: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, methods: Mapping[str, Handler], on_unknown: Callable[[str], None] | None = None
+    ) -> None:
+        """`on_unknown` is told the paths of calls that have no handler."""
+        self._on_unknown = on_unknown
         self.connection = Connection()
         self.is_closing = False
         self.cut = 0  # bytes that calls have set aside for messages that have come in part
@@ -266,7 +270,7 @@ class Server:
         code, message = Code.OK, ""
         deadline = asyncio.timeout(None)
         try:
-            handler = self._methods.get(request.path) or _unimplemented(request.path)
+            handler = self._methods.get(request.path) or self._unimplemented(request.path)
             deadline = asyncio.timeout(grpc.request_timeout(request.fields))
             async with deadline:
                 await handler(call)
@@ -282,10 +286,11 @@ class Server:
         finally:
             call.finish(code, message)
 
-
-def _unimplemented(path: str) -> Handler:
-    service, _, method = path.removeprefix("/").rpartition("/")
-    raise ServiceError(Code.UNIMPLEMENTED, f"unknown method {method} for service {service}")
+    def _unimplemented(self, path: str) -> Handler:
+        if self._on_unknown is not None:
+            self._on_unknown(path)
+        service, _, method = path.removeprefix("/").rpartition("/")
+        raise ServiceError(Code.UNIMPLEMENTED, f"unknown method {method} for service {service}")
 
 
 def _http_refusal(request: RequestReceived) -> str:

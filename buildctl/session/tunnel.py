@@ -7,7 +7,7 @@ boundaries mean nothing; the message is encoded by hand, as that saves a copy of
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import grpc.aio
@@ -31,12 +31,20 @@ _LOST_HINT = (
 class Session:
     """What is offered to the daemon, under an id that a build names."""
 
-    def __init__(self, attachables: Iterable[Attachable], session_id: str, *, shared_key: str = "") -> None:
+    def __init__(
+        self,
+        attachables: Iterable[Attachable],
+        session_id: str,
+        *,
+        shared_key: str = "",
+        on_unknown: Callable[[str], None] | None = None,
+    ) -> None:
+        """`on_unknown` is told the paths of calls that nothing is offered for."""
         self._health = Health()
         methods = {
             path: handler for one in (self._health, *attachables) for path, handler in one.methods.items()
         }
-        self._server = Server(methods)
+        self._server = Server(methods, on_unknown)
         self.metadata: tuple[tuple[str, str], ...] = (
             (_EXPOSE + "uuid", session_id),
             (_EXPOSE + "sharedkey", shared_key),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 import signal
@@ -237,3 +238,25 @@ class TestSSH:
         assert process.returncode == 1
         assert agents_below(short) == []
         assert list(short.glob("buildctl-*")) == []
+
+
+def test_the_session_log_tells_what_was_asked_and_never_what_was_in_it(engine: Engine, project: Path) -> None:
+    (project / "token").write_text("hidden-value")
+    log = project.parent / "session.log"  # in the context it would change while it is sent
+    offered = ["--secret", "id=token,src=token", "--session-log", str(log)]
+    assert build(engine, project, READ, *offered, "--output", "type=local,dest=out").exit == 0
+    step = "--mount=type=secret,id=other,required=true /busybox true"
+    assert build(engine, project, step, *offered).exit == 1
+    text = log.read_text()
+    assert "hidden-value" not in text
+    assert log.stat().st_mode & 0o777 == 0o600
+    told = [json.loads(line) for line in text.splitlines()]
+    assert len({one["ref"] for one in told}) == 2
+    secrets = [(one["asked"]["id"], one["outcome"]) for one in told if one["method"] == "GetSecret"]
+    assert secrets == [("token", "OK"), ("other", "NOT_FOUND")]
+    asked = [one["asked"] for one in told if one["outcome"] == "requested"]
+    assert {"local": "context", "path": "busybox"} in asked
+    assert {"local": "dockerfile", "path": "Dockerfile"} in asked
+    received = [one["received_bytes"] for one in told if one["service"] == "moby.filesync.v1.FileSend"]
+    assert len(received) == 1
+    assert received[0] > (project / "busybox").stat().st_size
