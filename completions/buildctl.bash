@@ -21,6 +21,7 @@ prune|
 prune-histories|
 build|
 debug|
+context|
 timeline|
 replay|
 help|' ;;
@@ -29,6 +30,7 @@ prune|buildctl prune
 prune-histories|buildctl prune-histories
 build|buildctl build
 debug|buildctl debug
+context|buildctl context
 timeline|buildctl timeline
 replay|buildctl replay
 dial-stdio|buildctl dial-stdio
@@ -117,6 +119,22 @@ help|buildctl debug' ;;
 --delete|' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
         'flags buildctl debug histories') rows='--format|words format' ;;
+        'commands buildctl context') rows='ls|
+explain|
+help|' ;;
+        'names buildctl context') rows='ls|buildctl context ls
+explain|buildctl context explain
+help|buildctl context' ;;
+        'flags buildctl context ls') rows='--file|file
+-f|file
+--depth|free
+--rules|
+--format|words format' ;;
+        'argument buildctl context ls') rows='|dir' ;;
+        'flags buildctl context explain') rows='--file|file
+-f|file
+--format|words format' ;;
+        'argument buildctl context explain') rows='|file' ;;
         'flags buildctl timeline') rows='--output|file
 -o|file
 --timings|file

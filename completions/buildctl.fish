@@ -27,6 +27,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune-histories||clean up build histories' \
                 'build||build' \
                 'debug||debug utilities' \
+                'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
                 'replay||show a saved build again' \
                 'help||show help for a command'
@@ -37,6 +38,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune-histories|buildctl prune-histories|' \
                 'build|buildctl build|' \
                 'debug|buildctl debug|' \
+                'context|buildctl context|' \
                 'timeline|buildctl timeline|' \
                 'replay|buildctl replay|' \
                 'dial-stdio|buildctl dial-stdio|' \
@@ -159,6 +161,34 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'flags buildctl debug histories'
             printf '%s\n' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'commands buildctl context'
+            printf '%s\n' \
+                'ls||list what would be sent, and how big it is' \
+                'explain||tell which rule decides whether a path is sent' \
+                'help||show help for a command'
+        case 'names buildctl context'
+            printf '%s\n' \
+                'ls|buildctl context ls|' \
+                'explain|buildctl context explain|' \
+                'help|buildctl context|'
+        case 'flags buildctl context ls'
+            printf '%s\n' \
+                '--file|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.' \
+                '-f|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.' \
+                '--depth|free|How deep the tree is shown; 0 is all of it.' \
+                '--rules||Count the paths that each rule decides, and time it.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'argument buildctl context ls'
+            printf '%s\n' \
+                '|dir|'
+        case 'flags buildctl context explain'
+            printf '%s\n' \
+                '--file|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.' \
+                '-f|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'argument buildctl context explain'
+            printf '%s\n' \
+                '|file|'
         case 'flags buildctl timeline'
             printf '%s\n' \
                 '--output|file|Write a page (FILE.html), or events for Perfetto (FILE.json).' \

@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune-histories||clean up build histories'
             'build||build'
             'debug||debug utilities'
+            'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
             'replay||show a saved build again'
             'help||show help for a command'
@@ -39,6 +40,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune-histories|buildctl prune-histories|'
             'build|buildctl build|'
             'debug|buildctl debug|'
+            'context|buildctl context|'
             'timeline|buildctl timeline|'
             'replay|buildctl replay|'
             'dial-stdio|buildctl dial-stdio|'
@@ -161,6 +163,34 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'flags buildctl debug histories' = @(
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'commands buildctl context' = @(
+            'ls||list what would be sent, and how big it is'
+            'explain||tell which rule decides whether a path is sent'
+            'help||show help for a command'
+        )
+        'names buildctl context' = @(
+            'ls|buildctl context ls|'
+            'explain|buildctl context explain|'
+            'help|buildctl context|'
+        )
+        'flags buildctl context ls' = @(
+            '--file|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.'
+            '-f|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.'
+            '--depth|free|How deep the tree is shown; 0 is all of it.'
+            '--rules||Count the paths that each rule decides, and time it.'
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'argument buildctl context ls' = @(
+            '|dir|'
+        )
+        'flags buildctl context explain' = @(
+            '--file|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.'
+            '-f|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.'
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'argument buildctl context explain' = @(
+            '|file|'
         )
         'flags buildctl timeline' = @(
             '--output|file|Write a page (FILE.html), or events for Perfetto (FILE.json).'

@@ -34,6 +34,7 @@ PACKAGE = "buildctl-python"
         "prune-histories": ("buildctl.cli.prune_histories", "clean up build histories"),
         "build": ("buildctl.cli.build", "build"),
         "debug": ("buildctl.cli.debug.group", "debug utilities"),
+        "context": ("buildctl.cli.context.group", "what a build sends of a folder, and why"),
         "timeline": ("buildctl.cli.timeline", "where the time of a build went"),
         "replay": ("buildctl.cli.replay", "show a saved build again"),
         "dial-stdio": ("buildctl.cli.dial_stdio", "proxy standard input and output to the daemon"),

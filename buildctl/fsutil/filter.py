@@ -61,14 +61,20 @@ class Filter:
                 raise _failed("include", error) from error
             walked = kept or self._may_include(path)
         if self._excludes is not None and walked:
-            try:
-                dropped, excluded = self._excludes.match(path, excluded)
-            except PatternError as error:
-                raise _failed("exclude", error) from error
+            dropped, excluded = self.excludes(path, scope)
             if dropped:
                 kept = False
                 walked = self._may_except(path)
         return Decision(kept, walked, Scope(included, excluded))
+
+    def excludes(self, path: str, scope: Scope) -> tuple[bool, Inherited]:
+        """Whether the exclude patterns drop a path, and those of them that hold for it, the last deciding."""
+        if self._excludes is None:
+            return False, ROOT
+        try:
+            return self._excludes.match(path, scope.excludes)
+        except PatternError as error:
+            raise _failed("exclude", error) from error
 
     def keeps(self, path: str, scope: Scope) -> bool:
         """Whether anything but a folder is sent."""

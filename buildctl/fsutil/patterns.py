@@ -27,7 +27,7 @@ Inherited = tuple[int, ...]
 ROOT: Inherited = ()
 
 # unicode.IsSpace of Go; str.strip() would also take the separators U+001C to U+001F
-_GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+GO_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
 )
 
@@ -227,7 +227,7 @@ class Matcher:
 
 def _parse(patterns: Iterable[str]) -> Iterable[Pattern]:
     for given in patterns:
-        text = given.strip(_GO_SPACE)
+        text = given.strip(GO_SPACE)
         if not text:
             continue
         text = glob.clean(text)

@@ -79,4 +79,4 @@ def flag_kind(path: str, flag: Flag) -> str:
 
 
 def _argument_kind(command: Command) -> str:
-    return vocabulary.METAVARS.get(command.argument.strip("[]"), "")
+    return vocabulary.METAVARS.get(command.argument.partition(" ")[0].strip("[]"), "")

@@ -35,6 +35,7 @@ METAVARS = {
     "FILE|REF": "file",
     "REF|FILE": "file",
     "DIR": "dir",
+    "PATH": "file",
     "REF": "refs",
     "SHELL": "words shell",
 }

@@ -1,0 +1,1 @@
+"""The commands below `buildctl context`, one file each."""

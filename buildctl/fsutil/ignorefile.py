@@ -1,0 +1,90 @@
+"""Reads the ignore file of a context as the Dockerfile frontend does, keeping where each rule stands.
+
+The file is `NAME.dockerignore` beside a Dockerfile NAME, or else `.dockerignore` at the root of the context
+(frontend/dockerui/config.go and github.com/moby/patternmatcher/ignorefile).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from buildctl.errors import UsageError
+from buildctl.fsutil import glob
+from buildctl.fsutil.patterns import GO_SPACE
+
+_DEFAULT = ".dockerignore"
+_LONGEST_LINE = 64 * 1024
+"""Bytes with the line's end; Go's bufio.Scanner takes no more."""
+
+
+class Rule(NamedTuple):
+    """One line of the file."""
+
+    line: int
+    """Counted from 1."""
+    text: str
+    """As it stands there, without space around it."""
+    pattern: str
+    """What the daemon asks to exclude."""
+
+
+class IgnoreFile(NamedTuple):
+    """What decides of a context; without a file no rule does."""
+
+    path: str
+    """Empty where there is none."""
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The exclude patterns, one for each rule."""
+        return tuple(rule.pattern for rule in self.rules)
+
+
+def find(folder: str, dockerfile: str) -> IgnoreFile:
+    """The file that counts for a context and a Dockerfile. Raises `UsageError` where it cannot be read.
+
+    One that belongs to the Dockerfile counts even if it is empty.
+    """
+    for path in map(os.path.normpath, (f"{dockerfile}{_DEFAULT}", os.path.join(folder, _DEFAULT))):
+        try:
+            with open(path, "rb") as file:
+                return IgnoreFile(path, parse(file.read(), path))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):  # what the frontend passes over
+            continue
+        except OSError as error:
+            raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+    return IgnoreFile("")
+
+
+def parse(data: bytes, name: str = _DEFAULT) -> tuple[Rule, ...]:
+    """The rules of a file's bytes. Raises `UsageError`, with `name`, for a line that is too long.
+
+    Lines that are blank or begin with `#` are none, and neither are those of which nothing is left.
+    """
+    rules = []
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+        if len(raw) >= _LONGEST_LINE:
+            raise UsageError(f"{name}:{number}: the line is longer than 64 KiB", hint="split the line")
+        line = glob.decode(raw)
+        if line.startswith("#"):
+            continue
+        text = line.strip(GO_SPACE)
+        pattern = _pattern(text)
+        if pattern.strip(GO_SPACE):
+            rules.append(Rule(number, text, pattern))
+    return tuple(rules)
+
+
+def _pattern(text: str) -> str:
+    """The pattern of a rule: the shortest form of its path, counted from the root of the context."""
+    if not text:
+        return ""
+    negation = "!" if text.startswith("!") else ""
+    path = text.removeprefix("!").strip(GO_SPACE) if negation else text
+    if path:
+        path = glob.clean(path)
+        if len(path) > 1:
+            path = path.removeprefix("/")
+    return negation + path
