@@ -79,7 +79,11 @@ class App:
         """Run a command's function within its trace, and send what was recorded of it."""
         from buildctl.telemetry.trace import open_trace
 
-        arguments = ("buildctl", *program_arguments())
+        arguments: tuple[str, ...] = ("buildctl",)
+        if self.exporter.protocol:
+            from buildctl.cli.arguments import shown_arguments
+
+            arguments += tuple(shown_arguments(program_arguments()))
         self.trace = open_trace(self.exporter, self.environment.variables, name, arguments)
         try:
             with self.trace.ending():

@@ -132,9 +132,10 @@ def _report(app: App, error: BuildctlError) -> int:
             write(f"policy deny: {denial}\n")
     write(f"error: {error}\n")
     if app.flags.debug:
+        from buildctl.cli.arguments import shown_arguments
         from buildctl.cli.stacks import format_stacks
 
-        write(format_stacks(error, program_arguments()))
+        write(format_stacks(error, shown_arguments(program_arguments())))
     if error.hint and app.environment.is_terminal(app.environment.stderr):
         write(f"hint: {error.hint}\n")
     return error.exit_code

@@ -94,6 +94,7 @@ async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Re
     ):
         path = os.path.join(directory, "relay.sock")
         listener.bind(path)
+        os.chmod(path, 0o600)  # nobody can connect before it listens
         listener.listen()
         listener.setblocking(False)
         relay = Relay(dial, path)

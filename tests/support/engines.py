@@ -26,7 +26,7 @@ from tests.support.packages import Release
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
-_GONE_SECONDS = 5
+_GONE_SECONDS = 20
 
 # dockerd and containerd keep a few things at fixed places (/etc/docker/key.json, /opt/containerd,
 # /run/docker/plugins), and would use the system's containerd. In here they see an empty /run, and what they

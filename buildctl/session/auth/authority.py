@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from buildctl.fsutil.privatefolder import make_private
 from buildctl.model import gojson
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Seeds:
         """The host's seed, made when it has none."""
         if host not in self._known:
             with contextlib.suppress(OSError):
-                os.makedirs(self._folder, 0o755, exist_ok=True)
+                make_private(self._folder)
             path = os.path.join(self._folder, ".token_seed")
             with _locked(path + ".lock"):
                 kept = _read(path)

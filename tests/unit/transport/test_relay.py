@@ -143,15 +143,20 @@ async def test_the_folder_is_private_and_goes_away_even_when_cancelled(tmp_path:
 
     async def hold() -> None:
         async with relayed(tmp_path) as (relay, _, _):
-            modes.append(stat.S_IMODE(os.stat(os.path.dirname(relay.path)).st_mode))
+            for path in (os.path.dirname(relay.path), relay.path):
+                modes.append(stat.S_IMODE(os.stat(path).st_mode))
             entered.set()
             await asyncio.Event().wait()
 
-    task = asyncio.create_task(hold())
-    await entered.wait()
+    mask = os.umask(0)  # as the command line has it
+    try:
+        task = asyncio.create_task(hold())
+        await entered.wait()
+    finally:
+        os.umask(mask)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert modes == [0o700]
+    assert modes == [0o700, 0o600]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,17 @@ def test_the_signature_comes_before_the_payload(payload: bytes) -> None:
 
 def test_seeds_are_kept(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "docker"
-    seed = Seeds(str(folder)).seed("a.example")
+    mask = os.umask(0)  # as the command line has it
+    try:
+        seed = Seeds(str(folder)).seed("a.example")
+    finally:
+        os.umask(mask)
     assert len(seed) == 16
     other = Seeds(str(folder)).seed("b.example")
     assert Seeds(str(folder)).seed("a.example") == seed != other
     file = folder / ".token_seed"
     assert file.stat().st_mode & 0o777 == 0o600
+    assert {path.stat().st_mode & 0o777 for path in (folder, folder.parent)} == {0o700}
     lines = [
         "{",
         *('  "a.example": {', f'    "Seed": "{base64.b64encode(seed).decode()}"', "  },"),
