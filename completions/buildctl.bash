@@ -79,6 +79,8 @@ help|buildctl' ;;
 --timeline|file
 --trace|file
 --session-log|file
+--events|file
+--log-dir|dir
 --debug-json-cache-metrics|words metrics' ;;
         'commands buildctl debug') rows='dump-llb|
 dump-metadata|

@@ -95,6 +95,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).' \
                 '--trace|file|Append all that the build says as lines of JSON.' \
                 '--session-log|file|Append what the daemon asked of this machine, and how that ended, as lines of JSON.' \
+                '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.' \
+                '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.' \
                 '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
         case 'commands buildctl debug'
             printf '%s\n' \

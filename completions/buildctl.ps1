@@ -97,6 +97,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).'
             '--trace|file|Append all that the build says as lines of JSON.'
             '--session-log|file|Append what the daemon asked of this machine, and how that ended, as lines of JSON.'
+            '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.'
+            '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.'
             '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
         )
         'commands buildctl debug' = @(

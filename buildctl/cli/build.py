@@ -72,8 +72,16 @@ def command(app: App, flags: BuildFlags) -> None:
         session_log=flags.session_log,
         metrics=flags.metrics,
         insight=insight,
+        events=flags.events,
+        log_dir=flags.log_dir,
         mask=masker.mask_text,
     )
+    with recordings.concluded():
+        build(app, flags, recordings, masker)
+
+
+def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -> None:
+    """Build, with what is recorded of it. Raises `BuildctlError`."""
     offers = find_offers(
         app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
     )
@@ -82,6 +90,7 @@ def command(app: App, flags: BuildFlags) -> None:
     opt = read_opt(app, flags)
     try:
         mode = build_mode(app.environment, flags.progress)
+        recordings.begin(opt)
         report = CIReport(app.environment, mode, opt)
         app.inert = report.inert
         sinks = (*recordings.sinks, *report.sinks)
@@ -95,6 +104,7 @@ def command(app: App, flags: BuildFlags) -> None:
         )
         with report:
             result = solve(app, opt, offers, display, recordings, masker)
+        recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
         if "requestid" in opt.frontend_attrs:

@@ -140,6 +140,16 @@ class BuildFlags:
         metavar="FILE",
         help="Append what the daemon asked of this machine, and how that ended, as lines of JSON.",
     )
+    events: str = declared(
+        "--events",
+        metavar="FILE",
+        help="Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.",
+    )
+    log_dir: str = declared(
+        "--log-dir",
+        metavar="DIR",
+        help="Keep the log of each step, and the events, as files in a new folder below DIR.",
+    )
     metrics: str = declared(
         "--debug-json-cache-metrics",
         metavar="FILE",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,11 +17,13 @@ from buildctl.cli.transfers import warnings
 from buildctl.errors import BuildctlError
 
 if TYPE_CHECKING:
+    from buildctl.cli.eventfile import EventFile
     from buildctl.cli.insight import Insight
     from buildctl.cli.linefile import LineFile
+    from buildctl.cli.logfolder import LogFolder
     from buildctl.cli.sessionlog import SessionLog
     from buildctl.cli.tracefile import TraceFile
-    from buildctl.model.solve import OnUnreadable
+    from buildctl.model.solve import OnUnreadable, SolveOpt, SolveResult
     from buildctl.model.status import SolveStatus
     from buildctl.model.transfer import Transfer
     from buildctl.session.observed import RequestSink
@@ -39,6 +42,8 @@ class Recordings:
         metrics: str,
         session_log: str = "",
         insight: Insight | None = None,
+        events: str = "",
+        log_dir: str = "",
         mask: Callable[[str], str] = str,
     ) -> None:
         """Open the files that are asked for. Raises `BuildctlError`.
@@ -46,6 +51,11 @@ class Recordings:
         `mask` hides secrets in what is reported of the build besides its messages.
         """
         self._mask = mask
+        self._events = _open_events(events, environment.stdout) if events else None
+        self._log_dir = log_dir
+        self._log_folder: LogFolder | None = None
+        self._ref = ""
+        self._result: SolveResult | None = None
         self._environment = environment
         self._insight = insight
         self._ended_ns: int | None = None
@@ -70,12 +80,69 @@ class Recordings:
     @property
     def sinks(self) -> tuple[Callable[[SolveStatus], None], ...]:
         """Where each message of the build is to go, by the client's clock."""
-        recorders = (self._trace, self._metrics, self._insight)
+        recorders = (self._trace, self._metrics, self._insight, self._events, self._log_folder)
         return tuple(recorder.update for recorder in recorders if recorder is not None)
+
+    def begin(self, opt: SolveOpt) -> None:
+        """Make what is wanted of this build alone. Raises `BuildctlError`."""
+        self._ref = opt.ref
+        if self._events is not None:
+            from buildctl.cli.eventfile import refuse_stdout
+
+            refuse_stdout(self._events, opt, self._environment.stdout)
+        if self._log_dir:
+            from buildctl.cli.logfolder import LogFolder
+
+            self._log_folder = LogFolder(self._log_dir, opt.ref, self._began_ns)
+        for channel in self._channels:
+            channel.begin(opt.ref, self._began_ns)
 
     def note_transfer(self, transfer: Transfer) -> None:
         """Keep what a transfer of a local directory did until the end."""
         self._transfers.append(transfer)
+        for channel in self._channels:
+            channel.note_transfer(transfer)
+
+    def note_result(self, result: SolveResult) -> None:
+        """Keep what the build answered for the last event."""
+        self._result = result
+
+    @contextlib.contextmanager
+    def concluded(self) -> Iterator[None]:
+        """Write how the block ends as the last event."""
+        try:
+            yield
+        except BaseException as error:
+            self._conclude(error)
+            raise
+        self._conclude(None)
+
+    @property
+    def _interrupted(self) -> bool:
+        import asyncio
+
+        return isinstance(self._failure, asyncio.CancelledError)
+
+    @property
+    def _channels(self) -> list[EventFile]:
+        inside = None if self._log_folder is None else self._log_folder.events
+        return [channel for channel in (self._events, inside) if channel is not None]
+
+    def _conclude(self, error: BaseException | None) -> None:
+        channels = self._channels
+        if not channels:
+            return
+        from buildctl.progress.events import encode_failure, encode_success
+
+        times = {"began_ns": self._began_ns, "now_ns": self._environment.now_ns()}
+        if error is None and self._result is not None:
+            response = {key: self._mask(value) for key, value in self._result.exporter_response.items()}
+            result = encode_success(self._result, exporter_response=response, **times)
+        else:
+            ended = error or BuildctlError("the build has no result")
+            result = encode_failure(ended, self._ref, canceled=self._interrupted, mask=self._mask, **times)
+        for channel in channels:
+            channel.end(result)
 
     def request_sink(self, ref: str) -> RequestSink | None:
         """What is to be told of the daemon's requests during the build `ref`, if that is wanted."""
@@ -112,6 +179,10 @@ class Recordings:
 
         Raises `BuildctlError`.
         """
+        if self._log_folder is not None:
+            self._log_folder.close()
+            if self._failure is not None:
+                self._environment.write_stderr(f"logs: {self._log_folder.path}\n")
         if self._insight is not None and self._ended_ns is not None:
             self._tell(self._insight, self._ended_ns)
         for warning in warnings(self._transfers, on_unreadable):
@@ -127,11 +198,8 @@ class Recordings:
             raise write_failure(self._metrics_name, error) from None
 
     def _tell(self, insight: Insight, ended_ns: int) -> None:
-        import asyncio
-
         timings = insight.timings(end_ns=ended_ns)
-        interrupted = isinstance(self._failure, asyncio.CancelledError)
-        if timings is not None and insight.speaks(timings, interrupted=interrupted):
+        if timings is not None and insight.speaks(timings, interrupted=self._interrupted):
             stderr = self._environment.stderr
             text = insight.summary(timings, self._transfers, self._environment, stderr)
             self._environment.write_stderr(self._mask(text))
@@ -141,6 +209,12 @@ class Recordings:
             if self._failure is None:
                 raise
             logger.warning("%s", error)  # why the build failed is worth more
+
+
+def _open_events(target: str, stdout: int) -> EventFile:
+    from buildctl.cli.eventfile import open_events
+
+    return open_events(target, stdout)
 
 
 def _open_trace(path: str) -> TraceFile:

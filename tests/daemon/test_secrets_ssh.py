@@ -82,14 +82,19 @@ class TestSecretsThatStepsPrint:
         self, mode: str, engine_26: Engine, project: Path, tmp_path: Path
     ) -> None:
         (tmp_path / "file").write_text(self.SECRET + "\n")
-        written = [f"--trace={tmp_path}/trace", f"--timeline={tmp_path}/t.html", f"--timings={tmp_path}/t"]
+        (tmp_path / "logs").mkdir()
+        written = [f"--{name}={tmp_path}/{name}" for name in ("trace", "timings", "events")]
+        written += [f"--timeline={tmp_path}/t.html", f"--log-dir={tmp_path}/logs"]
         secret = f"--secret=id=token,src={tmp_path}/file"
         variables = {"GITHUB_STEP_SUMMARY": str(tmp_path / "page")}
         flags = (secret, "--summary", f"--progress={mode}", *written)
         ran = build(engine_26, project, self.STEP, *flags, variables=variables)
         assert ran.exit == 1
-        names = ["trace", "t.html", "t", *(["page"] if mode == "github" else [])]
-        texts = [ran.stderr, *((tmp_path / name).read_text() for name in names)]
+        names = ["trace", "t.html", "timings", "events", *(["page"] if mode == "github" else [])]
+        kept = re.findall(r"^logs: (.*)$", ran.stderr, re.MULTILINE)
+        logs = [file for file in Path(kept[0]).iterdir() if b"***" in file.read_bytes()]
+        assert sorted(file.name for file in logs)[0].endswith(".log")
+        texts = [ran.stderr, *(path.read_text() for path in (*(tmp_path / name for name in names), *logs))]
         for text in (*texts, *map(decoded, texts)):
             assert "***" in text
             assert "cdef01" not in text

@@ -1,0 +1,100 @@
+"""`build --log-dir DIR`: a folder for each build, with a file for each step that prints and the events."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from datetime import UTC, datetime
+
+from buildctl.cli.background import Background
+from buildctl.cli.eventfile import EventFile
+from buildctl.errors import BuildctlError
+from buildctl.model.status import SolveStatus
+
+_SLUG_LIMIT = 60
+_PATIENCE_S = 10.0
+"""How long the end waits for a disk that takes nothing."""
+
+logger = logging.getLogger(__name__)
+
+
+class LogFolder:
+    """The folder of one build below `parent`; `update` is a status sink that never waits.
+
+    Raises `BuildctlError` where it cannot be made. Only the user may read what is in it.
+    """
+
+    def __init__(self, parent: str, ref: str, now_ns: int) -> None:
+        started = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        self.path = os.path.join(parent, f"{started}-{ref[:8]}")
+        try:
+            _make_folder(parent)
+            os.mkdir(self.path, 0o700)
+            events = self._open("events.jsonl")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise BuildctlError(
+                f"mkdir {self.path}: {reason}", hint="name a folder that can be written with --log-dir"
+            ) from None
+        self.events = EventFile(os.path.join(self.path, "events.jsonl"), events)
+        self._names: dict[str, str] = {}
+        self._lost = False
+        self._background = Background(self._write)
+
+    def update(self, status: SolveStatus) -> None:
+        """Write what the steps have printed, as they did."""
+        for vertex in status.vertexes:
+            if vertex.digest not in self._names:
+                self._names[vertex.digest] = _file_name(len(self._names) + 1, vertex.name)
+        for log in status.logs:
+            name = self._names.get(log.vertex)
+            if name is None:
+                name = self._names[log.vertex] = _file_name(len(self._names) + 1, "")
+            if not self._background.put((name, log.data), len(log.data)):
+                self._lost = True
+        self.events.update(status)
+
+    def close(self) -> None:
+        """Wait until the logs are written, and warn of what is missing."""
+        done = self._background.close(_PATIENCE_S)
+        failure = self._background.failure
+        if failure is not None:
+            reason = (failure.strerror or str(failure)).lower()
+            logger.warning("logs are missing: write %s: %s", self.path, reason)
+        elif self._lost or not done:
+            logger.warning("logs are missing: the disk of %s is too slow", self.path)
+
+    def _write(self, pieces: list[tuple[str, bytes]]) -> None:
+        files: dict[str, list[bytes]] = {}
+        for name, data in pieces:
+            files.setdefault(name, []).append(data)
+        for name, parts in files.items():
+            descriptor = self._open(name)
+            try:
+                rest = memoryview(b"".join(parts))
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+            finally:
+                os.close(descriptor)
+
+    def _open(self, name: str) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(os.path.join(self.path, name), flags, 0o600)
+
+
+def _make_folder(path: str) -> None:
+    """The folder, with those above it, if it is not there yet. Raises `OSError`."""
+    if os.path.isdir(path):
+        return
+    above = os.path.dirname(os.path.abspath(path))
+    _make_folder(above)
+    with contextlib.suppress(FileExistsError):  # another build has made it
+        os.mkdir(path, 0o700)
+
+
+def _file_name(number: int, name: str) -> str:
+    """`007-build-2-3-run-make.log`: letters, digits and hyphens, whatever the step is called."""
+    slug = re.sub("[^a-z0-9]+", "-", name[: 4 * _SLUG_LIMIT].lower()).strip("-")[:_SLUG_LIMIT].strip("-")
+    return f"{number:03}-{slug}.log" if slug else f"{number:03}.log"
