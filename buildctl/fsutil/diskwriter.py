@@ -3,6 +3,9 @@
 Names are used relative to the descriptor of their directory and are never followed, so that a link in the
 way is replaced or refused but not written through. A file's content goes to a temporary name beside its own
 and is renamed when it is whole. Everything here blocks: it is called from one worker thread.
+
+Hot for small files, each of which costs what its system calls cost: open, write, utime, close and rename.
+Owner and mode take two more only where a new file does not have them from the start (`_is_born_right`).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import shutil
 import stat as st
 import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from buildctl._pb.fsutil_pb2 import Stat
@@ -23,6 +26,7 @@ from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.failure import write_failure
+from buildctl.fsutil.pieces import write_pieces
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -59,6 +63,9 @@ class DiskWriter:
         # Not to be guessed, so that no entry of the transfer can have the name of a temporary file.
         self._temporary = b".tmp." + secrets.token_hex(6).encode() + b"."
         self._serial = itertools.count()
+        # Of `_is_born_right`: the directory and permissions that were looked at last, and what was seen.
+        self._born = (b"", -1)
+        self._born_right = False
 
     def open(self) -> None:
         """Open the destination, creating it and what is missing above it with mode 0700."""
@@ -149,7 +156,7 @@ class DiskWriter:
         except OSError as error:
             raise self._failure("link", path, error) from error
 
-    def write(self, file: IncomingFile, data: bytes) -> None:
+    def write(self, file: IncomingFile, pieces: Sequence[bytes | memoryview]) -> None:
         """Append to a file that will go on."""
         try:
             if file.descriptor < 0:
@@ -159,27 +166,36 @@ class DiskWriter:
                 self._open[file] = None
             else:
                 self._open.move_to_end(file)
-            write_all(file.descriptor, data)
+            write_pieces(file.descriptor, pieces)
         except OSError as error:
             raise self._failure("write", file.path, error) from error
 
-    def complete(self, file: IncomingFile, data: bytes) -> None:
+    def complete(self, file: IncomingFile, pieces: Sequence[bytes | memoryview]) -> None:
         """Append the end of a file, give it its metadata and its name, and make the links to it."""
         parent, _, name = file.path.rpartition(b"/")
+        permissions = file.permissions
+        is_dressed = False
         try:
             at = self._at(parent)
-            if file.descriptor < 0:
-                self._open_file(file, at)
+            if file.temporary:
+                if file.descriptor < 0:
+                    self._open_file(file, at)
+                else:
+                    del self._open[file]
+            elif permissions <= 0o777 and not file.xattrs:
+                self._open_file(file, at, permissions)
+                is_dressed = self._is_born_right(parent, permissions, file.descriptor)
             else:
-                del self._open[file]
+                self._open_file(file, at)
             descriptor = file.descriptor
             if file.xattrs:
                 _set_xattrs(descriptor, file.xattrs)
-            # Writing and chown clear set-id bits, so the mode comes after both.
-            if data:
-                write_all(descriptor, data)
-            os.fchown(descriptor, *self._owner)
-            os.fchmod(descriptor, file.permissions)
+            if pieces:
+                write_pieces(descriptor, pieces)
+            if not is_dressed:
+                # Writing and chown clear set-id bits, so the mode comes after both.
+                os.fchown(descriptor, *self._owner)
+                os.fchmod(descriptor, permissions)
             os.utime(descriptor, ns=(file.mtime, file.mtime))
             _close_file(file)
             _replace(at, file.temporary, name)
@@ -267,12 +283,27 @@ class DiskWriter:
             os.mkdir(name, 0o700, dir_fd=at)
         return False
 
-    def _open_file(self, file: IncomingFile, at: int) -> None:
+    def _is_born_right(self, parent: bytes, permissions: int, descriptor: int) -> bool:
+        """Whether a file that was just created with these permissions has them, and is ours.
+
+        The umask, the directory's set-group-id bit or default ACL and the file system decide that, the same
+        for all files with these permissions in one directory: so the first one is looked at.
+        """
+        born = (parent, permissions)
+        if born != self._born:
+            created = os.fstat(descriptor)
+            self._born = born
+            self._born_right = (
+                st.S_IMODE(created.st_mode) == permissions and (created.st_uid, created.st_gid) == self._owner
+            )
+        return self._born_right
+
+    def _open_file(self, file: IncomingFile, at: int, permissions: int = 0o600) -> None:
         if file.temporary:
             file.descriptor = os.open(file.temporary, _OLD_FILE, dir_fd=at)
         else:
             temporary = self._temporary_name()
-            file.descriptor = os.open(temporary, _NEW_FILE, 0o600, dir_fd=at)
+            file.descriptor = os.open(temporary, _NEW_FILE, permissions, dir_fd=at)
             file.temporary = temporary
             self._unfinished.add(file)
 
@@ -296,12 +327,6 @@ def _make_directories(path: str) -> None:
         _make_directories(parent)
         with suppress(FileExistsError):
             os.mkdir(path, 0o700)
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def _close_file(file: IncomingFile) -> None:

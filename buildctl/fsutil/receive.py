@@ -20,6 +20,7 @@ from buildctl.errors import PeerTransferError, ProtocolError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.diskwriter import DiskWriter, IncomingFile
 from buildctl.fsutil.leftovers import Leftovers
+from buildctl.fsutil.pieces import LARGE, data_of
 from buildctl.fsutil.validator import OrderValidator, quoted
 from buildctl.fsutil.worker import Worker, outlast
 
@@ -136,10 +137,16 @@ class Receiver:
         if not messages:
             self._receive_end()
         replies: list[bytes] = []
-        content: dict[int, list[bytes]] = {}  # of files that have not ended in this batch
+        content: dict[int, list[bytes | memoryview]] = {}  # of files that have not ended in this batch
         for message in messages:
             if self._abandoned:
                 return []
+            if len(message) >= LARGE and (large := data_of(message)) is not None and large[1]:
+                number, piece = large
+                if number not in self._requested:
+                    raise ProtocolError(f"invalid file request {number}")
+                content.setdefault(number, []).append(piece)
+                continue
             try:
                 packet = Packet.FromString(message)
             except DecodeError as error:
@@ -152,7 +159,7 @@ class Receiver:
                 if data := packet.data:
                     content.setdefault(number, []).append(data)
                 else:
-                    self._complete(number, b"".join(content.pop(number, ())))
+                    self._complete(number, content.pop(number, []))
             elif kind == Packet.PACKET_STAT:
                 if packet.HasField("stat"):
                     self._listing_bytes += ENTRY_BYTES + len(message)
@@ -167,8 +174,8 @@ class Receiver:
                 self._receive_fin()
             else:
                 raise ProtocolError(f"the sender sent a packet of type {kind}, which is not its to send")
-        for number, chunks in content.items():
-            self._append(number, b"".join(chunks))
+        for number, pieces in content.items():
+            self._append(number, pieces)
         if self._all_listed and not self._requested and not self._said_fin:
             self._finish()
             replies.append(Packet(type=Packet.PACKET_FIN).SerializeToString())
@@ -213,15 +220,15 @@ class Receiver:
         else:
             raise ProtocolError(f"invalid file request {quoted(path)[1:-1]}")
 
-    def _append(self, number: int, data: bytes) -> None:
-        self._writer.write(self._requested[number], data)
-        self._content_bytes += len(data)
+    def _append(self, number: int, pieces: list[bytes | memoryview]) -> None:
+        self._writer.write(self._requested[number], pieces)
+        self._content_bytes += sum(map(len, pieces))
 
-    def _complete(self, number: int, data: bytes) -> None:
+    def _complete(self, number: int, pieces: list[bytes | memoryview]) -> None:
         file = self._requested.pop(number)
-        self._writer.complete(file, data)
+        self._writer.complete(file, pieces)
         self._linkable[file.path] = None
-        self._content_bytes += len(data)
+        self._content_bytes += sum(map(len, pieces))
         self._files += 1
 
     def _finish(self) -> None:

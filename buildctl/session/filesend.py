@@ -15,16 +15,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from google.protobuf.message import DecodeError
-
-from buildctl._pb.filesync_pb2 import BytesMessage
-from buildctl.errors import Code, ProtocolError, ServiceError, TransferError
-from buildctl.fsutil.diskwriter import write_all
+from buildctl.errors import Code, ServiceError, TransferError
 from buildctl.fsutil.failure import write_failure
+from buildctl.fsutil.pieces import write_pieces
 from buildctl.fsutil.receive import Mode, receive
 from buildctl.fsutil.worker import Worker, outlast
+from buildctl.http2.frames import Buffer
 from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
 from buildctl.session.stream import Handler, ServerStream
+from buildctl.session.tunnel import decode_bytes_message
 
 DIFF_COPY_PATH = "/moby.filesync.v1.FileSend/DiffCopy"
 
@@ -109,7 +108,7 @@ class _Target(Protocol):
 
     def open(self) -> None: ...
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, pieces: Sequence[Buffer]) -> None: ...
 
     def commit(self) -> None: ...
 
@@ -151,9 +150,9 @@ class _File:
         self._temporary = temporary
         return descriptor
 
-    def write(self, data: bytes) -> None:
+    def write(self, pieces: Sequence[Buffer]) -> None:
         try:
-            write_all(self._descriptor, data)
+            write_pieces(self._descriptor, pieces)
         except OSError as error:
             raise write_failure(f"write {self._path}", error) from error
 
@@ -189,8 +188,8 @@ class _Stdout:
     def open(self) -> None:
         pass
 
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def write(self, pieces: Sequence[Buffer]) -> None:
+        view = memoryview(b"".join(pieces))
         while view:
             try:
                 view = view[os.write(self._descriptor, view) :]
@@ -207,11 +206,7 @@ class _Stdout:
 
 
 def _write(target: _Target, messages: list[bytes]) -> None:
-    try:
-        data = b"".join([BytesMessage.FromString(message).data for message in messages])
-    except DecodeError as error:
-        raise ProtocolError("the daemon sent what is no BytesMessage") from error
-    target.write(data)
+    target.write([decode_bytes_message(message) for message in messages])
 
 
 def _exporter_id(metadata: Sequence[tuple[str, str]]) -> int:

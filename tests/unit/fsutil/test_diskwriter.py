@@ -65,7 +65,7 @@ def test_an_open_directory_that_is_moved_takes_its_files_along(
 ) -> None:
     writer.make_directory(directory("a").stat())
     exchange(out / "a", outside)
-    writer.complete(incoming("a/file"), b"new")
+    writer.complete(incoming("a/file"), [b"new"])
     writer.make_symlink(symlink("a/link", "x").stat())
     writer.finish()
     assert (out / "a-moved" / "file").read_bytes() == b"new"
@@ -81,8 +81,8 @@ def test_a_directory_that_became_a_link_is_not_entered(
     forget_directories(writer)
     exchange(out / where, outside)
     attempts = (
-        lambda: writer.complete(incoming("a/inner/file"), b"new"),
-        lambda: writer.write(incoming("a/inner/file"), b"new"),
+        lambda: writer.complete(incoming("a/inner/file"), [b"new"]),
+        lambda: writer.write(incoming("a/inner/file"), [b"new"]),
         lambda: writer.make_symlink(symlink("a/inner/link", "x").stat()),
         lambda: writer.make_special(Entry("a/inner/pipe", filemode.NAMED_PIPE).stat()),
         lambda: writer.make_directory(directory("a/inner/dir").stat()),
@@ -103,18 +103,18 @@ def test_a_file_that_became_a_link_is_not_written_through(
     writer: DiskWriter, out: Path, outside: Path
 ) -> None:
     first = incoming("first")
-    writer.write(first, b"one")
-    writer.write(incoming("second"), b"two")  # closes the first, of which one may be open
+    writer.write(first, [b"one"])
+    writer.write(incoming("second"), [b"two"])  # closes the first, of which one may be open
     (temporary,) = (path for path in out.iterdir() if path.read_bytes() == b"one")
     exchange(temporary, outside / "file")
     with pytest.raises(TransferError, match="too many levels of symbolic links"):
-        writer.write(first, b"more")
+        writer.write(first, [b"more"])
 
 
 def test_a_link_target_that_became_a_link_is_not_followed(
     writer: DiskWriter, out: Path, outside: Path
 ) -> None:
-    writer.complete(incoming("file"), b"new")
+    writer.complete(incoming("file"), [b"new"])
     exchange(out / "file", outside / "file")
     writer.make_link(b"link", b"file")
     assert (out / "link").is_symlink()
@@ -153,7 +153,7 @@ def test_a_destination_under_attack_is_left_or_failed_but_never_escaped(out: Pat
             try:
                 writer.open()
                 writer.make_directory(directory("a").stat())
-                writer.complete(incoming("a/file"), b"new")
+                writer.complete(incoming("a/file"), [b"new"])
                 writer.make_directory(directory("a/inner", 0o777).stat())
                 writer.make_special(Entry("a/pipe", filemode.NAMED_PIPE | 0o777).stat())
                 writer.make_link(b"a/again", b"a/file")
@@ -192,18 +192,29 @@ def test_modes_are_exact_whatever_the_umask(
         elif kind == filemode.NAMED_PIPE:
             writer.make_special(stat)
         else:
-            writer.complete(IncomingFile(stat), b"x")
+            writer.complete(IncomingFile(stat), [b"x"])
         writer.finish()
     finally:
         os.umask(before)
     assert os.lstat(out / "x").st_mode & 0o7777 == permissions
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory to another group")
+def test_files_are_ours_in_a_directory_that_gives_them_to_its_group(writer: DiskWriter, out: Path) -> None:
+    for name in ("plain", "shared"):
+        (out / name).mkdir()
+    os.chown(out / "shared", 0, 12345)
+    (out / "shared").chmod(0o2775)
+    for path in ("plain/one", "plain/two", "shared/one", "shared/two", "plain/three"):
+        writer.complete(incoming(path), [b"x"])
+        assert (out / path).stat().st_gid == os.getegid()
+
+
 def test_closing_removes_what_is_not_whole(writer: DiskWriter, out: Path) -> None:
     writer.make_directory(directory("a").stat())
-    writer.write(incoming("a/file"), b"half")
-    writer.write(incoming("file"), b"half")
-    writer.write(incoming("a/third"), b"half")
+    writer.write(incoming("a/file"), [b"half"])
+    writer.write(incoming("file"), [b"half"])
+    writer.write(incoming("a/third"), [b"half"])
     assert len(list(out.rglob(".tmp.*"))) == 3
     writer.close()
     assert [path.name for path in out.rglob("*")] == ["a"]
