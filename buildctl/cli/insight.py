@@ -10,6 +10,7 @@ from buildctl.cli.display import is_live
 from buildctl.cli.outfile import write_whole
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
+from buildctl.progress.clipping import Clippings
 
 if TYPE_CHECKING:
     from buildctl.cli.build_flags import BuildFlags
@@ -47,6 +48,7 @@ class Insight:
                 )
         self._needs_logs = any(kind == ".html" for _, kind in self._timelines)
         self._trace: Trace | None = None
+        self._clippings = Clippings()
 
     def update(self, status: SolveStatus) -> None:
         """Take in a message."""
@@ -54,6 +56,8 @@ class Insight:
             from buildctl.progress.trace import Trace
 
             self._trace = Trace(log_budget=_LOG_BUDGET)
+        if status.logs:
+            self._clippings.update(status.logs)
         if status.vertexes or status.statuses or self._needs_logs:
             self._trace.update(status if self._needs_logs else _without_logs(status))
 
@@ -71,7 +75,7 @@ class Insight:
             return bool(self._summary)
         from buildctl.progress.summary import worth_telling
 
-        return worth_telling(timings)
+        return worth_telling(timings) or bool(self._clippings)
 
     def write_files(self, timings: Timings | None) -> None:
         """Write what is wanted; without timings, nothing. Raises `BuildctlError`."""
@@ -91,7 +95,7 @@ class Insight:
         from buildctl.progress.summary import summary
 
         if not environment.is_terminal(descriptor):
-            lines = summary(timings, transfers, slowest=_SLOWEST)
+            lines = summary(timings, transfers, clipped=self._clippings, slowest=_SLOWEST)
         else:
             from rich.cells import cell_len
 
@@ -102,6 +106,7 @@ class Insight:
             lines = summary(
                 timings,
                 transfers,
+                clipped=self._clippings,
                 slowest=_SLOWEST_ON_TERMINAL,
                 width=columns,
                 measure=cell_len,

@@ -7,7 +7,7 @@ Instants are nanoseconds since the Unix epoch (`*_ns`), the precision BuildKit s
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,6 +108,10 @@ class UnreadLogs(Sequence[VertexLog]):
     @abstractmethod
     def moved(self, back_ns: int) -> UnreadLogs:
         """The same logs, each so much earlier."""
+
+    @abstractmethod
+    def ending(self, text: bytes) -> Iterator[VertexLog]:
+        """Those whose data ends so, the others unread."""
 
     @abstractmethod
     def by_vertex(self) -> Mapping[str, UnreadLogs]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from buildctl.model.bytesize import format_bytes
 from buildctl.model.transfer import Transfer, format_transfer
@@ -17,6 +17,7 @@ _TOLD_NS = 100_000_000
 """What is shorter would read `0.0s`."""
 _NAME_LIMIT = 300  # characters of a name
 _TRANSFERS = 3
+_CLIPPED = 3  # steps that are named
 
 
 def worth_telling(timings: Timings) -> bool:
@@ -28,6 +29,7 @@ def summary(
     timings: Timings,
     transfers: Sequence[Transfer] = (),
     *,
+    clipped: Iterable[tuple[str, str, tuple[str, ...]]] = (),
     slowest: int = 3,
     width: int | None = None,
     measure: Measure = len,
@@ -38,7 +40,13 @@ def summary(
     They tell the totals, the slowest steps with their share of the wall time, the critical path and what it
     explains, and the transfers of local directories that moved most.
     """
-    lines = [_totals(timings), *_slowest(timings, slowest), *_critical(timings), *_transfers(transfers)]
+    lines = [
+        _totals(timings),
+        *_slowest(timings, slowest),
+        *_critical(timings),
+        *_transfers(transfers),
+        *_clipped(timings, clipped),
+    ]
     shown = (visible(line, ascii_only=ascii_only) for line in lines)
     ellipsis = "..." if ascii_only else "…"
     return [line if width is None else cut(line, width, measure, ellipsis) for line in shown]
@@ -83,6 +91,14 @@ def _critical(timings: Timings) -> Iterator[str]:
 def _transfers(transfers: Sequence[Transfer]) -> Iterator[str]:
     for transfer in sorted(transfers, key=lambda one: -one.bytes_sent)[:_TRANSFERS]:
         yield "Sent " + format_transfer(transfer)
+
+
+def _clipped(timings: Timings, clipped: Iterable[tuple[str, str, tuple[str, ...]]]) -> Iterator[str]:
+    for setting, limit, digests in clipped:
+        names = [_short(step) for step in timings.steps if step.vertex.digest in digests]
+        of = f" of {', '.join(names[:_CLIPPED])}" if names else ""
+        more = f" and {len(names) - _CLIPPED} more" if len(names) > _CLIPPED else ""
+        yield f"Logs{of}{more} were clipped by the daemon at {limit}: start it with {setting}=-1 for all of them"
 
 
 def _name(step: StepTiming) -> str:

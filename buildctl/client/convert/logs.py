@@ -67,6 +67,12 @@ class SerializedLogs(UnreadLogs):
     def moved(self, back_ns: int) -> UnreadLogs:
         return SerializedLogs(self._serialized, self._back_ns + back_ns, self._vertex)
 
+    def ending(self, text: bytes) -> Iterator[VertexLog]:
+        # Every writer of protobuf ends with the last field, which is the text.
+        for index, serialized in enumerate(self._serialized):
+            if serialized.endswith(text):
+                yield self[index]
+
     def by_vertex(self) -> Mapping[str, UnreadLogs]:
         # Every writer of protobuf begins with the first field, and BuildKit's digests are all as long.
         heads: defaultdict[bytes, list[bytes]] = defaultdict(list)

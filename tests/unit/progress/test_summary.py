@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from buildctl._pb.control_pb2 import VertexLog as VertexLogMessage
+from buildctl.client.convert.logs import SerializedLogs
+from buildctl.model.status import VertexLog
 from buildctl.model.transfer import Transfer
+from buildctl.progress.clipping import Clippings
 from buildctl.progress.summary import summary, worth_telling
 from buildctl.progress.timings import take_timings
 from buildctl.progress.trace import Trace
@@ -38,6 +42,23 @@ def test_all_of_it() -> None:
         "build 3/3 RUN 0.2s, exporting to image 0.7s",
         "Sent context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)",
     ]
+
+
+def test_clipped_logs() -> None:
+    clippings = Clippings()
+    note = b"cut\n[output clipped, log limit %s reached]\n"
+    said = [VertexLog("make", note % b"2MiB"), VertexLog("make", note % b"2MiB"), VertexLog("gone", b"x")]
+    quoted = VertexLog("docs", b'echo "[output clipped, log limit 2MiB reached]\n')
+    clippings.update([*said, quoted, VertexLog("test", note % b"200KiB/s")])
+    messages = [VertexLogMessage(vertex="docs", stream=2, msg=data) for data in (note % b"2MiB", b"more")]
+    clippings.update(SerializedLogs([message.SerializeToString() for message in messages]))
+    assert summary(take_timings(built()), clipped=clippings)[-2:] == [
+        "Logs of build 2/3 RUN, docs 1/1 RUN were clipped by the daemon at 2MiB: "
+        "start it with BUILDKIT_STEP_LOG_MAX_SIZE=-1 for all of them",
+        "Logs of build 3/3 RUN were clipped by the daemon at 200KiB/s: "
+        "start it with BUILDKIT_STEP_LOG_MAX_SPEED=-1 for all of them",
+    ]
+    assert not Clippings()
 
 
 def test_every_line_fits() -> None:
