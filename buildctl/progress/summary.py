@@ -98,7 +98,8 @@ def _clipped(timings: Timings, clipped: Iterable[tuple[str, str, tuple[str, ...]
         names = [_short(step) for step in timings.steps if step.vertex.digest in digests]
         of = f" of {', '.join(names[:_CLIPPED])}" if names else ""
         more = f" and {len(names) - _CLIPPED} more" if len(names) > _CLIPPED else ""
-        yield f"Logs{of}{more} were clipped by the daemon at {limit}: start it with {setting}=-1 for all of them"
+        what = f"Logs{of}{more} were clipped by the daemon at {limit}"
+        yield f"{what}: start it with {setting}=-1 for all of them"
 
 
 def _name(step: StepTiming) -> str:
