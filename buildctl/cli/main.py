@@ -119,9 +119,15 @@ def _run(app: App, arguments: list[str]) -> int:
 
 def _report(app: App, error: BuildctlError) -> int:
     """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
+    on_terminal = app.environment.is_terminal(app.environment.stderr)
 
     def write(text: str) -> None:
-        app.environment.write_stderr(app.inert(app.mask(text)))
+        text = app.inert(app.mask(text))
+        if on_terminal:
+            from buildctl.progress.logtext import harmless
+
+            text = harmless(text)
+        app.environment.write_stderr(text)
 
     if isinstance(error, SolveError):
         from buildctl.client.excerpt import format_excerpt
@@ -136,7 +142,7 @@ def _report(app: App, error: BuildctlError) -> int:
         from buildctl.cli.stacks import format_stacks
 
         write(format_stacks(error, shown_arguments(program_arguments())))
-    if error.hint and app.environment.is_terminal(app.environment.stderr):
+    if error.hint and on_terminal:
         write(f"hint: {error.hint}\n")
     return error.exit_code
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from buildctl import __version__
-from tests.support.program import run
+from tests.support.program import run, run_in_terminal
 from tests.support.replay_server import replay_server
 
 PROFILES = ("cpu", "memory", "memoryrate", "block", "mutex", "trace")
@@ -70,3 +70,9 @@ def test_commands_in_the_reference_s_order(tmp_path: Path) -> None:
         *("dump-llb", "dump-metadata", "workers", "info", "monitor", "logs", "ctl", "get", "histories"),
         "help",
     ]
+
+
+def test_an_error_on_a_terminal_cannot_steer_it(tmp_path: Path) -> None:
+    hostile = "a\x1b[2J\x1b]0;title\x07\x1b[31mred"
+    ran = run_in_terminal("build", "--frontend=x", f"--progress={hostile}", cwd=tmp_path)
+    assert ran.stdout.splitlines()[0] == "error: invalid progress mode a\x1b[31mred\x1b[0m"
