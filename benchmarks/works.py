@@ -19,7 +19,7 @@ from typing import TypeAlias
 from benchmarks import trees
 from benchmarks.bench import Bench
 from benchmarks.clients import Build
-from benchmarks.pairs import Contest, measure
+from benchmarks.pairs import LIMIT_SECONDS, Contest, measure
 from benchmarks.usage_server import usage_daemon
 
 FILES = 50_000
@@ -108,7 +108,13 @@ def _changed(bench: Bench, key: str, *, make: Callable[[Path], None]) -> Iterato
 
 @contextlib.contextmanager
 def _export(
-    bench: Bench, key: str, *, make: Callable[[Path], None], kind: str, engine: bool = False
+    bench: Bench,
+    key: str,
+    *,
+    make: Callable[[Path], None],
+    kind: str,
+    engine: bool = False,
+    limit: int = LIMIT_SECONDS,
 ) -> Iterator[Contest]:
     """A result that comes back; the context is one file of which the daemon has everything.
 
@@ -140,7 +146,7 @@ def _export(
             peer,
             before_run=remove,
             daemon_cpu=bench.daemon.idle_cpu,
-            limit=EXPORT_LIMIT_SECONDS,
+            limit=limit,
             hung_at_most=EXPORTS_HUNG_AT_MOST,
         )
 
@@ -251,14 +257,14 @@ WORKS: tuple[Work, ...] = (
     Work(
         "g",
         "`type=local` export of 50,000 small files",
-        partial(_export, make=_SMALL, kind="local"),
+        partial(_export, make=_SMALL, kind="local", limit=EXPORT_LIMIT_SECONDS),
         Targets(wall=0.8, cpu=0.7),
         files=FILES,
     ),
     Work(
         "g-docker",
         "the same, ours through `docker://`, the peer by its driver `docker`",
-        partial(_export, make=_SMALL, kind="local", engine=True),
+        partial(_export, make=_SMALL, kind="local", engine=True, limit=EXPORT_LIMIT_SECONDS),
         Targets(wall=0.8, cpu=0.7),
         files=FILES,
     ),
