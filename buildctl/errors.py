@@ -18,6 +18,7 @@ class ExitCode(enum.IntEnum):
     OK = 0
     ERROR = 1
     UNKNOWN_TOPIC = 3  # a command or help topic that does not exist
+    HANGUP = 129  # 128 + SIGHUP, what a shell says of the reference, which that signal ends
 
 
 class Code(enum.IntEnum):
@@ -77,15 +78,23 @@ class UnknownTopicError(BuildctlError):
 
 
 class ConnectError(BuildctlError):
-    """No conversation with a daemon could be started at the address."""
+    """No conversation with a daemon could be started at the address.
+
+    `lasting` says that trying again is no use: what is wrong is the address, or what the daemon is shown.
+    """
+
+    lasting = False
 
 
 class RPCError(BuildctlError):
     """A call that the daemon, or the connection to it, ended with a status other than OK.
 
     Rendered as the reference renders it (util/grpcerrors): `Code: message` for a unary call, the bare
-    message for UNKNOWN, and `rpc error: code = … desc = …` for a status read from a stream.
+    message for UNKNOWN, and `rpc error: code = … desc = …` for a status read from a stream. `transient` says
+    that the same call may succeed when it is made again.
     """
+
+    transient = False
 
     def __init__(
         self,
@@ -136,7 +145,13 @@ class SourceExcerpt(NamedTuple):
 
 
 class SolveError(BuildctlError):
-    """A build that failed, with what the daemon said of the place and the reason."""
+    """A build that failed, with what the daemon said of the place and the reason.
+
+    `transient` says that the connection or the session was lost, and that nothing went where it cannot be
+    taken back: the same build may succeed when it is run again.
+    """
+
+    transient = False
 
     def __init__(
         self,

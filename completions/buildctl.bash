@@ -13,6 +13,7 @@ __buildctl_rows() { # $1: a set. Its rows, text|value, into the caller's $rows; 
 --tlsdir|dir
 --timeout|free
 --wait|
+--stall-timeout|free
 --help|' ;;
         'flags buildctl') rows='--version|
 -v|' ;;
@@ -65,6 +66,7 @@ help|buildctl' ;;
 --import-cache|fields import-cache
 --oci-layout|words oci-layout
 --no-cache|
+--retries|free
 --progress|words progress
 --secret|fields secret
 --ssh|words ssh

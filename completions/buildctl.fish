@@ -15,6 +15,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--tlsdir|dir|Folder with ca.pem, cert.pem, key.pem or ca.crt, tls.crt, tls.key.' \
                 '--timeout|free|How long --wait waits; 0 is for ever.' \
                 '--wait||Wait until the daemon answers.' \
+                '--stall-timeout|free|Give up a daemon that shows no sign of life for so long; 0 is never.' \
                 '--help||Show help.'
         case 'flags buildctl'
             printf '%s\n' \
@@ -81,6 +82,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--import-cache|fields import-cache|Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.' \
                 '--oci-layout|words oci-layout|Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.' \
                 '--no-cache||Run every step, cached or not.' \
+                '--retries|free|Run a build again, N times at most, when the daemon or the way to it was lost.' \
                 '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.' \
                 '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.' \
                 '--ssh|words ssh|Offer your SSH agent, another\'s socket, or private keys: default, git=id_ed25519.' \

@@ -44,6 +44,8 @@ class GlobalFlags(NamedTuple):
     timeout: int = 5
     """Seconds; 0 is no limit."""
     wait: bool = False
+    stall_timeout: int = 60_000_000_000
+    """Nanoseconds; 0 is no limit."""
 
 
 class App:
@@ -127,7 +129,13 @@ class App:
         choice = choose_address(self.flags.addr, variables)
         if choice.notice:
             self.environment.write_stderr(choice.notice + "\n")
-        connection = Client.connect(choice.address, tls=self.tls, environ=variables, trace=self.trace)
+        connection = Client.connect(
+            choice.address,
+            tls=self.tls,
+            environ=variables,
+            trace=self.trace,
+            stall_seconds=self.flags.stall_timeout / 1e9,
+        )
         async with connection as client:
             if client.notice:
                 self.environment.write_stderr(client.notice + "\n")
@@ -157,7 +165,7 @@ class App:
         self._waiting = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:
-        """Run a command's coroutine to its end, with Ctrl-C and SIGTERM as cancellation.
+        """Run a command's coroutine to its end, with Ctrl-C, SIGTERM and SIGHUP as cancellation.
 
         The first signal cancels: the command tells the daemon, shows how it ends, and `BuildctlError` is
         raised with the text `interrupted`. The second cancels that too and leaves as soon as temporary things

@@ -6,6 +6,8 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
+from buildctl.cli.retries import Retries
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
@@ -88,22 +91,30 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt = read_opt(app, flags)
+
+    def say(text: str) -> None:
+        app.environment.write_stderr(app.inert(masker.mask_text(text)))
+
+    retries = Retries(flags.retries, opt.ref, say)
     try:
         mode = build_mode(app.environment, flags.progress)
         recordings.begin(opt)
         report = CIReport(app.environment, mode, opt)
         app.inert = report.inert
         sinks = (*recordings.sinks, *report.sinks)
-        display = display_on(
-            app.environment,
-            app.environment.stderr,
-            mode,
-            also=sinks,
-            locate=report.locate,
-            masker=masker,
-        )
+
+        def open_display() -> Display:
+            return display_on(
+                app.environment,
+                app.environment.stderr,
+                mode,
+                also=sinks,
+                locate=report.locate,
+                masker=masker,
+            )
+
         with report:
-            result = solve(app, opt, offers, display, recordings, masker)
+            result = solve(app, opt, offers, open_display, recordings, retries, masker)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
@@ -111,7 +122,7 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
             app.environment.write_stdout(subrequest_text(result))
     finally:
         if flags.ref_file:
-            write_whole(flags.ref_file, opt.ref.encode())
+            write_whole(flags.ref_file, retries.ref.encode())
         recordings.report(opt.on_unreadable)
 
 
@@ -149,20 +160,31 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
 
 
 def solve(
-    app: App, opt: SolveOpt, offers: Offers, display: Display, recordings: Recordings, masker: Masker
+    app: App,
+    opt: SolveOpt,
+    offers: Offers,
+    open_display: Callable[[], Display],
+    recordings: Recordings,
+    retries: Retries,
+    masker: Masker,
 ) -> SolveResult:
-    """Solve, with the display on standard error. Raises `BuildctlError`, without secrets."""
+    """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
-    async def run() -> SolveResult:
+    async def attempt(ref: str) -> SolveResult:
+        display = open_display()
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
-        async with serving as attachables, app.connect() as client, recordings, display:
+        async with serving as attachables, app.connect() as client, display:
             return await client.solve(
-                opt,
+                replace(opt, ref=ref),
                 display.update,
                 on_transfer=recordings.note_transfer,
-                on_request=recordings.request_sink(opt.ref),
+                on_request=recordings.request_sink(ref),
                 attachables=attachables,
             )
+
+    async def run() -> SolveResult:
+        async with recordings:
+            return await retries.run(attempt)
 
     # A live picture must not be written into.
     try:

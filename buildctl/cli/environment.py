@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from buildctl.errors import BuildctlError
+
 
 class Environment(NamedTuple):
     """The outside as one value, so that a test can hand in another."""
@@ -23,8 +25,14 @@ class Environment(NamedTuple):
 
     @classmethod
     def system(cls) -> Environment:
-        """The process's own. grpc's core, once it is loaded, would write to standard error by itself."""
+        """The process's own. Streams that the caller has closed are opened on /dev/null, as Go does, for the
+        next file opened would take their place. grpc's core would write to standard error by itself."""
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        for descriptor in (0, 1, 2):
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
         return cls(os.environ)
 
     def now_ns(self) -> int:
@@ -62,12 +70,26 @@ class Environment(NamedTuple):
         return columns or 80, lines or 10
 
     def write_stdout(self, text: str | bytes) -> None:
-        """Write all of it to standard output. Raises `OSError`, `BrokenPipeError` among them."""
-        write_all(self.stdout, text)
+        """Write all of it to standard output.
+
+        Raises `BrokenPipeError` where the reader has left, and `BuildctlError` for any other failure.
+        """
+        try:
+            write_all(self.stdout, text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise BuildctlError(f"write /dev/stdout: {(error.strerror or str(error)).lower()}") from None
 
     def write_stderr(self, text: str | bytes) -> None:
-        """Write all of it to standard error. Raises `OSError`."""
-        write_all(self.stderr, text)
+        """Write all of it to standard error, if that takes it: of a full disk or a terminal that has gone
+        nobody can be told. Raises `BrokenPipeError` where the reader has left."""
+        try:
+            write_all(self.stderr, text)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            pass
 
 
 def write_all(descriptor: int, text: str | bytes) -> None:

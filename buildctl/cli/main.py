@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import click
 
 from buildctl import __version__
-from buildctl.cli.app import App
+from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
-from buildctl.cli.grammar import BOOL, INT, Group, flag
+from buildctl.cli.grammar import BOOL, DURATION, INT, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
 
 PACKAGE = "buildctl-python"
@@ -67,6 +67,12 @@ PACKAGE = "buildctl-python"
 @flag("--tlsdir", metavar="DIR", help="Folder with ca.pem, cert.pem, key.pem or ca.crt, tls.crt, tls.key.")
 @flag("--timeout", type=INT, default=5, metavar="SECONDS", help="How long --wait waits; 0 is for ever.")
 @flag("--wait", type=BOOL, help="Wait until the daemon answers.")
+@flag(
+    "--stall-timeout",
+    type=DURATION._replace(absent=GlobalFlags().stall_timeout),
+    metavar="DURATION",
+    help="Give up a daemon that shows no sign of life for so long; 0 is never.",
+)
 @flag("--profile-cpu", hidden=True)  # of the Go program itself; taken and ignored, as are the next five
 @flag("--profile-memory", hidden=True)
 @flag("--profile-memoryrate", type=INT, default=524288, hidden=True)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from buildctl.cli.flags.duration import format_duration
 from buildctl.cli.grammar import Command, Flag, Group, flags_of, lineage
 from buildctl.cli.vocabulary import caches, exporters, flags, frontend
 from buildctl.cli.vocabulary.variables import variables_of
@@ -88,7 +89,10 @@ def _flags(flags: Iterable[Flag]) -> Iterator[tuple[str, str]]:
         metavar = flag.metavar if flag.metavar is not None else flag.go_type.name.upper()
         notes = ["repeatable"] * flag.multiple
         if flag.absent not in ("", 0, ()):
-            notes.append(f"default: {flag.absent}")
+            default: object = flag.absent
+            if flag.go_type.name == "duration" and isinstance(default, int):
+                default = format_duration(default)
+            notes.append(f"default: {default}")
         if flag.envvar:
             notes.append(f"env: {flag.envvar}")
         text = (flag.help or "") + (f" [{'; '.join(notes)}]" if notes else "")

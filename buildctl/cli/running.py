@@ -1,4 +1,4 @@
-"""Runs a command's coroutine in an event loop, with Ctrl-C and SIGTERM as its cancellation.
+"""Runs a command's coroutine in an event loop, with Ctrl-C, SIGTERM and SIGHUP as its cancellation.
 
 Apart from `cli/app.py`, because loading asyncio takes half as long again as all else that `--version` and
 `--help` load.
@@ -17,7 +17,7 @@ from buildctl.errors import BuildctlError, ExitCode
 
 T = TypeVar("T")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LEAVE_AFTER_SECONDS = 1.0
 """How long a second Ctrl-C waits for temporary files and processes to be removed."""
@@ -33,30 +33,38 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
     async def guarded() -> T:
         task = asyncio.current_task()
         assert task is not None
-        signals = 0
+        signals: list[int] = []
 
-        def interrupt() -> None:
-            nonlocal signals
-            signals += 1
+        def interrupt(number: int) -> None:
+            signals.append(number)
             task.cancel()
-            if signals > 1:
+            if len(signals) > 1:
                 watchdog = threading.Timer(_LEAVE_AFTER_SECONDS, os._exit, (ExitCode.ERROR,))
                 watchdog.daemon = True
                 watchdog.start()
 
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, interrupt)
+        handled = [number for number in _SIGNALS if not _is_nohup(number)]
+        for number in handled:
+            loop.add_signal_handler(number, interrupt, number)
         try:
             return await main()
         except asyncio.CancelledError:
             if not signals:
                 raise
-            raise BuildctlError(interrupted()) from None
+            error = BuildctlError(interrupted())
+            if signals[0] == signal.SIGHUP:
+                error.exit_code = ExitCode.HANGUP
+            raise error from None
         finally:
             if signals:  # the end is near, and is not to be cut short by one signal more
-                for number in _SIGNALS:
+                for number in handled:
                     loop.remove_signal_handler(number)
                     signal.signal(number, signal.SIG_IGN)
 
     return asyncio.run(guarded())
+
+
+def _is_nohup(number: int) -> bool:
+    """Whether the caller has the signal ignored as nohup(1) does."""
+    return number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN

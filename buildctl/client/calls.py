@@ -21,6 +21,11 @@ class Method(NamedTuple, Generic[Request, Response]):
     streams: bool = False
     """Whether the answer is a stream of responses."""
 
+    @property
+    def name(self) -> str:
+        """The method's own, without those of its service."""
+        return self.path.rpartition("/")[2]
+
 
 _CONTROL = "/moby.buildkit.v1.Control/"
 

@@ -21,6 +21,7 @@ from buildctl.client.calls import (
 )
 from buildctl.client.convert.text import valid_text
 from buildctl.client.lanes import Lanes
+from buildctl.client.liveness import DEFAULT_STALL_SECONDS
 from buildctl.client.rpc import Caller, Diagnose
 from buildctl.errors import Code, ConnectError, RPCError
 from buildctl.model.address import Address, TLSOptions
@@ -54,14 +55,15 @@ class Client:
         notice: str = "",
         trace: Trace | None = None,
         open_another: Callable[[], grpc.aio.Channel] | None = None,
+        stall_seconds: float = DEFAULT_STALL_SECONDS,
     ) -> None:
         """A client on an open channel, which stays the caller's to close.
 
         `open_another` opens one more to the same daemon, for many builds at once: a connection carries some
         fifty (see `lanes`). Whoever gives it closes what it opened.
         """
-        self._caller = Caller(channel, diagnose, trace)
-        another = (lambda: Caller(open_another(), diagnose, trace)) if open_another else None
+        self._caller = Caller(channel, diagnose, trace, stall_seconds)
+        another = (lambda: Caller(open_another(), diagnose, trace, stall_seconds)) if open_another else None
         self._lanes = Lanes(self._caller, another)
         self.notice = notice
         """One line for people on what this daemon cannot do; mostly empty."""
@@ -75,11 +77,14 @@ class Client:
         tls: TLSOptions | None = None,
         environ: Mapping[str, str] | None = None,
         trace: Trace | None = None,
+        stall_seconds: float = DEFAULT_STALL_SECONDS,
     ) -> AsyncIterator[Client]:
         """A client of the daemon at `address`, disconnected at the end.
 
         `environ` is what helper programs and Docker's own settings are read from. Whether a daemon is there
-        shows with the first call. The calls belong to `trace`, which ends with the conversation.
+        shows with the first call. The calls belong to `trace`, which ends with the conversation. Once
+        the daemon has given no sign of life for `stall_seconds` (0 for no limit), though it was asked for
+        one, calls end as UNAVAILABLE.
         """
         trace = trace or Trace()
         async with open_connection(address, tls=tls or TLSOptions(), environ=environ or {}) as connection:
@@ -89,6 +94,7 @@ class Client:
                 notice=connection.notice,
                 trace=trace,
                 open_another=connection.open_another,
+                stall_seconds=stall_seconds,
             )
             try:
                 with trace.ending():

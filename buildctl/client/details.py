@@ -40,7 +40,7 @@ def wrapping(details: Iterable[ErrorDetail]) -> str:
 
 def solve_error(error: RPCError, prefix: str = "") -> SolveError:
     """The failure of a call as the failure of a build, with all that the daemon said of it."""
-    return SolveError(
+    failure = SolveError(
         f"{prefix}{error}",
         code=error.code,
         excerpts=[excerpt for detail in error.details if (excerpt := _excerpt(detail))],
@@ -48,6 +48,8 @@ def solve_error(error: RPCError, prefix: str = "") -> SolveError:
         details=error.details,
         hint=error.hint,
     )
+    failure.transient = error.transient
+    return failure
 
 
 def passed_on(details: Iterable[ErrorDetail]) -> list[ErrorDetail]:

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 from buildctl.client.calls import SESSION_PATH, Method, Request, Response
 from buildctl.client.convert.errors import error_details
 from buildctl.client.details import wrapping
+from buildctl.client.liveness import DEFAULT_STALL_SECONDS, Heard, Liveness
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
 from buildctl.telemetry.trace import Trace
 
@@ -26,22 +27,42 @@ Diagnose: TypeAlias = Callable[[bool], Awaitable[ConnectError | None]]
 
 _EXPORT_PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _EXPORT_SECONDS = 1.0
+_HEALTH_PATH = "/grpc.health.v1.Health/Check"
 _DETAILS = "grpc-status-details-bin"
 _LOST_POLLS = 10
 _LOST_POLL_SECONDS = 0.01
 _BROKEN = "error reading from server: EOF"
 """What the reference says of a connection that ended during a call (grpc-go's http2_client)."""
 
+_STALL_HINT = (
+    "the daemon hangs, is stopped, or is cut off; --stall-timeout says how long to wait for it, 0 for ever"
+)
+
 
 class Caller:
     """Makes calls on one channel."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, diagnose: Diagnose | None = None, trace: Trace | None = None
+        self,
+        channel: grpc.aio.Channel,
+        diagnose: Diagnose | None = None,
+        trace: Trace | None = None,
+        stall_seconds: float = DEFAULT_STALL_SECONDS,
     ) -> None:
         self._channel = channel
         self._diagnose = diagnose
         self._trace = trace or Trace()
+        self._liveness = Liveness(stall_seconds, self._ask_for_health)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether calls were given up because the daemon was silent for too long."""
+        return bool(self._liveness.stall)
+
+    async def _ask_for_health(self) -> None:
+        ask: Any = self._channel.unary_unary(_HEALTH_PATH, None, None)
+        with contextlib.suppress(grpc.aio.AioRpcError):  # an answer too
+            await ask(b"")
 
     async def unary(
         self,
@@ -54,13 +75,17 @@ class Caller:
     ) -> Response:
         """One request, one answer, within `seconds` if given. Raises `RPCError`, its text after `prefix`."""
         connected = self._is_connected()
-        call: Any = self._channel.unary_unary(method.path, None, None)
+        start: Any = self._channel.unary_unary(method.path, None, None)
         with self._trace.call(method.path) as headers:
             try:
                 metadata = (*metadata, *headers)
-                data = await call(request.SerializeToString(), metadata=metadata, timeout=seconds)
+                call = start(request.SerializeToString(), metadata=metadata, timeout=seconds)
+                with self._liveness.watching(call, method.name):
+                    data = await call
             except grpc.aio.AioRpcError as error:
                 raise await self._translate(error, prefix, connected) from None
+            except asyncio.CancelledError:
+                raise self._cancellation(prefix) from None
         return _parse(method, data)
 
     async def stream(
@@ -75,10 +100,14 @@ class Caller:
         with self._trace.call(method.path) as headers:
             call = start(request.SerializeToString(), metadata=headers)
             try:
-                async for data in call:
-                    yield _parse(method, data)
+                with self._liveness.watching(call, method.name):
+                    async for data in call:
+                        self._liveness.heard()
+                        yield _parse(method, data)
             except grpc.aio.AioRpcError as error:
                 raise await self._translate(error, prefix, connected, streamed=True) from None
+            except asyncio.CancelledError:
+                raise self._cancellation(prefix, streamed=True) from None
             finally:
                 call.cancel()
 
@@ -88,7 +117,7 @@ class Caller:
         traced = contextlib.ExitStack()
         call = start(metadata=(*metadata, *traced.enter_context(self._trace.call(SESSION_PATH))))
         call.add_done_callback(lambda _: traced.close())
-        return call
+        return Heard(call, self._liveness)
 
     async def deliver_spans(self) -> None:
         """Hand the daemon what has been recorded of the trace, so that it exports that with its own spans.
@@ -100,6 +129,17 @@ class Caller:
             export: Any = self._channel.unary_unary(_EXPORT_PATH, None, None)
             with contextlib.suppress(grpc.aio.AioRpcError):
                 await export(spans, timeout=_EXPORT_SECONDS)
+
+    def _cancellation(self, prefix: str, streamed: bool = False) -> BaseException:
+        """The task's own cancellation, or why its call was cancelled here."""
+        task = asyncio.current_task()
+        if not self.is_stalled or (task is not None and task.cancelling()):
+            return asyncio.CancelledError()
+        stall = RPCError(
+            Code.UNAVAILABLE, self._liveness.stall, streamed=streamed, prefix=prefix, hint=_STALL_HINT
+        )
+        stall.transient = True
+        return stall
 
     def _is_connected(self) -> bool:
         return self._channel.get_state() is grpc.ChannelConnectivity.READY
@@ -118,6 +158,7 @@ class Caller:
         code = Code(error.code().value[0])
         message = error.details() or ""
         hint = ""
+        failure: ConnectError | None = None
         if code is Code.UNAVAILABLE and await self._is_lost():
             # The connection is gone, so these are not the daemon's words but grpc's own.
             failure = await self._diagnose(connected) if self._diagnose else None
@@ -128,7 +169,9 @@ class Caller:
         details = _status_details(error)
         if not streamed:
             prefix += wrapping(details)
-        return RPCError(code, message, details=details, streamed=streamed, prefix=prefix, hint=hint)
+        translated = RPCError(code, message, details=details, streamed=streamed, prefix=prefix, hint=hint)
+        translated.transient = code is Code.UNAVAILABLE and not (failure and failure.lasting)
+        return translated
 
 
 def _parse(method: Method[Request, Response], data: bytes) -> Response:

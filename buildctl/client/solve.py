@@ -106,7 +106,12 @@ async def solve(
             opt = replace(opt, shared_key=shared_key)
             services = session_services(opt, attachables, stores.by_id, watch, note_transfer, on_request)
             build = _Build(caller, opt, on_status, services, stores, with_gateway, on_request)
-            result = await build.run()
+            try:
+                result = await build.run()
+            except (RPCError, SolveError) as error:
+                error.transient = error.transient and not any(one.has_spilled for one in _senders(services))
+                raise
+            _check_delivery(opt, services)
         await disk.run(enter_results, opt, result.exporter_response)
     return replace(result, transfers=tuple(transfers))
 
@@ -153,6 +158,22 @@ def session_services(
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
         services.append(FileSend(opt.exports))
     return [Observed(one, on_request) for one in services] if on_request else services
+
+
+def _senders(services: Sequence[Attachable]) -> list[FileSend]:
+    bare = [service.service if isinstance(service, Observed) else service for service in services]
+    return [service for service in bare if isinstance(service, FileSend)]
+
+
+def _check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:
+    """Raise `SolveError` where the daemon calls a build a success and has not delivered all of it."""
+    missing = [export.type for sender in _senders(services) for export in sender.missing]
+    if missing:
+        one_only = len(opt.exports) > 1
+        raise SolveError(
+            f"failed to solve: the daemon delivered nothing for output type={', type='.join(missing)}",
+            hint="BuildKit before 0.13 takes one output; build once for each" if one_only else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +242,9 @@ class _Build:
             if self._errors:
                 solve.cancel()
                 gateway.cancel()
-                if self._session.in_doubt:  # what failed may have come of its end, and overtaken that
+                if self._caller.is_stalled:  # nobody is there to end it
+                    session.cancel()
+                elif self._session.in_doubt:  # what failed may have come of its end, and overtaken that
                     await asyncio.wait([session], timeout=_LOSS_SECONDS)
             self._session.close()
             await self._wind_down(session, gateway, status)
@@ -327,6 +350,7 @@ class _Build:
             if isinstance(first, SolveError):
                 failure.code, failure.excerpts, failure.details = first.code, first.excerpts, first.details
             failure.__cause__ = first
+            failure.transient = self._local_failure is None
             return failure
         if isinstance(first, SolveError) and self._session.in_doubt:
             first.hint = first.hint or f"the daemon may have given up the session: {self._session.account()}"

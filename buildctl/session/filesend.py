@@ -42,7 +42,8 @@ class FileSend:
         """Take the exports in the order of the solve request; `stdout` is written to and left open."""
         self._exports = tuple(exports)
         self._stdout = stdout
-        self._delivered: set[int] = set()
+        self._delivered: set[int] = set()  # the begun ones that can come once only
+        self._spilled = False
         self._metadata: dict[int, dict[str, str]] = {}
 
     @property
@@ -53,6 +54,21 @@ class FileSend:
     def metadata(self) -> Mapping[int, Mapping[str, str]]:
         """What the daemon said of each export it has begun to deliver, such as `containerimage.digest`."""
         return self._metadata
+
+    @property
+    def missing(self) -> Sequence[Export]:
+        """The exports that are to land here and of which the daemon has begun to deliver nothing."""
+        here = DirectoryDestination | FileDestination | StdoutDestination
+        return [
+            export
+            for number, export in enumerate(self._exports)
+            if isinstance(export.destination, here) and number not in self._metadata
+        ]
+
+    @property
+    def has_spilled(self) -> bool:
+        """Whether bytes have gone where they cannot be taken back: standard output, a pipe, a device."""
+        return self._spilled
 
     async def _diff_copy(self, stream: ServerStream) -> None:
         number = _exporter_id(stream.metadata)
@@ -94,6 +110,7 @@ class FileSend:
             await worker.run(target.open)
             while messages := await stream.receive_messages():
                 # Nothing more is read until this is written, which is what slows the daemon down.
+                self._spilled = self._spilled or target.spills
                 await worker.run(_write, target, messages)
             await worker.run(target.commit)
         except BaseException:
@@ -105,6 +122,9 @@ class FileSend:
 
 class _Target(Protocol):
     """Where the bytes of an export go. Every method blocks and raises `TransferError`."""
+
+    @property
+    def spills(self) -> bool: ...
 
     def open(self) -> None: ...
 
@@ -126,6 +146,10 @@ class _File:
         self._final = ""
         self._temporary = ""
         self._descriptor = -1
+
+    @property
+    def spills(self) -> bool:
+        return not self._temporary
 
     def open(self) -> None:
         # A link is the user's word for the file it points to.
@@ -184,6 +208,10 @@ class _Stdout:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+
+    @property
+    def spills(self) -> bool:
+        return True
 
     def open(self) -> None:
         pass

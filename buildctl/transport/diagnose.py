@@ -96,6 +96,7 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
                 return connection_error(
                     f"{_HANDSHAKE}credentials: cannot check peer: missing selected ALPN property",
                     "what listens there does not offer HTTP/2, so it is no BuildKit",
+                    lasting=True,
                 )
             # An alert about this side's certificate comes after the handshake (TLS 1.3). Writing to a peer
             # that has closed already would have the alert dropped with the connection; so listen first.
@@ -110,7 +111,9 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
     except ssl.SSLError as error:
         if alert := _ALERTS.get(error.reason or ""):
             place = _BAD_PREFACE if shaken else _HANDSHAKE
-            return connection_error(f"{place}remote error: tls: {alert}", _certificate_hint(tls))
+            return connection_error(
+                f"{place}remote error: tls: {alert}", _certificate_hint(tls), lasting=True
+            )
         problem = "tls: first record does not look like a TLS handshake"
     except OSError:
         problem = "EOF"
@@ -118,6 +121,7 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
         return connection_error(
             f"{_HANDSHAKE}tls: first record does not look like a TLS handshake",
             "the daemon speaks plain text: leave the --tls flags out",
+            lasting=True,
         )
     return connection_error(
         f"{_HANDSHAKE}{problem}", "what listens there does not speak TLS as a BuildKit does"
@@ -147,7 +151,9 @@ async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: in
     else:
         reason = "certificate signed by unknown authority"
         hint = "--tlscacert must name the authority that signed the daemon's certificate"
-    return connection_error(f"{_HANDSHAKE}tls: failed to verify certificate: x509: {reason}", hint)
+    return connection_error(
+        f"{_HANDSHAKE}tls: failed to verify certificate: x509: {reason}", hint, lasting=True
+    )
 
 
 async def _certificate_names(dial: Dial, tls: TLSFiles) -> list[str]:
@@ -231,7 +237,7 @@ def _unwilling(greeting: _Greeting) -> ConnectError:
         case _:
             description = f"{_BAD_PREFACE}http2: frame too large"
             hint = "what listens there does not speak HTTP/2, so it is no BuildKit"
-    return connection_error(description, hint)
+    return connection_error(description, hint, lasting=greeting in (_Greeting.HTTP1, _Greeting.OTHER))
 
 
 @contextlib.asynccontextmanager

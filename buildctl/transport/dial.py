@@ -39,7 +39,10 @@ async def dial_unix(path: str) -> ByteStream:
         raise dial_error(f"dial unix {shown}: i/o timeout", "the daemon accepts no connection") from None
     except OSError as error:
         sock.close()
-        raise dial_error(f"dial unix {shown}: connect: {_reason(error)}", _unix_hint(error, shown)) from None
+        lasting = isinstance(error, PermissionError)
+        raise dial_error(
+            f"dial unix {shown}: connect: {_reason(error)}", _unix_hint(error, shown), lasting=lasting
+        ) from None
     except BaseException:
         sock.close()
         raise

@@ -1,9 +1,9 @@
 """A private socket in front of any byte stream that grpcio cannot dial itself.
 
-grpcio connects to addresses only. The relay listens on a unix socket in a folder that nobody else may
-enter, dials the real stream for each connection it accepts, and copies both ways: one bounded store a
-direction, filled only when it is empty, so that a slow reader stops the writer; the end of one direction is
-passed on while the other goes on.
+grpcio connects to addresses only. The relay listens on a unix socket that nobody else can reach, dials the
+real stream for each connection it accepts, and copies both ways: one bounded store a direction, filled only
+when it is empty, so that a slow reader stops the writer; the end of one direction is passed on while the
+other goes on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from buildctl.transport.stream import ByteStream, Dial, ended_error
 _BUFFER_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024  # what an unprivileged user may set (/proc/sys/fs/pipe-max-size)
 _END_SECONDS = 3.0
+_DESCRIPTORS = "/proc/self/fd"
 _PATH_LIMIT = 100  # sockaddr_un holds 108 bytes on Linux, 104 elsewhere
 
 
@@ -88,14 +89,9 @@ class Relay:
 @contextlib.asynccontextmanager
 async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Relay]:
     """A relay that serves while the block runs; its socket and folder are gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="buildctl-", dir=socket_root(environ)) as directory,
-        socket.socket(socket.AF_UNIX) as listener,
-    ):
-        path = os.path.join(directory, "relay.sock")
-        listener.bind(path)
-        os.chmod(path, 0o600)  # nobody can connect before it listens
-        listener.listen()
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        path = _listen(listener, socket_root(environ), stack)
         listener.setblocking(False)
         relay = Relay(dial, path)
         loop = asyncio.get_running_loop()
@@ -105,6 +101,26 @@ async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Re
         finally:
             loop.remove_reader(listener)
             await relay.aclose()
+
+
+def _listen(listener: socket.socket, root: str, stack: contextlib.ExitStack) -> str:
+    """Listen where only this process can connect; returns the path to connect to, good until `stack` ends.
+
+    Linux reaches a socket through a descriptor of its file, which then needs no name: the folder is gone
+    before there is anything to lose, so that not even SIGKILL leaves it behind. Elsewhere it stays.
+    """
+    with contextlib.ExitStack() as folder:
+        directory = folder.enter_context(tempfile.TemporaryDirectory(prefix="buildctl-", dir=root))
+        path = os.path.join(directory, "relay.sock")
+        listener.bind(path)
+        os.chmod(path, 0o600)  # nobody can connect before it listens
+        listener.listen()
+        if not os.path.isdir(_DESCRIPTORS):
+            stack.enter_context(folder.pop_all())
+            return path
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        stack.callback(os.close, descriptor)
+    return f"{_DESCRIPTORS}/{descriptor}"
 
 
 def socket_root(environ: Mapping[str, str]) -> str:

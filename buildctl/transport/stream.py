@@ -30,9 +30,9 @@ Dial = Callable[[], Awaitable[ByteStream]]
 """Opens a stream; raises ConnectError."""
 
 
-def dial_error(reason: str, hint: str) -> ConnectError:
+def dial_error(reason: str, hint: str, *, lasting: bool = False) -> ConnectError:
     """No stream could be opened, worded as grpc-go words it."""
-    return connection_error(f"transport: Error while dialing: {reason}", hint)
+    return connection_error(f"transport: Error while dialing: {reason}", hint, lasting=lasting)
 
 
 def ended_error(reason: ConnectError, *, connected: bool) -> ConnectError:
@@ -42,6 +42,8 @@ def ended_error(reason: ConnectError, *, connected: bool) -> ConnectError:
     return connection_error(f"error reading server preface: {reason.message}", reason.hint)
 
 
-def connection_error(description: str, hint: str) -> ConnectError:
+def connection_error(description: str, hint: str, *, lasting: bool = False) -> ConnectError:
     """The connection failed; the text is what follows `Unavailable: ` in the reference's errors."""
-    return ConnectError(f"connection error: desc = {quote(description)}", hint=hint)
+    error = ConnectError(f"connection error: desc = {quote(description)}", hint=hint)
+    error.lasting = lasting
+    return error

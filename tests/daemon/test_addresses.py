@@ -46,7 +46,12 @@ def folder() -> Iterator[Path]:
 async def plain_socket(engine: Engine, folder: Path) -> AsyncIterator[str]:
     """The socket of an engine's BuildKit, as buildkitd has it."""
     async with open_relay(engine_socket_dialer(str(engine.socket)), {"TMPDIR": str(folder)}) as relay:
-        yield relay.path
+        path = folder / "buildkitd.sock"
+        path.symlink_to(relay.path.replace("self", str(os.getpid())))  # a descriptor of this process
+        try:
+            yield str(path)
+        finally:
+            path.unlink()
 
 
 @pytest.fixture

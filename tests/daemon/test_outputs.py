@@ -21,7 +21,7 @@ import pytest
 
 from tests.support.engines import Engine
 from tests.support.mounts import small_tmpfs
-from tests.support.program import COMMAND, Ran, environment
+from tests.support.program import COMMAND, Ran, environment, run
 
 pytestmark = pytest.mark.daemon
 
@@ -336,3 +336,22 @@ def unpacked(data: bytes) -> Files:
 
 def is_in(engine: Engine, name: str) -> bool:
     return any(name in (image["RepoTags"] or ()) for image in json.loads(engine.get("/images/json")))
+
+
+def test_one_output_of_two_is_no_success(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    ran = run(
+        *("--addr", f"docker://{engine.socket}", "build", "--frontend", "dockerfile.v0"),
+        *("--local", "context=.", "--local", "dockerfile=."),
+        *("--output", "type=local,dest=out", "--output", "type=tar,dest=out.tar"),
+        cwd=tmp_path,
+    )
+    assert (tmp_path / "out" / "Dockerfile").exists()
+    if engine.buildkit == "0.8":
+        assert ran.exit == 1
+        assert ran.stderr.endswith(
+            "error: failed to solve: the daemon delivered nothing for output type=tar\n"
+        )
+    else:
+        assert ran.exit == 0
+        assert (tmp_path / "out.tar").exists()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from buildctl import __version__
-from tests.support.program import run, run_in_terminal
+from tests.support.program import COMMAND, environment, run, run_in_terminal
 from tests.support.replay_server import replay_server
 
 PROFILES = ("cpu", "memory", "memoryrate", "block", "mutex", "trace")
@@ -76,3 +77,32 @@ def test_an_error_on_a_terminal_cannot_steer_it(tmp_path: Path) -> None:
     hostile = "a\x1b[2J\x1b]0;title\x07\x1b[31mred"
     ran = run_in_terminal("build", "--frontend=x", f"--progress={hostile}", cwd=tmp_path)
     assert ran.stdout.splitlines()[0] == "error: invalid progress mode a\x1b[31mred\x1b[0m"
+
+
+def test_a_full_standard_output_is_an_error(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [*COMMAND, "--version"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == b"error: write /dev/stdout: no space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_take_and_give_nothing(tmp_path: Path, closed: str) -> None:
+    line = f'{" ".join(COMMAND)} --addr unix:///no.sock --debug "$@" {closed}'
+    for arguments, status in ((["--version"], 0), (["du"], 1), (["debug", "dump-llb"], 0)):
+        ran = subprocess.run(
+            ["sh", "-c", line, "sh", *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+        )
+        assert ran.returncode == status
+        assert b"Traceback" not in ran.stderr

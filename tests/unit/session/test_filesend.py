@@ -103,6 +103,27 @@ class TestChoice:
         assert served.metadata == {0: {"a.b": "1,3", "c": "2"}}
 
 
+class TestAccount:
+    async def test_what_was_not_delivered_is_known(self, tmp_path: Path) -> None:
+        served = service(FileDestination(str(tmp_path / "a")), None, FileDestination(str(tmp_path / "b")))
+        assert len(served.missing) == 2
+        await deliver(served, b"x")
+        assert [export.destination for export in served.missing] == [FileDestination(str(tmp_path / "b"))]
+
+    async def test_a_file_can_be_written_again_and_a_pipe_cannot(self, tmp_path: Path) -> None:
+        file = service(FileDestination(str(tmp_path / "a")))
+        await deliver(file, b"x")
+        assert not file.has_spilled
+        for destination in (FileDestination("/dev/null"), StdoutDestination()):
+            with Path("/dev/null").open("wb") as null:
+                served = service(destination, stdout=null.fileno())
+                await deliver(served, b"")
+                assert not served.has_spilled
+                served = service(destination, stdout=null.fileno())
+                await deliver(served, b"x")
+                assert served.has_spilled
+
+
 class TestDirectory:
     async def test_a_daemon_may_send_each_platform_by_itself(self, tmp_path: Path) -> None:
         served = service(DirectoryDestination(str(tmp_path)))

@@ -137,7 +137,16 @@ async def test_a_failed_dial_is_remembered_and_a_later_success_forgets_it(tmp_pa
     assert "no way" in failure.message
 
 
-async def test_the_folder_is_private_and_goes_away_even_when_cancelled(tmp_path: Path) -> None:
+async def test_there_is_no_name_that_a_killed_process_could_leave(tmp_path: Path) -> None:
+    async with relayed(tmp_path) as (relay, _, _):
+        assert list(tmp_path.iterdir()) == []
+        assert relay.path.startswith("/proc/self/fd/")
+
+
+async def test_where_a_name_is_needed_it_is_private_and_goes_away_even_when_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_DESCRIPTORS", "/nonexistent")
     entered = asyncio.Event()
     modes: list[int] = []
 
@@ -160,7 +169,10 @@ async def test_the_folder_is_private_and_goes_away_even_when_cancelled(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_folder_too_deep_for_a_socket_is_not_used(tmp_path: Path) -> None:
+async def test_a_folder_too_deep_for_a_socket_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_DESCRIPTORS", "/nonexistent")
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
     async with relayed(deep) as (relay, _, _):
