@@ -166,13 +166,14 @@ def _senders(services: Sequence[Attachable]) -> list[FileSend]:
 
 
 def _check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:
-    """Raise `SolveError` where the daemon calls a build a success and has not delivered all of it."""
+    """Raise `SolveError` where the daemon calls a build of several outputs a success and left some out."""
+    if len(opt.exports) < 2:
+        return
     missing = [export.type for sender in _senders(services) for export in sender.missing]
     if missing:
-        one_only = len(opt.exports) > 1
         raise SolveError(
             f"failed to solve: the daemon delivered nothing for output type={', type='.join(missing)}",
-            hint="BuildKit before 0.13 takes one output; build once for each" if one_only else "",
+            hint="BuildKit before 0.13 takes one output; build once for each",
         )
 
 
