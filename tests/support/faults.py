@@ -203,10 +203,3 @@ def table(outcomes: Sequence[Outcome]) -> str:
         said = last.message.removeprefix("error: ").replace("|", "\\|")
         lines.append(f"| {phase} | {fault} | {seconds} | {last.exit} | {said} |")
     return "\n".join(lines) + "\n"
-
-
-def write_table(page: Path, mark: str, text: str) -> None:
-    """Put a table between the page's `<!-- mark -->` and `<!-- /mark -->`."""
-    before, _, rest = page.read_text().partition(f"<!-- {mark} -->\n")
-    _, _, after = rest.partition(f"<!-- /{mark} -->")
-    page.write_text(f"{before}<!-- {mark} -->\n{text}<!-- /{mark} -->{after}")
