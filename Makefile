@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-long soak check bench fmt docs screenshots demo clean
+.PHONY: help test test-long soak lock audit check bench fmt docs screenshots demo clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,7 +29,17 @@ check: $(READY) ## Lint, formatting, types, import floors, and every test that n
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python .ci/audit.py || true
 	$(BIN)/pytest --ignore=tests/daemon -m "not long" -n $(WORKERS) --cov --cov-report=
+
+audit: $(READY) ## Ask pip-audit for known weaknesses of the locked dependencies; fails if there are any
+	$(BIN)/python .ci/audit.py
+
+lock: ## Take the newest versions that pyproject.toml allows for the tests: .ci/constraints.txt
+	$(PYTHON) .ci/bootstrap.py .venv unlocked
+	(echo "# The versions that the tests are run with. Written by \`make lock\`."; \
+	  $(BIN)/python -m pip freeze --exclude-editable) > .ci/constraints.txt
+	@touch $(READY)
 
 bench: $(READY) ## Measure against docker-buildx, as root, for hours; or ONLY=a,b PAIRS=3
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(PAIRS),--pairs $(PAIRS))
@@ -54,6 +64,6 @@ clean: ## Remove what was made here; downloads stay in the cache folder
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when what it depends on changes; the mark is set last, so an interrupted start is started again.
-$(READY): pyproject.toml .ci/bootstrap.py
+$(READY): pyproject.toml .ci/bootstrap.py .ci/constraints.txt
 	$(PYTHON) .ci/bootstrap.py .venv
 	@touch $@

@@ -2,6 +2,9 @@
 
     python3 .ci/bootstrap.py .venv
 
+The versions are those of constraints.txt; where these cannot be had, what pyproject.toml allows (as with a
+second argument, `unlocked`). `make lock` writes the file anew. pip-audit is installed if that is quick.
+
 Debian's and Ubuntu's python3 comes without pip and without the module that would bring it (both are packages
 of their own); pip is then taken from the distribution's wheel, downloaded and unpacked into the cache folder.
 """
@@ -15,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+LOCK = PROJECT / ".ci" / "constraints.txt"
+_AUDIT_SECONDS = 40.0
 sys.path.insert(0, str(PROJECT))
 
 from tests.support.debian import UnavailableError, machine_suite, unpacked  # noqa: E402
@@ -30,12 +35,30 @@ def main() -> None:
     pip = python.parent / "pip"
     # Debian 12's pip knows no dependency groups: pip 25.1 was the first that does.
     _install(python, pip if has_pip else _distribution_wheel() / "pip", "--upgrade", "pip>=25.1")
-    _install(python, pip, "--editable", ".[otel]", "--group", "dev")
+    _install_project(python, pip, locked="unlocked" not in sys.argv[2:])
 
 
-def _install(python: Path, pip: Path, *wanted: str) -> None:
+def _install_project(python: Path, pip: Path, *, locked: bool) -> None:
+    project = ("--editable", ".[otel]", "--group", "dev")
+    # Compiling a package would take longer than all tests.
+    lock = ("--constraint", str(LOCK), "--only-binary", ":all:")
+    if locked:
+        try:
+            _install(python, pip, *lock, *project)
+        except subprocess.CalledProcessError:
+            print("Not all versions of constraints.txt can be had; taking others that pyproject.toml allows.")
+            locked = False
+    if not locked:
+        _install(python, pip, *project)
+    try:
+        _install(python, pip, *(lock if locked else ()), "--group", "audit", timeout=_AUDIT_SECONDS)
+    except subprocess.SubprocessError:
+        print("pip-audit cannot be had quickly, so `make check` goes without it.")
+
+
+def _install(python: Path, pip: Path, *wanted: str, timeout: float | None = None) -> None:
     quietly = ("install", "--quiet", "--disable-pip-version-check")
-    subprocess.run([python, pip, *quietly, *wanted], cwd=PROJECT, check=True)
+    subprocess.run([python, pip, *quietly, *wanted], cwd=PROJECT, check=True, timeout=timeout)
 
 
 def _distribution_wheel() -> Path:

@@ -27,16 +27,16 @@ class Crowd:
     """The most that a process of the client had resident, this one's tests included."""
 
 
-async def from_one_process(engine: Engine, folder: Path, count: int, *, connections: int = 1) -> Crowd:
-    """Build `count` different contexts at once, spread over so many connections; every one must end well."""
+async def from_one_process(engine: Engine, folder: Path, count: int, *, clients: int = 1) -> Crowd:
+    """Build `count` different contexts at once, spread over so many clients; every one must end well."""
     contexts = [builds.make_context(folder / f"context{number}", number) for number in range(count)]
     began, cpu = time.monotonic(), time.process_time()
     async with contextlib.AsyncExitStack() as stack:
         address = parse_address(f"docker://{engine.socket}")
-        clients = [await stack.enter_async_context(Client.connect(address)) for _ in range(connections)]
+        connected = [await stack.enter_async_context(Client.connect(address)) for _ in range(clients)]
         results = await asyncio.gather(
             *(
-                builds.build(clients[number % connections], context, folder / f"out{number}", number)
+                builds.build(connected[number % clients], context, folder / f"out{number}", number)
                 for number, context in enumerate(contexts)
             )
         )

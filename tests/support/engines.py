@@ -26,7 +26,7 @@ from tests.support.packages import Release
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
-_GONE_SECONDS = 20
+_GONE_SECONDS = 5
 
 # dockerd and containerd keep a few things at fixed places (/etc/docker/key.json, /opt/containerd,
 # /run/docker/plugins), and would use the system's containerd. In here they see an empty /run, and what they
@@ -55,6 +55,7 @@ class Engine:
         self._programs = packages.engine(release)
         self._process: subprocess.Popen[bytes] | None = None
         self._namespace = ""
+        self._namespace_held = -1  # open, lest the kernel give its number to another one
         self.root = Path(tempfile.mkdtemp(prefix="engine-", dir=parent))
         self.socket = self.root / "docker.sock"
 
@@ -100,7 +101,10 @@ class Engine:
                 self.stop()
                 raise RuntimeError(message)
             time.sleep(0.05)
-        self._namespace = _namespace(_children(self._process.pid)[0])
+        child = _children(self._process.pid)[0]
+        self._namespace = _namespace(child)
+        self._let_go()
+        self._namespace_held = os.open(f"/proc/{child}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
 
     @property
     def log(self) -> Path:
@@ -177,6 +181,7 @@ class Engine:
         deadline = time.monotonic() + _GONE_SECONDS
         while (left := self._left()) and time.monotonic() < deadline:
             time.sleep(0.05)  # a namespace's last processes go when the kernel gets to them
+        self._let_go()
         if left:
             raise RuntimeError(
                 f"Docker Engine {self.release.name} was stopped, but this is left: {', '.join(left)}"
@@ -193,6 +198,11 @@ class Engine:
         left = [f"process {pid}" for pid in self.processes()]
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         return left + [f"mount {line}" for line in mounts if str(self.root) in line]
+
+    def _let_go(self) -> None:
+        held, self._namespace_held = self._namespace_held, -1
+        if held >= 0:
+            os.close(held)
 
     def __enter__(self) -> Self:
         self.start()
