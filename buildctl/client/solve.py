@@ -247,6 +247,7 @@ class _Build:
                     session.cancel()
                 elif self._session.in_doubt:  # what failed may have come of its end, and overtaken that
                     await asyncio.wait([session], timeout=_LOSS_SECONDS)
+                    self._lost = self._lost or await self._session.given_up()
             self._session.close()
             await self._wind_down(session, gateway, status)
         except asyncio.CancelledError:

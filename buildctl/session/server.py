@@ -16,7 +16,7 @@ from buildctl.errors import Code, ProtocolError, ServiceError
 from buildctl.fsutil.worker import outlast
 from buildctl.http2 import grpc
 from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, Connection
-from buildctl.http2.events import DataReceived, Event, RequestReceived, StreamReset
+from buildctl.http2.events import DataReceived, Event, GoAway, RequestReceived, StreamReset
 from buildctl.http2.frames import Buffer, ErrorCode
 from buildctl.session.stream import Handler
 
@@ -161,17 +161,24 @@ class Call:
 
 
 class Server:
-    """Serves one connection with handlers by method path."""
+    """Serves one connection with handlers by method path.
+
+    `on_unknown` is told the paths of calls that have no handler; `on_go_away` is called when the daemon says
+    that it will make no more calls.
+    """
 
     def __init__(
-        self, methods: Mapping[str, Handler], on_unknown: Callable[[str], None] | None = None
+        self,
+        methods: Mapping[str, Handler],
+        on_unknown: Callable[[str], None] | None = None,
+        on_go_away: Callable[[], None] | None = None,
     ) -> None:
-        """`on_unknown` is told the paths of calls that have no handler."""
         self._on_unknown = on_unknown
         self.connection = Connection()
         self.is_closing = False
         self.cut = 0  # bytes that calls have set aside for messages that have come in part
         self._methods = methods
+        self._on_go_away = on_go_away
         self._calls: dict[int, Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._io: tuple[asyncio.Task[None], ...] = ()
@@ -246,6 +253,8 @@ class Server:
             self._begin(event)
         elif isinstance(event, StreamReset) and (call := self._calls.get(event.stream_id)):
             call.reset(ProtocolError(f"session: the daemon {event.reason or 'cancelled the call'}"))
+        elif isinstance(event, GoAway) and self._on_go_away is not None:
+            self._on_go_away()
 
     def _begin(self, request: RequestReceived) -> None:
         refusal = _http_refusal(request)

@@ -44,7 +44,7 @@ class Session:
         methods = {
             path: handler for one in (self._health, *attachables) for path, handler in one.methods.items()
         }
-        self._server = Server(methods, on_unknown)
+        self._server = Server(methods, on_unknown, self._health.note_going_away)
         self.metadata: tuple[tuple[str, str], ...] = (
             (_EXPOSE + "uuid", session_id),
             (_EXPOSE + "sharedkey", shared_key),
@@ -61,6 +61,15 @@ class Session:
     def in_doubt(self) -> bool:
         """Whether the daemon may have given this client up, and the end of the stream be on its way."""
         return self._health.in_doubt
+
+    async def given_up(self) -> SessionLostError | None:
+        """The error that the daemon has given this session up and leaves it open all the same, if it has.
+
+        After a pause of this process it takes some seconds to know.
+        """
+        if not await self._health.is_given_up():
+            return None
+        return self._lost(Code.ABORTED, "the daemon has given it up")
 
     def account(self) -> str:
         """What is known of the daemon's health checks, as half a sentence."""

@@ -1,6 +1,8 @@
 """A disk that takes its time: a FUSE file system of one large file of zeros, served by a process of its own.
 
 It speaks the kernel's protocol on /dev/fuse (linux/fuse.h), so that nothing has to be installed; needs root.
+The mount is in a mount namespace of the server's own, which dies with the test run: whatever ends either, the
+kernel drops the mount. It is reached through the server's /proc/PID/root.
 """
 
 from __future__ import annotations
@@ -25,16 +27,19 @@ _MAX_WRITE = 1 << 17
 
 @contextmanager
 def slow_disk(path: Path, size: int, delay_s: float) -> Iterator[Path]:
-    """Mount one at `path`, which is created: `slow` in it has `size` bytes, each read takes `delay_s`."""
+    """Mount one on `path`, which is created: `slow` in it has `size` bytes, each read takes `delay_s`.
+
+    Gives the path under which other processes see it.
+    """
     path.mkdir()
-    command = [sys.executable, "-m", __name__, str(path), str(size), str(delay_s)]
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
+    command = [*alone, sys.executable, "-m", __name__, str(path), str(size), str(delay_s)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"mounted\n"
-        yield path
+        yield Path(f"/proc/{process.pid}/root{path}")
     finally:
-        subprocess.run(["umount", "-l", path], check=True)
         process.kill()
         process.wait()
         assert process.stdout is not None

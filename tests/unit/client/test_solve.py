@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -215,6 +216,36 @@ async def test_a_failure_that_overtakes_the_end_of_the_session(
     build.answers |= {SESSION: session, SOLVE: solve}
     error, _ = await solve_on(build, tmp_path)
     assert str(error).startswith("failed to solve: session lost: the daemon ended it; ")
+
+
+async def test_a_session_that_is_given_up_and_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As BuildKit 0.13 does: GOAWAY within the session, whose stream goes on."""
+    monkeypatch.setattr("buildctl.session.health._SILENCE_SECONDS", 0.0)
+    monkeypatch.setattr("buildctl.client.solve._LOSS_SECONDS", 0.3)
+    build = Build()
+    reason = b"client transport shutdown"
+    go_away = struct.pack(">IBIII", (8 + len(reason)) << 8 | 7, 0, 0, 0, 0) + reason
+    settings = struct.pack(">IBI", 4, 0, 0)
+
+    async def session(request: bytes, context: Any) -> AsyncIterator[Message]:
+        yield control_pb2.BytesMessage(data=b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
+        yield control_pb2.BytesMessage(data=go_away)
+        await asyncio.get_running_loop().create_future()
+
+    async def solve(request: bytes, context: Any) -> Message:
+        await context.abort(grpc.StatusCode.CANCELLED, "the client connection is closing")
+        raise AssertionError
+
+    build.answers |= {SESSION: session, SOLVE: solve}
+    monkeypatch.setattr("buildctl.session.server.CLOSE_SECONDS", 0.1)
+    error, _ = await solve_on(build, tmp_path)
+    assert str(error) == (
+        "failed to solve: session lost: the daemon has given it up; no health check ever came; "
+        "then the build failed: failed to solve: Canceled: the client connection is closing"
+    )
+    assert "Run the build again" in error.hint
 
 
 async def test_a_session_in_doubt_is_a_hint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
