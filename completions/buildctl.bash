@@ -124,9 +124,11 @@ help|buildctl debug' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
         'flags buildctl debug histories') rows='--format|words format' ;;
         'commands buildctl context') rows='ls|
+diff|
 explain|
 help|' ;;
         'names buildctl context') rows='ls|buildctl context ls
+diff|buildctl context diff
 explain|buildctl context explain
 help|buildctl context' ;;
         'flags buildctl context ls') rows='--file|file
@@ -135,6 +137,11 @@ help|buildctl context' ;;
 --rules|
 --format|words format' ;;
         'argument buildctl context ls') rows='|dir' ;;
+        'flags buildctl context diff') rows='--file|file
+-f|file
+--local|words local
+--format|words format' ;;
+        'argument buildctl context diff') rows='|dir' ;;
         'flags buildctl context explain') rows='--file|file
 -f|file
 --format|words format' ;;

@@ -168,11 +168,13 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'commands buildctl context'
             printf '%s\n' \
                 'ls||list what would be sent, and how big it is' \
+                'diff||list what has changed since the last build' \
                 'explain||tell which rule decides whether a path is sent' \
                 'help||show help for a command'
         case 'names buildctl context'
             printf '%s\n' \
                 'ls|buildctl context ls|' \
+                'diff|buildctl context diff|' \
                 'explain|buildctl context explain|' \
                 'help|buildctl context|'
         case 'flags buildctl context ls'
@@ -183,6 +185,15 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--rules||Count the paths that each rule decides, and time it.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'argument buildctl context ls'
+            printf '%s\n' \
+                '|dir|'
+        case 'flags buildctl context diff'
+            printf '%s\n' \
+                '--file|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.' \
+                '-f|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.' \
+                '--local|words local|The local name that the build gave to the folder.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'argument buildctl context diff'
             printf '%s\n' \
                 '|dir|'
         case 'flags buildctl context explain'

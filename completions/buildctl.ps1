@@ -170,11 +170,13 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'commands buildctl context' = @(
             'ls||list what would be sent, and how big it is'
+            'diff||list what has changed since the last build'
             'explain||tell which rule decides whether a path is sent'
             'help||show help for a command'
         )
         'names buildctl context' = @(
             'ls|buildctl context ls|'
+            'diff|buildctl context diff|'
             'explain|buildctl context explain|'
             'help|buildctl context|'
         )
@@ -186,6 +188,15 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'argument buildctl context ls' = @(
+            '|dir|'
+        )
+        'flags buildctl context diff' = @(
+            '--file|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.'
+            '-f|file|The Dockerfile, for the ignore file that belongs to it. Default: DIR/Dockerfile.'
+            '--local|words local|The local name that the build gave to the folder.'
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'argument buildctl context diff' = @(
             '|dir|'
         )
         'flags buildctl context explain' = @(

@@ -38,6 +38,7 @@ from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offer
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
+from buildctl.cli.statefolder import transfer_records
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
@@ -153,6 +154,7 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         source_policy=source_policy,
         proxy_network=flags.proxy_network,
         content_records=content_records(variables) if parse_context_check(flags.context_check) else "",
+        transfer_records=transfer_records(variables),
         on_unreadable=parse_on_unreadable(flags.on_unreadable),
         shared_key=flags.shared_key or own_key(directories, variables),
         ref=new_id(),

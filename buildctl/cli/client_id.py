@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from buildctl.cli.statefolder import state_folder
 from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
 
@@ -38,11 +39,8 @@ def client_id(variables: Mapping[str, str]) -> str:
 
 
 def _path(variables: Mapping[str, str]) -> Path | None:
-    folder = variables.get("XDG_STATE_HOME", "")
-    if os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
-        return Path(folder, "buildctl", "client-id")
-    home = variables.get("HOME", "")
-    return Path(home, ".local", "state", "buildctl", "client-id") if os.path.isabs(home) else None
+    folder = state_folder(variables)
+    return Path(folder, "client-id") if folder else None
 
 
 def _read(path: Path) -> str:

@@ -149,6 +149,7 @@ def session_services(
                 opt.local_dirs,
                 on_unreadable=opt.on_unreadable,
                 watch=watch,
+                records=opt.transfer_records,
                 on_transfer=on_transfer,
                 on_request=on_request,
             )

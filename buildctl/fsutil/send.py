@@ -41,6 +41,7 @@ from buildctl.fsutil.walk import Walked, walk
 from buildctl.fsutil.worker import Worker
 
 if TYPE_CHECKING:
+    from buildctl.fsutil.announced import Recorder
     from buildctl.fsutil.watcher import Watcher
 
 _FAREWELL_SECONDS = 1.0
@@ -84,6 +85,7 @@ async def send(
     follow_paths: Sequence[str] = (),
     unreadable: Unreadable | None = None,
     watcher: Watcher | None = None,
+    recorder: Recorder | None = None,
     on_progress: Callable[[SendSummary], None] | None = None,
     on_request: Callable[[bytes, int], None] | None = None,
 ) -> SendSummary:
@@ -92,9 +94,11 @@ async def send(
     Patterns select what is sent (`filter`, `followpaths`); owners become 0. Raises `TransferError` where the
     disk or the receiver gives up, and `ProtocolError` where the receiver breaks the rules; it is told.
     What cannot be read is an error unless `unreadable` decides otherwise. `watcher` sees what is sent,
-    `on_request` path and size of each file that the receiver asks for.
+    `recorder` what is announced, `on_request` path and size of each file that the receiver asks for.
     """
-    sender = _Sender(receive_messages, send_messages, os.fsencode(root), unreadable, watcher, on_progress)
+    sender = _Sender(
+        receive_messages, send_messages, os.fsencode(root), unreadable, watcher, recorder, on_progress
+    )
     sender.on_request = on_request
     return await sender.run(lambda directories: _filter(includes, excludes, follow_paths, directories))
 
@@ -113,6 +117,7 @@ class _Sender:
         root: bytes,
         unreadable: Unreadable | None,
         watcher: Watcher | None,
+        recorder: Recorder | None,
         on_progress: Callable[[SendSummary], None] | None,
     ) -> None:
         self._receive_messages = receive_messages
@@ -120,6 +125,7 @@ class _Sender:
         self._root = root
         self._unreadable = unreadable
         self._watcher = watcher
+        self._recorder = recorder
         self._uniform = UniformTimes()
         self._on_progress = on_progress
         self.on_request: Callable[[bytes, int], None] | None = None
@@ -154,7 +160,10 @@ class _Sender:
             self._sent_files, self._sent_bytes = self._files, self._content_bytes
             if self._watcher:
                 await self._worker.run(self._watcher.finish)
+            kept = self._worker.run(self._recorder.finish) if self._recorder else None
             await self._send([_FIN])
+            if kept:
+                await kept
         except Exception as error:
             await self._stop(tasks)
             await self._tell(error)
@@ -191,7 +200,8 @@ class _Sender:
             choose = make_filter(root)
             entries = walk(root, self._root, choose, self._walked, self._unreadable)
             entries = self._watcher.entries(entries) if self._watcher else self._uniform.watch(entries)
-            yield from self._listing.announce(entries)
+            announced = self._listing.announce(entries)
+            yield from self._recorder.batches(announced) if self._recorder else announced
 
         await self._relay(batches())
 

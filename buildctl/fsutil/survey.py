@@ -90,9 +90,14 @@ def is_sent(folder: str, choose: Filter, path: bytes) -> bool:
         return any(entry.path == path for entry in walk(root, os.fsencode(folder), choose))
 
 
+def has_content(entry: Entry) -> bool:
+    """Whether a daemon asks for the entry's content, which may be empty."""
+    return filemode.is_regular(entry.mode) and not entry.linkname
+
+
 def content_size(entry: Entry) -> int:
     """The bytes that are sent for an entry that a daemon has not yet; none for one more name of a file."""
-    return entry.size if filemode.is_regular(entry.mode) and not entry.linkname else 0
+    return entry.size if has_content(entry) else 0
 
 
 def held_by_folder(found: Iterable[Entry]) -> dict[bytes, Held]:

@@ -100,6 +100,8 @@ class SolveOpt:
     compares these, would keep the old one: such files become part of the key. It is to be one folder of this
     machine for all builds; what is lost of it costs time, and never a wrong context.
     """
+    transfer_records: str = ""
+    """A folder in which it is kept, compressed, what was announced of each directory; empty for none."""
     ref: str = ""
     """The id of this build; a random one when empty."""
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from buildctl.errors import Code, ServiceError
+from buildctl.fsutil.announced import Recorder, Selection
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from buildctl.fsutil.watcher import Watcher
 
 
+_IGNORE_FILE = ".dockerignore"
 _SERVICE = "moby.filesync.v1.FileSync"
 
 Watch: TypeAlias = Callable[[str], "Watcher | None"]
@@ -39,16 +41,19 @@ class FileSync:
         *,
         on_unreadable: OnUnreadable = "error",
         watch: Watch | None = None,
+        records: str = "",
         on_transfer: Callable[[Transfer], None] | None = None,
         on_request: RequestSink | None = None,
     ) -> None:
         """`local_dirs` are paths by local name; `watch` gives what sees the transfer of a path.
 
+        In the folder `records`, if there is one, it is kept what was announced of each directory.
         `on_transfer` is told of each transfer when it ends, `on_request` of each file that is asked for.
         """
         self._local_dirs = dict(local_dirs)
         self._on_unreadable = on_unreadable
         self._watch = watch
+        self._records = records
         self._on_transfer = on_transfer
         self._on_request = on_request
 
@@ -73,17 +78,23 @@ class FileSync:
             nonlocal summary
             summary = so_far
 
+        selection = Selection(
+            includes=values(stream.metadata, "include-patterns"),
+            excludes=values(stream.metadata, "exclude-patterns"),
+            follow_paths=values(stream.metadata, "followpaths"),
+        )
         stream.narrow()
         try:
             await send(
                 stream.receive_messages,
                 stream.send_messages,
                 root,
-                includes=values(stream.metadata, "include-patterns"),
-                excludes=values(stream.metadata, "exclude-patterns"),
-                follow_paths=values(stream.metadata, "followpaths"),
+                includes=selection.includes,
+                excludes=selection.excludes,
+                follow_paths=selection.follow_paths,
                 unreadable=unreadable,
                 watcher=self._watch(root) if self._watch else None,
+                recorder=self._recorder(name, root, selection),
                 on_progress=note,
                 on_request=partial(self._tell, name) if self._on_request else None,
             )
@@ -93,6 +104,12 @@ class FileSync:
                 transfer = _transfer(name, summary, began, clock() - began, complete=complete)
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
                 self._on_transfer(replace(transfer, unreadable=tuple(paths)))
+
+    def _recorder(self, name: str, root: str, selection: Selection) -> Recorder | None:
+        """None for what frontends ask for only to learn the rules of the transfer that follows."""
+        if not self._records or list(selection.follow_paths) == [_IGNORE_FILE]:
+            return None
+        return Recorder(self._records, root, name, selection)
 
     def _tell(self, name: str, path: bytes, size: int) -> None:
         assert self._on_request is not None

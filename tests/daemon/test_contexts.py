@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from buildctl.model.address import parse_address
 from buildctl.model.solve import DirectoryDestination, Export, SolveOpt
 from buildctl.model.transfer import Transfer
 from buildctl.session.sharedkey import shared_key
+from tests.support import program
 from tests.support.engines import Engine
 
 FILES = 30
@@ -60,6 +62,30 @@ async def built(engine: Engine, opt: SolveOpt, out: Path) -> str:
     async with Client.connect(parse_address(f"docker://{engine.socket}")) as client:
         await client.solve(replace(opt, exports=(export,)))
     return (out / "7").read_text()
+
+
+def test_what_is_listed_is_what_a_daemon_gets(engine_26: Engine, tmp_path: Path) -> None:
+    """With the rules of an ignore file; and after the build the only difference is what changes then."""
+    folder = project(tmp_path / "context", "one")
+    (folder / ".dockerignore").write_text("# numbers\n/1*\n!12\ndeep\n!deep/*/kept\n*/*.log\n")
+    for name in ("deep/er/kept", "deep/er/lost", "other/a.log", "other/é", "other/sub/b.log"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (folder / "link").symlink_to("other")
+    out = tmp_path / "out"
+    build = ["build", "--frontend", "dockerfile.v0", "--local", f"context={folder}"]
+    build += ["--local", f"dockerfile={folder}", "--output", f"type=local,dest={out}"]
+    address = f"docker://{engine_26.socket}"
+    ran = program.run("--addr", address, *build, "--progress", "quiet", cwd=tmp_path)
+    assert ran.exit == 0, ran.stderr
+    listed = program.run("context", "ls", "context", "--format", "json", cwd=tmp_path)
+    entries = json.loads(listed.stdout)["entries"]
+    assert {entry["path"] for entry in entries} == {str(path.relative_to(out)) for path in out.rglob("*")}
+    (folder / "12").write_text("changed")
+    (folder / "11").write_text("changed and excluded")
+    difference = program.run("context", "diff", "context", "--format", "json", cwd=tmp_path)
+    changes = json.loads(difference.stdout)["changes"]
+    assert [(change["kind"], change["path"]) for change in changes] == [("changed", "12")]
 
 
 def write_unseen(path: Path, text: str) -> None:

@@ -13,9 +13,11 @@ from buildctl.cli.grammar import Group
     epilog="""
     $ buildctl context ls
     $ buildctl context explain src/app.log
+    $ buildctl context diff
     """,
     lazy={
         "ls": ("buildctl.cli.context.ls", "list what would be sent, and how big it is"),
+        "diff": ("buildctl.cli.context.diff", "list what has changed since the last build"),
         "explain": ("buildctl.cli.context.explain", "tell which rule decides whether a path is sent"),
     },
 )

@@ -14,6 +14,7 @@ from buildctl.template.values import (
     INT,
     INT64,
     STRING,
+    STRINGS,
     Field,
     GoType,
     Kind,
@@ -23,8 +24,10 @@ from buildctl.template.values import (
 )
 
 if TYPE_CHECKING:
+    from buildctl.cli.context.diff import Difference
     from buildctl.cli.context.explain import Verdict
     from buildctl.cli.context.ls import Listing
+    from buildctl.fsutil.changes import Change
     from buildctl.fsutil.walk import Entry
 
 
@@ -38,11 +41,20 @@ def verdict_value(verdict: Verdict) -> Value:
     return Value(_VERDICT, verdict)
 
 
+def difference_value(difference: Difference) -> Value:
+    """What `context diff` gives to its template."""
+    return Value(_DIFFERENCE, difference)
+
+
 def _kind(entry: Entry) -> str:
     kind = entry.mode & filemode.TYPE_MASK
     if kind == filemode.DIR:
         return "folder"
     return "link" if kind == filemode.SYMLINK else "file" if not kind else "special"
+
+
+def _change_kind(change: Change) -> str:
+    return "added" if change.before is None else "removed" if change.after is None else "changed"
 
 
 def _struct(name: str, *fields: Field) -> GoType:
@@ -97,6 +109,26 @@ _LISTING = pointer_to(
         Field("Largest", slice_of(_FOLDER), lambda x: x.largest, "largest"),
         Field("Rules", slice_of(_RULE_USE), lambda x: x.rules or None, "rules", omitempty=True),
         Field("Entries", slice_of(_ENTRY), _sizes, "entries"),
+    )
+)
+
+_CHANGE = _struct(
+    "Change",
+    Field("Path", STRING, lambda c: decode(c.path), "path"),
+    Field("Kind", STRING, lambda c: _change_kind(c), "kind"),
+    Field("What", STRINGS, lambda c: c.what or None, "what", omitempty=True),
+    Field("Size", INT64, lambda c: content_size(c.after) if c.after else 0, "size"),
+)
+
+_DIFFERENCE = pointer_to(
+    _struct(
+        "Difference",
+        Field("Folder", STRING, lambda d: os.path.realpath(d.folder), "folder"),
+        Field("Built", STRING, lambda d: d.built, "built"),
+        Field("RulesChanged", BOOL, lambda d: d.rules_changed, "rulesChanged"),
+        Field("Files", INT, lambda d: d.files, "files"),
+        Field("Size", INT64, lambda d: d.size, "size"),
+        Field("Changes", slice_of(_CHANGE), lambda d: d.changes, "changes"),
     )
 )
 

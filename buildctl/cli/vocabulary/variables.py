@@ -44,7 +44,7 @@ VARIABLES = (
     Variable("TTY_DISPLAY_RATE", "Milliseconds between two pictures.", _SHOW),
     Variable("PROGRESS_NO_TRUNC", "0 shortens names in plain progress.", _SHOW),
     Variable("XDG_CACHE_HOME", "Where --context-check=content keeps digests. Default: ~/.cache.", _BUILD),
-    Variable("XDG_STATE_HOME", "Where this client's id is kept. Default: ~/.local/state.", _BUILD),
+    Variable("XDG_STATE_HOME", "This client's id, and what it sent. Default: ~/.local/state.", _BUILD),
     Variable("SOURCE_DATE_EPOCH", "Value of the build argument of that name.", _BUILD),
     Variable(
         "DOCKER_CONFIG", "Folder of config.json with the registries' credentials. Default: ~/.docker.", _BUILD

@@ -11,6 +11,11 @@ import pytest
 
 from buildctl.cli.environment import Environment
 from buildctl.cli.main import main
+from buildctl.fsutil.announced import Recorder, Selection
+from buildctl.fsutil.filter import Filter
+from buildctl.fsutil.listing import Listing
+from buildctl.fsutil.survey import opened
+from buildctl.fsutil.walk import walk
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -40,7 +45,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*arguments: str) -> tuple[int, str, str]:
         paths = tmp_path / "out", tmp_path / "err"
         with paths[0].open("w") as out, paths[1].open("w") as err:
-            code = main(["context", *arguments], Environment({}, 0, out.fileno(), err.fileno()))
+            variables = {"XDG_STATE_HOME": str(tmp_path / "state")}
+            code = main(["context", *arguments], Environment(variables, 0, out.fileno(), err.fileno()))
         return code, paths[0].read_text(), paths[1].read_text()
 
     return run
@@ -199,6 +205,72 @@ def test_a_verdict_as_json(run: Run) -> None:
     }
 
 
+@pytest.fixture
+def build(run: Run, tmp_path: Path) -> None:
+    """Keeps what a build would have announced of the context."""
+    excludes = ["node_modules", "**/*.log", "logs", "!logs/keep"]
+    with opened(".") as root:
+        batches = Listing().announce(walk(root, b".", Filter((), excludes)))
+        recorder = Recorder(str(tmp_path / "state/buildctl/sent"), ".", "context", Selection((), excludes))
+        list(recorder.batches(batches))
+    recorder.finish()
+
+
+@pytest.mark.usefixtures("build")
+def test_nothing_has_changed(run: Run) -> None:
+    code, out, _ = run("diff")
+    assert (code, [line.split(":")[0] for line in out.splitlines()]) == (
+        0,
+        ["Since the build of", "Added", "Changed", "Removed", "To send"],
+    )
+    assert out.endswith("0 files, 0B\n")
+
+
+@pytest.mark.usefixtures("build")
+def test_what_has_changed(run: Run) -> None:
+    Path("new").write_text("12345")
+    Path("Dockerfile").unlink()
+    Path("src/two\nlines").write_text("123")
+    Path("src/sub").chmod(0o700)
+    Path("src/link").unlink()
+    Path("src/link").mkdir()
+    Path("logs/2.log").touch()
+    Path(".dockerignore").write_text(RULES + "src/more\n")
+    code, out, _ = run("diff", ".")
+    changed, _, totals = out.partition("\n\n")
+    assert (code, changed.splitlines()) == (
+        0,
+        [
+            "M 64B size, time .dockerignore",
+            "D                Dockerfile",
+            "A 5B             new",
+            "M 0B  type       src/link",
+            "D                src/more",
+            "M 0B  mode       src/sub",
+            'M 3B  size, time "src/two\\nlines"',
+        ],
+    )
+    assert totals.startswith("The ignore file has other rules than at that build.\n\nSince the build of: ")
+    assert totals.endswith("To send:            3 files, 72B\n")
+    difference = json.loads(run("diff", "--format", "json")[1])
+    assert (difference["files"], difference["size"], difference["rulesChanged"]) == (3, 72, True)
+    assert difference["changes"][:3] == [
+        {"path": ".dockerignore", "kind": "changed", "what": ["size", "time"], "size": 64},
+        {"path": "Dockerfile", "kind": "removed", "size": 0},
+        {"path": "new", "kind": "added", "size": 5},
+    ]
+
+
+@pytest.mark.usefixtures("build")
+def test_a_damaged_record(run: Run, tmp_path: Path) -> None:
+    (record,) = (tmp_path / "state/buildctl/sent").iterdir()
+    assert record.stat().st_mode & 0o777 == 0o600
+    record.write_bytes(record.read_bytes()[:50])
+    code, out, err = run("diff")
+    assert (code, out) == (1, "")
+    assert err.startswith(f"error: read {record}: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -211,6 +283,10 @@ def test_a_verdict_as_json(run: Run) -> None:
         (["explain"], "one path is needed"),
         (["explain", "a", ".", "b"], "one path is needed"),
         (["explain", "a", "no"], "no: no such folder"),
+        (["diff", "no"], "no: no such folder"),
+        (["diff", "a", "b"], "one folder is enough"),
+        (["diff"], "no build that sent . as context is known"),
+        (["diff", "--local", "x", "src"], "no build that sent src as x is known"),
     ],
 )
 def test_what_cannot_be_meant(run: Run, arguments: list[str], said: str) -> None:

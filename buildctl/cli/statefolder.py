@@ -1,0 +1,20 @@
+"""Where this client keeps what is to last from one build to the next."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+
+def state_folder(variables: Mapping[str, str]) -> str:
+    """`buildctl` below XDG_STATE_HOME, which need not exist; empty where no place is known."""
+    folder = variables.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
+        folder = os.path.join(variables.get("HOME", ""), ".local", "state")
+    return os.path.join(folder, "buildctl") if os.path.isabs(folder) else ""
+
+
+def transfer_records(variables: Mapping[str, str]) -> str:
+    """Where it is kept what builds sent of their folders; empty where no place is known."""
+    folder = state_folder(variables)
+    return os.path.join(folder, "sent") if folder else ""
