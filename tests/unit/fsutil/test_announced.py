@@ -14,7 +14,6 @@ from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from tests.support.tree import make_tree
 
-
 ALL = Selection()
 
 
