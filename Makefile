@@ -38,7 +38,7 @@ audit: $(READY) ## Ask pip-audit for known weaknesses of the locked dependencies
 lock: ## Take the newest versions that pyproject.toml allows for the tests: .ci/constraints.txt
 	$(PYTHON) .ci/bootstrap.py .venv unlocked
 	(echo "# The versions that the tests are run with. Written by \`make lock\`."; \
-	  $(BIN)/python -m pip freeze --exclude-editable) > .ci/constraints.txt
+	  $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable) > .ci/constraints.txt
 	@touch $(READY)
 
 bench: $(READY) ## Measure against docker-buildx, as root, for hours; or ONLY=a,b PAIRS=3

@@ -29,7 +29,8 @@ def test_every_threat_names_a_test_that_exists() -> None:
 
 def test_every_dependency_is_locked() -> None:
     lines = (ROOT / ".ci" / "constraints.txt").read_text().splitlines()
-    locked = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pairs = (line.split("==") for line in lines if not line.startswith("#"))
+    locked = {name.lower().replace("_", "-"): version for name, version in pairs}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     wanted = [
