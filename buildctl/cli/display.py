@@ -57,7 +57,8 @@ def display_on(
     from buildctl.progress.modes import choose_mode, open_display
 
     variables = environment.variables
-    mode = choose_mode(progress, is_terminal=environment.is_terminal(descriptor), variables=variables)
+    is_terminal = environment.is_terminal(descriptor)
+    mode = choose_mode(progress, is_terminal=is_terminal, variables=variables)
     return open_display(
         mode,
         descriptor,
@@ -69,4 +70,5 @@ def display_on(
         locate=locate,
         clock=clock,
         masker=masker,
+        is_terminal=is_terminal,
     )

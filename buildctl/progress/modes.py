@@ -101,6 +101,7 @@ def open_display(
     locate: Callable[[str], str] = str,
     clock: Callable[[], int] | None = None,
     masker: Masker | None = None,
+    is_terminal: bool = False,
 ) -> Display:
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal.
 
@@ -109,6 +110,10 @@ def open_display(
     """
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode in _TEXT else b"")
     renderer = _renderer(mode, size, variables, locate)
+    if is_terminal and mode is Mode.PLAIN:
+        from buildctl.progress.harmless import OnTerminal
+
+        renderer = OnTerminal(renderer)
     if clock is not None:
         from buildctl.progress.pace import OnClock
 
