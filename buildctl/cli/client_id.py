@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import platform
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +31,7 @@ def client_id(variables: Mapping[str, str]) -> str:
             raise FileNotFoundError("neither XDG_STATE_HOME nor HOME is set")
         kept = _read(path) or _create(path)
     except OSError as error:
-        kept = f"{platform.node()} {os.getuid()}"
+        kept = f"{os.uname().nodename} {os.getuid()}"
         logger.debug("cannot keep a client id: %s; using the host's name and the user's number", error)
     return f"{kept} {machine}"
 
@@ -55,6 +53,8 @@ def _read(path: Path) -> str:
 
 def _create(path: Path) -> str:
     """Put a new id there, whole at once, unless another process has been faster; then its id."""
+    import tempfile  # once for each user
+
     make_private(str(path.parent))
     descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=path.parent)  # mode 0600
     try:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
 from buildctl.errors import UsageError
-from buildctl.model.offer import RegistryTLS, SecretSource
 
 if TYPE_CHECKING:
+    from buildctl.model.offer import RegistryTLS, SecretSource
     from buildctl.model.status import SolveStatus
     from buildctl.session.auth.dockerconfig import DockerConfig
     from buildctl.session.sshagent import PrivateKeys
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from buildctl.session.stream import Attachable
 
 
-@dataclass(frozen=True)
-class Offers:
+class Offers(NamedTuple):
     """What was found where the flags point to."""
 
     docker_config: DockerConfig
@@ -45,6 +43,8 @@ def find_offers(
 
 
 def _tls(tls_contexts: Sequence[str]) -> Mapping[str, RegistryTLS]:
+    if not tls_contexts:
+        return {}
     from buildctl.cli.flags.tlscontext import parse_tls_contexts
 
     return parse_tls_contexts(tls_contexts)
@@ -110,18 +110,24 @@ async def serve_offers(
     `on_status` is told what is done with the user's accounts, `on_secret` each value before the daemon gets
     it. Raises `BuildctlError`.
     """
-    from buildctl.session.auth.service import Auth
+    from buildctl.session.auth import paths
+    from buildctl.session.deferred import Deferred
 
     variables = environment.variables
-    auth = Auth(
-        offers.docker_config,
-        variables,
-        tls=offers.tls,
-        on_status=on_status,
-        on_secret=on_secret,
-        now_ns=environment.now_ns,
-    )
-    services: list[Attachable] = [auth]
+
+    def auth() -> Attachable:
+        from buildctl.session.auth.service import Auth
+
+        return Auth(
+            offers.docker_config,
+            variables,
+            tls=offers.tls,
+            on_status=on_status,
+            on_secret=on_secret,
+            now_ns=environment.now_ns,
+        )
+
+    services: list[Attachable] = [Deferred(paths.ALL, auth)]
     async with contextlib.AsyncExitStack() as stack:
         if offers.agents:
             from buildctl.session.sshagent import serve_agents

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from buildctl.errors import BuildctlError
@@ -18,6 +17,8 @@ def write_whole(path: str, data: bytes, *, mode: int = 0o666) -> None:
 
     Raises `BuildctlError` naming the path; the file that was there before is untouched then.
     """
+    import tempfile  # with all kinds of compression, which most commands do without
+
     target = Path(path)
     temporary = None
     try:

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from buildctl.cli.environment import Environment, write_all
-from buildctl.cli.metrics import CacheMetrics
 from buildctl.cli.outfile import open_file, write_failure
 from buildctl.cli.transfers import warnings
 from buildctl.errors import BuildctlError
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from buildctl.cli.insight import Insight
     from buildctl.cli.linefile import LineFile
     from buildctl.cli.logfolder import LogFolder
+    from buildctl.cli.metrics import CacheMetrics
     from buildctl.cli.sessionlog import SessionLog
     from buildctl.cli.tracefile import TraceFile
     from buildctl.model.solve import OnUnreadable, SolveOpt, SolveResult
@@ -64,7 +64,7 @@ class Recordings:
         self._transfers: list[Transfer] = []
         self._trace = _open_trace(trace) if trace else None
         self._session_log = _open_session_log(session_log, environment) if session_log else None
-        self._metrics = CacheMetrics() if metrics else None
+        self._metrics = _cache_metrics() if metrics else None
         self._metrics_file, self._metrics_name = self._open_metrics(metrics) if metrics else (-1, "")
         if metrics:
             logger.info("writing JSON cache metrics to %s", self._metrics_name)
@@ -209,6 +209,12 @@ class Recordings:
             if self._failure is None:
                 raise
             logger.warning("%s", error)  # why the build failed is worth more
+
+
+def _cache_metrics() -> CacheMetrics:
+    from buildctl.cli.metrics import CacheMetrics
+
+    return CacheMetrics()
 
 
 def _open_events(target: str, stdout: int) -> EventFile:

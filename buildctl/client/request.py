@@ -13,7 +13,6 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.convert.text import valid_text
-from buildctl.client.stores import check_caches, check_layouts
 from buildctl.errors import UsageError
 from buildctl.model import gojson
 from buildctl.model.quote import quote
@@ -41,12 +40,21 @@ def check(opt: SolveOpt) -> None:
             f"invalid way {quote(opt.on_unreadable)} to treat what is unreadable",
             hint="use error, skip or empty",
         )
-    check_caches(opt)
+    if uses_layouts(opt):
+        from buildctl.client.stores import check_caches, check_layouts
+
+        check_caches(opt)
+        check_layouts(opt)
     for export in opt.exports:
         mode = export.attrs.get("mode", "")
         if export.type == "local" and mode.strip().lower() not in _LOCAL_MODES:
             raise UsageError(f"invalid local exporter mode {quote(mode)}", hint="use copy or delete")
-    check_layouts(opt)
+
+
+def uses_layouts(opt: SolveOpt) -> bool:
+    """Whether a build may read or fill a layout on this machine (`stores`)."""
+    to_layouts = any(isinstance(export.destination, LayoutDestination) for export in opt.exports)
+    return bool(to_layouts or opt.oci_layouts or opt.cache_imports or opt.cache_exports)
 
 
 @valid_text()

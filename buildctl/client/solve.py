@@ -10,17 +10,16 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from buildctl._pb import control_pb2
 from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
 from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
 from buildctl.client.gateway import has_gateway, run_gateway
-from buildctl.client.request import check, control_request, plain_request
+from buildctl.client.request import check, control_request, plain_request, uses_layouts
 from buildctl.client.rpc import Caller
-from buildctl.client.stores import LocalStores, enter_results, open_stores
 from buildctl.errors import (
     BuildctlError,
     Code,
@@ -33,6 +32,7 @@ from buildctl.errors import (
 from buildctl.fsutil.worker import Worker
 from buildctl.model.identity import new_id
 from buildctl.model.solve import (
+    CacheEntry,
     DirectoryDestination,
     FileDestination,
     SolveOpt,
@@ -41,14 +41,15 @@ from buildctl.model.solve import (
 )
 from buildctl.model.status import SolveStatus
 from buildctl.model.transfer import Transfer
-from buildctl.oci.store import Store
-from buildctl.session.auth.anonymous import CREDENTIALS_PATH, AnonymousAuth
-from buildctl.session.content import ContentService
-from buildctl.session.filesend import FileSend
+from buildctl.session.auth import paths as auth
 from buildctl.session.filesync import FileSync, Watch
 from buildctl.session.observed import Observed, RequestSink, refused
 from buildctl.session.stream import Attachable, Handler, ServerStream
 from buildctl.session.tunnel import Session
+
+if TYPE_CHECKING:
+    from buildctl.oci.store import Store
+    from buildctl.session.filesend import FileSend
 
 StatusSink: TypeAlias = Callable[[SolveStatus], None]
 TransferSink: TypeAlias = Callable[[Transfer], None]
@@ -100,19 +101,26 @@ async def solve(
             on_transfer(transfer)
 
     with contextlib.closing(Worker("layouts")) as disk:
-        stores = await disk.run(open_stores, opt)
-        opt = replace(opt, cache_imports=stores.cache_imports)
+        by_id: Mapping[str, Store] = {}
+        imports = opt.cache_imports
+        if uses_layouts(opt):
+            from buildctl.client.stores import enter_results, open_stores
+
+            stores = await disk.run(open_stores, opt)
+            opt = replace(opt, cache_imports=stores.cache_imports)
+            by_id, imports = stores.by_id, stores.usable_imports
         async with _checking_contents(opt, disk) as (shared_key, watch):
             opt = replace(opt, shared_key=shared_key)
-            services = session_services(opt, attachables, stores.by_id, watch, note_transfer, on_request)
-            build = _Build(caller, opt, on_status, services, stores, with_gateway, on_request)
+            services = session_services(opt, attachables, by_id, watch, note_transfer, on_request)
+            build = _Build(caller, opt, on_status, services, imports, with_gateway, on_request)
             try:
                 result = await build.run()
             except (RPCError, SolveError) as error:
                 error.transient = error.transient and not any(one.has_spilled for one in _senders(services))
                 raise
             _check_delivery(opt, services)
-        await disk.run(enter_results, opt, result.exporter_response)
+        if uses_layouts(opt):
+            await disk.run(enter_results, opt, result.exporter_response)
     return replace(result, transfers=tuple(transfers))
 
 
@@ -141,7 +149,9 @@ def session_services(
 ) -> list[Attachable]:
     """What a build offers the daemon: folders, stores, destinations, and whatever is given besides."""
     services: list[Attachable] = list(attachables)
-    if not any(CREDENTIALS_PATH in service.methods for service in services):
+    if not any(auth.CREDENTIALS in service.methods for service in services):
+        from buildctl.session.auth.anonymous import AnonymousAuth
+
         services.append(AnonymousAuth())
     if opt.local_dirs:
         services.append(
@@ -155,13 +165,19 @@ def session_services(
             )
         )
     if stores:
+        from buildctl.session.content import ContentService
+
         services.append(ContentService(stores))
     if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
+        from buildctl.session.filesend import FileSend
+
         services.append(FileSend(opt.exports))
     return [Observed(one, on_request) for one in services] if on_request else services
 
 
 def _senders(services: Sequence[Attachable]) -> list[FileSend]:
+    from buildctl.session.filesend import FileSend
+
     bare = [service.service if isinstance(service, Observed) else service for service in services]
     return [service for service in bare if isinstance(service, FileSend)]
 
@@ -178,8 +194,7 @@ def _check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Noting:
+class _Noting(NamedTuple):
     """Attachable: another one, whose failures are noted: the daemon gives back their text only."""
 
     service: Attachable
@@ -209,7 +224,7 @@ class _Build:
         opt: SolveOpt,
         on_status: StatusSink | None,
         services: Sequence[Attachable],
-        stores: LocalStores,
+        imports: Sequence[CacheEntry],
         with_gateway: bool,
         on_request: RequestSink | None = None,
     ) -> None:
@@ -219,7 +234,7 @@ class _Build:
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
-        self._imports = stores.usable_imports
+        self._imports = imports
         noted = [_Noting(one, self._note_local_failure) for one in services]
         on_unknown = (lambda path: on_request(refused(path))) if on_request else None
         self._session = Session(noted, self._session_id, shared_key=opt.shared_key, on_unknown=on_unknown)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from buildctl.http2.frames import Buffer
 
 
-@dataclass(slots=True)
-class RequestReceived:
+class RequestReceived(NamedTuple):
     """A request's header section; `fields` are in order and without pseudo-header fields."""
 
     stream_id: int
@@ -19,8 +17,7 @@ class RequestReceived:
     end_stream: bool
 
 
-@dataclass(slots=True)
-class DataReceived:
+class DataReceived(NamedTuple):
     """Content, or its end (after trailers too).
 
     `data` is a view that is good until the next call of `receive_data`. Its bytes count against the stream's
@@ -32,8 +29,7 @@ class DataReceived:
     end_stream: bool
 
 
-@dataclass(slots=True)
-class StreamReset:
+class StreamReset(NamedTuple):
     """A stream is gone: the peer reset it, or it was reset because the peer broke a rule (see `reason`)."""
 
     stream_id: int
@@ -41,8 +37,7 @@ class StreamReset:
     reason: str
 
 
-@dataclass(slots=True)
-class GoAway:
+class GoAway(NamedTuple):
     """The peer will open no more streams; those that are open go on."""
 
     code: int

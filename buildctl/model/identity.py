@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LENGTH = 25
@@ -14,7 +14,7 @@ def new_id() -> str:
     They are the number of 17 random bytes in base 36; its top bit is set, so that there are 26 or 27 digits,
     and the first, which is far from random, is left out.
     """
-    number = int.from_bytes(secrets.token_bytes(17), "big") | 1 << 135
+    number = int.from_bytes(os.urandom(17), "big") | 1 << 135
     digits = []
     while number:
         number, digit = divmod(number, 36)

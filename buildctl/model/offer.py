@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSource:
+class SecretSource(NamedTuple):
     """Where a secret comes from when a step asks for it; a variable goes before a file."""
 
     id: str
@@ -15,8 +14,7 @@ class SecretSource:
     """The name of a variable."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentSource:
+class AgentSource(NamedTuple):
     """An SSH agent offered under an id: one socket, or private keys."""
 
     id: str = "default"
@@ -26,8 +24,7 @@ class AgentSource:
     """Whether the socket is forwarded as it is, whatever is spoken on it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryTLS:
+class RegistryTLS(NamedTuple):
     """How the token server of a registry is trusted. All paths are PEM files."""
 
     authorities: tuple[str, ...] = ()

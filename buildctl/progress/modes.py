@@ -15,7 +15,6 @@ from buildctl.model.status import SolveStatus
 from buildctl.progress.display import Display
 from buildctl.progress.masking import Masker
 from buildctl.progress.renderer import Renderer
-from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.writer import StreamWriter
 
 if TYPE_CHECKING:
@@ -80,8 +79,11 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
             "failed to get console: provided file is not a console",
             hint="The live display needs a terminal; use --progress=plain where there is none.",
         )
-    if mode is Mode.TTY and not TerminalOptions.from_variables(variables).moves_cursor:
-        return Mode.PLAIN
+    if mode is Mode.TTY:
+        from buildctl.progress.terminal import TerminalOptions
+
+        if not TerminalOptions.from_variables(variables).moves_cursor:
+            return Mode.PLAIN
     return mode
 
 
@@ -149,6 +151,7 @@ def _renderer(
 
             return QuietRenderer()
         case Mode.TTY:
+            from buildctl.progress.terminal import TerminalOptions
             from buildctl.progress.tty import TTYRenderer
 
             return TTYRenderer(size, TerminalOptions.from_variables(variables))

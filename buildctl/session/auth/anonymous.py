@@ -10,11 +10,9 @@ from collections.abc import Mapping
 
 from buildctl._pb.auth_pb2 import CredentialsRequest, CredentialsResponse
 from buildctl.errors import Code, ServiceError
+from buildctl.session.auth import paths
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import unary
-
-SERVICE = "/moby.filesync.v1.Auth/"
-CREDENTIALS_PATH = SERVICE + "Credentials"
 
 
 class AnonymousAuth:
@@ -23,10 +21,10 @@ class AnonymousAuth:
     @property
     def methods(self) -> Mapping[str, Handler]:
         return {
-            CREDENTIALS_PATH: unary(CredentialsRequest, _credentials),
-            SERVICE + "FetchToken": _unsupported,
-            SERVICE + "GetTokenAuthority": _unsupported,
-            SERVICE + "VerifyTokenAuthority": _unsupported,
+            paths.CREDENTIALS: unary(CredentialsRequest, _credentials),
+            paths.FETCH_TOKEN: _unsupported,
+            paths.GET_TOKEN_AUTHORITY: _unsupported,
+            paths.VERIFY_TOKEN_AUTHORITY: _unsupported,
         }
 
 

@@ -10,7 +10,6 @@ import binascii
 import json
 import os
 import pwd
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -193,9 +192,14 @@ def _host(key: str) -> str:
 
 def _platform_store(environ: Mapping[str, str]) -> str:
     """The store that this platform has, where the user has chosen none and it is installed."""
-    path = environ.get("PATH")
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+
+    def installed(program: str) -> bool:  # shutil.which would load all kinds of compression
+        paths = (os.path.join(folder, program) for folder in folders if folder)
+        return any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths)
+
     if sys.platform == "darwin":
         name = "osxkeychain"
     else:
-        name = "pass" if shutil.which("pass", path=path) else "secretservice"
-    return name if shutil.which(_HELPER + name, path=path) else ""
+        name = "pass" if installed("pass") else "secretservice"
+    return name if installed(_HELPER + name) else ""

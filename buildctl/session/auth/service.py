@@ -26,8 +26,8 @@ from buildctl.model.boolean import parse_bool
 from buildctl.model.identity import new_id
 from buildctl.model.offer import RegistryTLS
 from buildctl.model.status import SolveStatus, Vertex
+from buildctl.session.auth import paths
 from buildctl.session.auth.accounts import Accounts
-from buildctl.session.auth.anonymous import CREDENTIALS_PATH, SERVICE
 from buildctl.session.auth.authority import Seeds, public_key, sign
 from buildctl.session.auth.dockerconfig import DockerConfig
 from buildctl.session.stream import Handler
@@ -66,12 +66,10 @@ class Auth:
     @property
     def methods(self) -> Mapping[str, Handler]:
         return {
-            CREDENTIALS_PATH: unary(CredentialsRequest, self._credentials),
-            SERVICE + "FetchToken": unary(FetchTokenRequest, self._fetch_token),
-            SERVICE + "GetTokenAuthority": unary(GetTokenAuthorityRequest, self._get_token_authority),
-            SERVICE + "VerifyTokenAuthority": unary(
-                VerifyTokenAuthorityRequest, self._verify_token_authority
-            ),
+            paths.CREDENTIALS: unary(CredentialsRequest, self._credentials),
+            paths.FETCH_TOKEN: unary(FetchTokenRequest, self._fetch_token),
+            paths.GET_TOKEN_AUTHORITY: unary(GetTokenAuthorityRequest, self._get_token_authority),
+            paths.VERIFY_TOKEN_AUTHORITY: unary(VerifyTokenAuthorityRequest, self._verify_token_authority),
         }
 
     async def _credentials(self, request: CredentialsRequest) -> CredentialsResponse:

@@ -77,17 +77,63 @@ UNASKED = [
 ]
 
 
-def test_a_call_loads_what_it_needs(tmp_path: Path) -> None:
-    with serve(ReplayServer(load("v0.8-du-verbose").calls, 0), tmp_path / "s"):
-        script = LOADED.replace(str(HEAVY + LIGHT), str(UNASKED))
+BUILD = [
+    "--progress=plain",
+    "--shared-key=k",
+    "--frontend=dockerfile.v0",
+    "--local=context=docs",
+    "--local=dockerfile=docs",
+]
+
+# What accounts, layouts, outputs and other displays need; a build that only sends a context has none of them.
+UNASKED_BY_BUILDS = [
+    "buildctl._pb.auth_pb2",
+    "buildctl._pb.content_pb2",
+    "buildctl.cli.metrics",
+    "buildctl.client.stores",
+    "buildctl.fsutil.receive",
+    "buildctl.model.offer",
+    "buildctl.oci",
+    "buildctl.progress.terminal",
+    "buildctl.session.auth.service",
+    "buildctl.session.content",
+    "buildctl.session.filesend",
+    "buildctl.template",
+    "buildctl.transport.diagnose",
+    "buildctl.transport.engine",
+    "concurrent.futures.thread",
+    "hmac",
+    "http",
+    "humanize",
+    "rich",
+    "secrets",
+    "shutil",
+    "sqlite3",
+    "tempfile",
+]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "arguments", "unasked", "said"),
+    [
+        ("v0.8-du-verbose", ["du"], UNASKED, "Total:"),
+        ("build-cached", ["build", *BUILD], UNASKED_BY_BUILDS, "CACHED"),
+    ],
+)
+def test_a_call_loads_what_it_needs(
+    tmp_path: Path, recorded: str, arguments: list[str], unasked: list[str], said: str
+) -> None:
+    with serve(ReplayServer(load(recorded).calls, 0), tmp_path / "s"):
+        script = LOADED.replace(str(HEAVY + LIGHT), str(unasked))
         ran = subprocess.run(
-            [sys.executable, "-c", script, "--addr", f"unix://{tmp_path}/s", "du"],
+            [sys.executable, "-c", script, "--addr", f"unix://{tmp_path}/s", *arguments],
             cwd=ROOT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             check=True,
             text=True,
         )
-    assert "Total:" in ran.stdout
+    assert said in ran.stdout
     assert ran.stdout.splitlines()[-1] == "0"
 
 
