@@ -92,7 +92,6 @@ UNASKED_BY_BUILDS = [
     "buildctl.cli.metrics",
     "buildctl.client.stores",
     "buildctl.fsutil.receive",
-    "buildctl.model.offer",
     "buildctl.oci",
     "buildctl.progress.terminal",
     "buildctl.session.auth.service",
