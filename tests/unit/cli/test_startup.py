@@ -106,9 +106,7 @@ UNASKED_BY_BUILDS = [
     "humanize",
     "rich",
     "secrets",
-    "shutil",
     "sqlite3",
-    "tempfile",
 ]
 
 
