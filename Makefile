@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-long soak lock audit check bench fmt docs screenshots demo clean
+.PHONY: help test test-long fuzz soak lock audit check bench fmt docs screenshots demo clean
 
 help: ## Show the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -19,6 +19,9 @@ test: check ## All checks, then the daemon tests on two real engines (as root), 
 test-long: $(READY) ## The tests that take minutes
 	@$(BIN)/python -m tests.support.packages
 	$(BIN)/pytest -m long -n $(WORKERS)
+
+fuzz: $(READY) ## Fuzz what reads the input of others, a minute each; or ONLY=receiving FUZZ_SECONDS=600
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60) $(ONLY)
 
 soak: $(READY) ## Build for half an hour, as root, and see that nothing grows; or SOAK_SECONDS=300 SOAK_RATE=1
 	@$(BIN)/python -m tests.support.packages

@@ -14,6 +14,7 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from buildctl.errors import BuildctlError
 
@@ -30,35 +31,41 @@ _BRANCH_PAGE = 0x01
 _LEAF_PAGE = 0x02
 _NESTED = 0x01
 _MAX_DEPTH = 64
-"""Deeper than any tree of 2^64 keys: a page that leads back to itself ends here."""
+"""Deeper than any tree of 2^64 keys."""
 
 _LOCK_PAUSE_SECONDS = 0.05
+
+
+class _Page(NamedTuple):
+    """A page, with those that continue it."""
+
+    start: int
+    """Where in the file."""
+    data: memoryview
 
 
 class Bucket:
     """A bucket: keys in byte order, each with a value or a bucket of its own."""
 
-    def __init__(self, file: _File, root: int, inline: memoryview | None, depth: int = 0) -> None:
+    def __init__(self, file: _File, page: _Page, depth: int = 0) -> None:
         self._file = file
-        self._root = root
-        self._inline = inline
+        self._page = page
         self._depth = depth
 
     def items(self) -> Iterator[tuple[bytes, bytes | Bucket]]:
         """Every key with what it holds. Raises `BuildctlError` where the file is damaged."""
-        page = self._inline if self._inline is not None else self._file.page(self._root)
-        yield from self._page_items(page, self._depth)
+        yield from self._page_items(self._page, self._depth)
 
-    def _page_items(self, page: memoryview, depth: int) -> Iterator[tuple[bytes, bytes | Bucket]]:
+    def _page_items(self, page: _Page, depth: int) -> Iterator[tuple[bytes, bytes | Bucket]]:
         if depth > _MAX_DEPTH:
             raise self._file.damaged("its tree is too deep")
         try:
-            _, flags, count, _ = _PAGE_HEADER.unpack_from(page)
+            _, flags, count, _ = _PAGE_HEADER.unpack_from(page.data)
             for number in range(count):
                 at = _PAGE_HEADER.size + number * _LEAF_ELEMENT.size  # a branch element has the same size
                 if flags & _BRANCH_PAGE:
-                    _, _, child = _BRANCH_ELEMENT.unpack_from(page, at)
-                    yield from self._page_items(self._file.page(child), depth + 1)
+                    _, _, child = _BRANCH_ELEMENT.unpack_from(page.data, at)
+                    yield from self._page_items(self._file.page(child, page.start + at), depth + 1)
                 elif flags & _LEAF_PAGE:
                     yield self._leaf(page, at, depth)
                 else:
@@ -66,18 +73,21 @@ class Bucket:
         except struct.error:
             raise self._file.damaged("a page ends early") from None
 
-    def _leaf(self, page: memoryview, at: int, depth: int) -> tuple[bytes, bytes | Bucket]:
-        flags, position, key_size, value_size = _LEAF_ELEMENT.unpack_from(page, at)
+    def _leaf(self, page: _Page, at: int, depth: int) -> tuple[bytes, bytes | Bucket]:
+        flags, position, key_size, value_size = _LEAF_ELEMENT.unpack_from(page.data, at)
         start = at + position
         value_start = start + key_size
-        if value_start + value_size > len(page):
+        if value_start + value_size > len(page.data):
             raise self._file.damaged("a value lies outside its page")
-        key, value = bytes(page[start:value_start]), page[value_start : value_start + value_size]
+        key, value = bytes(page.data[start:value_start]), page.data[value_start : value_start + value_size]
         if not flags & _NESTED:
             return key, bytes(value)
         root, _ = _BUCKET_HEADER.unpack_from(value)
-        inline = value[_BUCKET_HEADER.size :] if root == 0 else None
-        return key, Bucket(self._file, root, inline, depth + 1)
+        if root:
+            return key, Bucket(self._file, self._file.page(root, page.start + at), depth + 1)
+        inline = _Page(page.start + value_start + _BUCKET_HEADER.size, value[_BUCKET_HEADER.size :])
+        self._file.claim(inline.start, page.start + at)
+        return key, Bucket(self._file, inline, depth + 1)
 
 
 class _File:
@@ -86,10 +96,12 @@ class _File:
     def __init__(self, path: str, data: mmap.mmap) -> None:
         self._path = path
         self._data = data
+        self._named_by: dict[int, int] = {}  # where pages begin, and where the one element is that names each
         metas = [meta for at in self._meta_positions() if (meta := self._meta(at)) is not None]
         if not metas:
             raise self.damaged("it has no valid meta page")
-        _, self._page_size, self.root = max(metas)
+        _, self._page_size, root = max(metas)
+        self.root = Bucket(self, self.page(root, 0))
 
     def _meta_positions(self) -> Iterator[int]:
         """Where metas may be: in the first page, and behind a page of any usual size."""
@@ -108,13 +120,19 @@ class _File:
             return None
         return txid, page_size, root
 
-    def page(self, number: int) -> memoryview:
-        """The page and those that continue it."""
+    def claim(self, start: int, element: int) -> None:
+        """Refuse a page that two elements name: through such pages there may be endlessly many ways."""
+        if self._named_by.setdefault(start, element) != element:
+            raise self.damaged("a page is named twice")
+
+    def page(self, number: int, element: int) -> _Page:
+        """The page that the element at this place in the file names."""
         start = number * self._page_size
         if start + _PAGE_HEADER.size > len(self._data):
             raise self.damaged("it names a page behind its end")
         _, _, _, overflow = _PAGE_HEADER.unpack_from(self._data, start)
-        return memoryview(self._data[start : start + (overflow + 1) * self._page_size])
+        self.claim(start, element)
+        return _Page(start, memoryview(self._data[start : start + (overflow + 1) * self._page_size]))
 
     def damaged(self, how: str) -> BuildctlError:
         return BuildctlError(
@@ -141,8 +159,7 @@ def open_database(path: str, *, timeout: float = 3.0) -> Iterator[Bucket]:
         if os.fstat(file.fileno()).st_size == 0:
             raise BuildctlError("invalid database", hint=f"{path} is empty")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            pages = _File(path, data)
-            yield Bucket(pages, pages.root, None)
+            yield _File(path, data).root
 
 
 def _lock_shared(descriptor: int, path: str, timeout: float) -> None:

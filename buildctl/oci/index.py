@@ -16,9 +16,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from buildctl.errors import BuildctlError
+from buildctl.model import gojson
 from buildctl.oci.lock import try_lock
 
 IMAGE_NAME = "io.containerd.image.name"
@@ -98,7 +99,7 @@ def put(layout: str, descriptor: Mapping[str, Any], names: Sequence[Name]) -> No
         for name in names or (None,):
             entries = _with(entries, dict(descriptor), name)
         index = {**members, **index, **members, "manifests": entries}
-        _replace(path, json.dumps(index, separators=(",", ":"), ensure_ascii=False).encode())
+        _replace(path, gojson.encode(index, escape_html=False))
 
 
 def _with(entries: list[Descriptor], descriptor: Descriptor, name: Name | None) -> list[Descriptor]:
@@ -121,15 +122,23 @@ def _load(path: Path) -> dict[str, Any]:
         return {}
     try:
         index = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BuildctlError(
             f"could not unmarshal {path}: {error}", hint="it is no OCI index; move it away"
         ) from None
-    if not isinstance(index, dict) or not isinstance(index.get("manifests") or [], list):
+    if not _is_index(index):
         raise BuildctlError(
             f"could not unmarshal {path}: not an OCI index", hint="it is no OCI index; move it away"
         )
     return index
+
+
+def _is_index(index: Any) -> TypeGuard[dict[str, Any]]:
+    if not isinstance(index, dict) or not isinstance(entries := index.get("manifests") or [], list):
+        return False
+    return all(
+        isinstance(entry.get("annotations") or {}, dict) for entry in entries if isinstance(entry, dict)
+    )
 
 
 def _entries(index: Mapping[str, Any]) -> list[Descriptor]:

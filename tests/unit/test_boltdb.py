@@ -105,9 +105,12 @@ def with_root(root_page: bytes) -> bytes:
         (with_root(page(LEAF, 1, struct.pack("<IIII", 0, 16, 10, 5000))), "outside its page"),
         (with_root(page(LEAF, 60_000)), ""),
         (with_root(page(LEAF, 1, struct.pack("<IIII", 1, 16, 1, 3))), "ends early"),
-        (with_root(page(BRANCH, 1, struct.pack("<IIQ", 16, 0, 2))), "too deep"),
+        (with_root(page(BRANCH, 1, struct.pack("<IIQ", 16, 0, 2))), "named twice"),
         (with_root(page(BRANCH, 1, struct.pack("<IIQ", 16, 0, 1 << 60))), "behind its end"),
-        (with_root(page(LEAF, 1, struct.pack("<IIII", 1, 16, 0, 16) + struct.pack("<QQ", 2, 0))), "too deep"),
+        (
+            with_root(page(LEAF, 1, struct.pack("<IIII", 1, 16, 0, 16) + struct.pack("<QQ", 2, 0))),
+            "named twice",
+        ),
     ],
 )
 def test_damage(data: bytes, why: str, tmp_path: Path) -> None:

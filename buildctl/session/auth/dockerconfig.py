@@ -108,7 +108,7 @@ def _read(path: str, warnings: list[str]) -> Mapping[str, Any]:
         settings = json.JSONDecoder().raw_decode(text)[0] if text else {}
         if not isinstance(settings, dict):
             raise ValueError("it is no JSON object")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         warnings.append(f"WARNING: Error parsing config file ({path}): {error}")
         return {}
     return settings
@@ -161,7 +161,7 @@ def _overrides(text: str, warnings: list[str]) -> dict[str, Account]:
             if not entry.get("auth"):
                 raise ValueError(f"DOCKER_AUTH_CONFIG environment variable is missing key `auth` for {name}")
             accounts[name] = _account(entry)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         warnings.append(f"Failed to create credential store from DOCKER_AUTH_CONFIG:  {error}")
         return {}
     return accounts

@@ -1,0 +1,32 @@
+"""All harnesses by name."""
+
+from __future__ import annotations
+
+from tests.fuzz import (
+    csv_values,
+    databases,
+    definitions,
+    docker_config,
+    grpc_framing,
+    index_files,
+    pattern_lists,
+    receiving,
+    statuses,
+    templates,
+)
+
+HARNESSES = {
+    module.HARNESS.name: module.HARNESS
+    for module in (
+        grpc_framing,
+        receiving,
+        pattern_lists,
+        statuses,
+        csv_values,
+        templates,
+        docker_config,
+        index_files,
+        definitions,
+        databases,
+    )
+}
