@@ -40,11 +40,9 @@ def read(data: bytes, piece: int) -> tuple[list[bytes], str, bool]:
     messages: list[bytes] = []
     for start in range(0, len(data), piece):
         try:
-            # A piece with a message that is refused gives none of those before it, so these come one by one.
-            for message in reader.feed(data[start : start + piece]):
-                messages.append(message)
+            messages += reader.feed(data[start : start + piece])
         except ServiceError as error:
-            return [], str(error), False
+            return [], str(error), False  # how many came before it depends on the pieces
         assert reader.cut_size <= LIMIT
     return messages, "", reader.is_between_messages
 

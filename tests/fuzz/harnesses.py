@@ -8,6 +8,7 @@ from tests.fuzz import (
     definitions,
     docker_config,
     grpc_framing,
+    http2,
     index_files,
     pattern_lists,
     receiving,
@@ -18,6 +19,7 @@ from tests.fuzz import (
 HARNESSES = {
     module.HARNESS.name: module.HARNESS
     for module in (
+        http2,
         grpc_framing,
         receiving,
         pattern_lists,

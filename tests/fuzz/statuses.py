@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 
 from google.protobuf.message import DecodeError
 
@@ -31,13 +33,44 @@ from buildctl.progress.saved import read_saved
 from buildctl.progress.sections import SectionPrinter
 from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.tty import TTYRenderer
-from tests.fuzz.driver import Harness, words
+from tests.fuzz.driver import Harness
 from tests.support import replay
 from tests.support.screen import Terminal
 
 OURS = re.compile(r"\x1b\[(?:[0-9;]*m|[0-9]+A|2K|J|\?(?:25|7|2026)[hl])|\r\n|\r")
 RECORDINGS = ("build-fail", "build-warnings", "v0.8-build-fail", "build-cached")
 STEP_NS = 300_000_000
+SHIFTS = (-(1 << 40), -60, -1, 1, 60, 1 << 40)
+HOSTILE = (
+    *(
+        "\x1b[2J",
+        "\x1b[999A",
+        "\x1b]0;t\x07",
+        "\x1b[31m",
+        "\x1b[?1049h",
+        "\x9b2J",
+        "\x1b",
+        "\r",
+        "\n",
+        "\t",
+        "\0",
+        "\x08",
+    ),
+    *(
+        "##[x]",
+        "::error::",
+        "##teamcity[x",
+        "|'",
+        "[x 1/2] ",
+        "[bold]",
+        "\u202e",
+        "\u200d",
+        "\u2028",
+        "\u0301",
+        "日",
+        "👩",
+    ),
+)
 
 
 def check(data: bytes) -> str:
@@ -60,17 +93,18 @@ def check(data: bytes) -> str:
 def messages(data: bytes) -> list[SolveStatus]:
     """The messages until one that cannot be read, where grpc ends the call."""
     clock = ClientClock(0)
-    found: list[SolveStatus] = []
+    return [clock.adjust(solve_status(message)) for message in islice(envelopes(data), 12)]
+
+
+def envelopes(data: bytes) -> Iterator[control_pb2.StatusEnvelope]:
     at = 0
-    while at < len(data) and len(found) < 12:
+    while at < len(data):
         size = int.from_bytes(data[at : at + 2], "big")
         try:
-            message = control_pb2.StatusEnvelope.FromString(data[at + 2 : at + 2 + size])
+            yield control_pb2.StatusEnvelope.FromString(data[at + 2 : at + 2 + size])
         except DecodeError:
-            break
-        found.append(clock.adjust(solve_status(message)))
+            return
         at += 2 + size
-    return found
 
 
 def shown(renderer: Renderer, stream: list[SolveStatus]) -> bytes:
@@ -110,12 +144,47 @@ def seeds() -> list[bytes]:
     return [data for name in RECORDINGS for data in recorded(name)]
 
 
+def made(source: random.Random) -> bytes:
+    """A recorded build in disorder, of which some says what it should not."""
+    out = b""
+    for message in envelopes(source.choice(seeds())):
+        for vertex in message.vertexes:
+            if source.random() < 0.3:
+                vertex.name = changed(vertex.name, source)
+            if source.random() < 0.1:
+                vertex.error = changed("exit code: 1", source)
+            if source.random() < 0.2:
+                vertex.started.seconds += source.choice(SHIFTS)
+            if source.random() < 0.1:
+                vertex.completed.nanos = source.choice((-(1 << 31), -1, 1 << 30))
+            if source.random() < 0.1:
+                vertex.progressGroup.id = source.choice(("", "g", vertex.digest))
+                vertex.progressGroup.name = changed("group", source)
+        for counter in message.statuses:
+            if source.random() < 0.3:
+                counter.ID = changed(counter.ID, source)
+                counter.total = source.choice((-(1 << 63), 0, 1, (1 << 63) - 1))
+        logs = [control_pb2.VertexLog.FromString(data) for data in message.logs]
+        for log in logs:
+            if source.random() < 0.3:
+                log.msg = changed(log.msg.decode(errors="replace"), source).encode()
+        message.logs[:] = [log.SerializeToString() for log in logs]
+        if message.vertexes and source.random() < 0.1:
+            message.warnings.add(vertex=message.vertexes[0].digest, short=changed("w", source).encode())
+        data = message.SerializeToString()
+        out += len(data).to_bytes(2, "big") + data
+    return out
+
+
+def changed(text: str, source: random.Random) -> str:
+    at = source.randrange(len(text) + 1)
+    return (text[:at] + source.choice(HOSTILE) * source.choice((1, 1, 2, 30)) + text[at:])[:2000]
+
+
 HARNESS = Harness(
     "statuses",
     check,
     seeds,
-    words=words(
-        "##[x] ::error:: \x1b[2J \x1b]0;t\x07 \x1b[31m \u202e \u200d \x9b \0 \x08",
-        *(b"\r", b"\n", b"\xff", b"\xff" * 9 + b"\x01", b"x" * 3000),
-    ),
+    made=made,
+    words=[*map(str.encode, HOSTILE), b"\xff", b"\xff" * 9 + b"\x01"],
 )
