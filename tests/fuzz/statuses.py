@@ -41,36 +41,33 @@ OURS = re.compile(r"\x1b\[(?:[0-9;]*m|[0-9]+A|2K|J|\?(?:25|7|2026)[hl])|\r\n|\r"
 RECORDINGS = ("build-fail", "build-warnings", "v0.8-build-fail", "build-cached")
 STEP_NS = 300_000_000
 SHIFTS = (-(1 << 40), -60, -1, 1, 60, 1 << 40)
-HOSTILE = (
-    *(
-        "\x1b[2J",
-        "\x1b[999A",
-        "\x1b]0;t\x07",
-        "\x1b[31m",
-        "\x1b[?1049h",
-        "\x9b2J",
-        "\x1b",
-        "\r",
-        "\n",
-        "\t",
-        "\0",
-        "\x08",
-    ),
-    *(
-        "##[x]",
-        "::error::",
-        "##teamcity[x",
-        "|'",
-        "[x 1/2] ",
-        "[bold]",
-        "\u202e",
-        "\u200d",
-        "\u2028",
-        "\u0301",
-        "日",
-        "👩",
-    ),
+CONTROLS = (
+    "\x1b[2J",
+    "\x1b[9A",
+    "\x1b]0;t\x07",
+    "\x1b[31m",
+    "\x9b2J",
+    "\x1b",
+    "\r",
+    "\n",
+    "\t",
+    "\0",
+    "\x08",
 )
+MARKS = (
+    "##[x]",
+    "::error::",
+    "##teamcity[x",
+    "|'",
+    "[x 1/2] ",
+    "\u202e",
+    "\u200d",
+    "\u2028",
+    "\u0301",
+    "日",
+    "👩",
+)
+HOSTILE = (*CONTROLS, *MARKS)
 
 
 def check(data: bytes) -> str:
