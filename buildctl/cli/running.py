@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -22,13 +23,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LEAVE_AFTER_SECONDS = 1.0
 """How long a second Ctrl-C waits for temporary files and processes to be removed."""
 
+_LEAST_FILES = 32
+_ENOUGH_FILES = 1024
+
 
 def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], str]) -> T:
     """Run a coroutine to its end.
 
     The first signal cancels it, and `BuildctlError` is raised with the text that `interrupted` gives then.
     The second cancels that too and leaves as soon as temporary things are gone, in a second at most.
+    Raises `BuildctlError` where too few files may be open for a connection.
     """
+    _allow_files()
 
     async def guarded() -> T:
         task = asyncio.current_task()
@@ -68,3 +74,17 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
 def _is_nohup(number: int) -> bool:
     """Whether the caller has the signal ignored as nohup(1) does."""
     return number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
+
+
+def _allow_files() -> None:
+    """Raise a limit on open files that is too low, for grpc's core ends the process when it meets one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= _LEAST_FILES:
+        return
+    if hard != resource.RLIM_INFINITY and hard < _LEAST_FILES:
+        raise BuildctlError(
+            f"at most {hard} files may be open, and {_LEAST_FILES} are needed",
+            hint="raise the hard limit on open files: `ulimit -Hn`, LimitNOFILE=, or --ulimit nofile=",
+        )
+    enough = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))

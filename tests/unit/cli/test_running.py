@@ -1,0 +1,43 @@
+"""What a command needs of its process before it runs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.program import COMMAND, Ran, environment
+from tests.support.replay_server import replay_server
+
+
+def run_with(limit: str, cwd: Path) -> Ran:
+    """`debug info` of a daemon, after the shell has set a limit."""
+    socket = cwd / "d.sock"
+    with replay_server("info", socket, speed=0):
+        ran = subprocess.run(
+            [
+                *("sh", "-c", f'ulimit {limit} && exec "$@"', "sh"),
+                *(*COMMAND, "--addr", f"unix://{socket}", "debug", "info"),
+            ],
+            cwd=cwd,
+            env=environment(cwd),
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.mark.parametrize("limit", ["-Sn 8", "-Sn 16", "-n 32"])
+def test_a_low_limit_on_open_files_is_raised_where_it_may_be(tmp_path: Path, limit: str) -> None:
+    ran = run_with(limit, tmp_path)
+    assert (ran.exit, ran.stderr) == (0, "")
+    assert ran.stdout
+
+
+@pytest.mark.parametrize("files", [8, 16, 31])
+def test_a_limit_on_open_files_that_stays_too_low_is_said(tmp_path: Path, files: int) -> None:
+    assert run_with(f"-n {files}", tmp_path) == Ran(
+        1, "", f"error: at most {files} files may be open, and 32 are needed\n"
+    )
