@@ -183,6 +183,10 @@ class ProtocolError(BuildctlError):
     """The daemon broke a rule of HTTP/2, gRPC or file transfer."""
 
 
+class TransferEndedError(ProtocolError):
+    """The daemon ended a transfer in the middle; what it says elsewhere is why."""
+
+
 class TransferError(BuildctlError):
     """A local file or folder could not be sent or received."""
 

@@ -267,6 +267,7 @@ rewrite-timestamp=|words bool
 source-date-epoch=|free' ;;
         'output.local') rows='dest=|dir
 mode=|words local-mode
+keep-privileged=|words bool
 platform-split=|words bool
 attestation-prefix=|free
 source-date-epoch=|free' ;;

@@ -365,6 +365,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
             printf '%s\n' \
                 'dest=|dir|Folder that is written to; needed.' \
                 'mode=|words local-mode|What becomes of other files in dest. Default: copy.' \
+                'keep-privileged=|words bool|Create devices, keep set-id bits and capabilities of files. Default: false.' \
                 'platform-split=|words bool|A folder a platform. Default: true when several are built.' \
                 'attestation-prefix=|free|What the names of attestation files begin with.' \
                 'source-date-epoch=|free|Latest time in the result, in Unix seconds.'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -85,12 +84,8 @@ def root(**flags: object) -> None:
 
 
 def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
-    """Run one command line; returns the exit code.
-
-    The umask is set to 0 as in the reference, so that exported files get the modes that were built.
-    """
+    """Run one command line; returns the exit code."""
     environment = environment or Environment.system()
-    os.umask(0)
     app = App(environment)
     try:
         return _run(app, list(program_arguments() if arguments is None else arguments))

@@ -17,15 +17,15 @@ def write_whole(path: str, data: bytes, *, mode: int = 0o666) -> None:
 
     Raises `BuildctlError` naming the path; the file that was there before is untouched then.
     """
-    import tempfile  # with all kinds of compression, which most commands do without
-
     target = Path(path)
     temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".tmp-{target.name}", dir=target.parent)
+        beside = target.with_name(f".tmp-{os.urandom(6).hex()}")
+        # Not mkstemp, whose files are 0600 whatever the umask.
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        temporary = beside
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            os.fchmod(descriptor, mode & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
         if temporary is not None:
@@ -50,9 +50,3 @@ def write_failure(path: str, error: OSError) -> BuildctlError:
     """The error of a file that could be opened but not written."""
     reason = (error.strerror or str(error)).lower()
     return BuildctlError(f"write {path}: {reason}", hint="is the disk full?")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

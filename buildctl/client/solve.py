@@ -24,9 +24,11 @@ from buildctl.errors import (
     BuildctlError,
     Code,
     PeerTransferError,
+    ProtocolError,
     RPCError,
     SessionLostError,
     SolveError,
+    TransferEndedError,
     TransferError,
 )
 from buildctl.fsutil.worker import Worker
@@ -55,6 +57,10 @@ StatusSink: TypeAlias = Callable[[SolveStatus], None]
 TransferSink: TypeAlias = Callable[[Transfer], None]
 
 _BY_FILE_SEND = DirectoryDestination | FileDestination | StdoutDestination
+
+_LOCAL = TransferError | ProtocolError
+_REMOTE = PeerTransferError | TransferEndedError
+"""Failures of a transfer that the daemon knows more of."""
 
 _ACCOUNT_SECONDS = 5.0
 """How long Solve has to say why another call failed (the reference's limit for the gateway)."""
@@ -183,11 +189,23 @@ def _senders(services: Sequence[Attachable]) -> list[FileSend]:
 
 
 def _check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:
-    """Raise `SolveError` where the daemon calls a build of several outputs a success and left some out."""
-    if len(opt.exports) < 2:
+    """Raise `SolveError` where the daemon calls a build a success and its outputs are not whole.
+
+    That it left out the only one is for the user to see: the reference says nothing of it either.
+    """
+    if not any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
         return
-    missing = [export.type for sender in _senders(services) for export in sender.missing]
-    if missing:
+    senders = _senders(services)
+    for sender in senders:
+        if sender.incomplete:
+            destination, error = sender.incomplete
+            why = str(error) if error else "the daemon ended the build before"
+            raise SolveError(
+                f"failed to solve: {destination} is not complete: {why}",
+                hint=error.hint if error else "the daemon's log may say more",
+            ) from error
+    missing = [export.type for sender in senders for export in sender.missing]
+    if missing and len(opt.exports) > 1:
         raise SolveError(
             f"failed to solve: the daemon delivered nothing for output type={', type='.join(missing)}",
             hint="BuildKit before 0.13 takes one output; build once for each",
@@ -291,8 +309,8 @@ class _Build:
 
     def _note_local_failure(self, error: BuildctlError) -> None:
         # A service that says no may have been asked for something optional. A transfer that fails here fails
-        # the build, and the daemon may know no more of it than that it ended.
-        if isinstance(error, TransferError) and not isinstance(error, PeerTransferError):
+        # the build, and the daemon may know no more of it than that it ended, or not say what it did wrong.
+        if isinstance(error, _LOCAL) and not isinstance(error, _REMOTE):
             self._local_failure = self._local_failure or error
 
     async def _run_session(self) -> None:

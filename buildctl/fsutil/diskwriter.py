@@ -35,10 +35,23 @@ _OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 class IncomingFile:
     """A regular file whose content is on its way."""
 
-    __slots__ = ("descriptor", "links", "mtime", "path", "permissions", "temporary", "xattrs")
+    __slots__ = (
+        "announced",
+        "arrived",
+        "descriptor",
+        "links",
+        "mtime",
+        "path",
+        "permissions",
+        "temporary",
+        "xattrs",
+    )
 
     def __init__(self, stat: Stat) -> None:
         self.path = stat.path
+        self.announced = stat.size
+        self.arrived = 0
+        """Bytes, as `announced` is."""
         self.permissions = filemode.permissions(stat.mode)
         self.mtime = stat.modTime
         self.xattrs = [(xattr.key, xattr.value) for xattr in stat.xattrs] if stat.xattrs else ()
@@ -52,7 +65,7 @@ class IncomingFile:
 class DiskWriter:
     """The destination of one transfer. Raises `TransferError` for everything the disk refuses."""
 
-    def __init__(self, destination: str, *, max_open_files: int = 256) -> None:
+    def __init__(self, destination: str, *, max_open_files: int = 32) -> None:
         self._destination = destination
         self._max_open_files = max_open_files
         self._owner = (os.getuid(), os.getgid())

@@ -9,7 +9,7 @@ import os
 def make_private(path: str) -> None:
     """Create a folder and those above it that are missing, each with mode 0700. Raises `OSError`.
 
-    `os.makedirs` leaves those above to the umask, and the command line runs with none.
+    `os.makedirs` leaves those above to the umask.
     """
     if os.path.isdir(path):
         return

@@ -16,11 +16,12 @@ from typing import Literal
 from google.protobuf.message import DecodeError
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
-from buildctl.errors import PeerTransferError, ProtocolError
+from buildctl.errors import PeerTransferError, ProtocolError, TransferEndedError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.diskwriter import DiskWriter, IncomingFile
 from buildctl.fsutil.leftovers import Leftovers
 from buildctl.fsutil.pieces import LARGE, data_of
+from buildctl.fsutil.privileged import drop_privileges, is_device
 from buildctl.fsutil.validator import OrderValidator, quoted
 from buildctl.fsutil.worker import Worker, outlast
 
@@ -49,6 +50,10 @@ class ReceiveSummary:
     files: int
     """Regular files with content of their own; hard links are entries only."""
     content_bytes: int
+    devices: int = 0
+    """Devices that were left out."""
+    stripped: int = 0
+    """Entries that lost set-id bits or capabilities."""
 
 
 async def receive(
@@ -57,15 +62,19 @@ async def receive(
     destination: str,
     *,
     mode: Mode = "copy",
+    keep_privileged: bool = False,
     on_progress: Callable[[int], None] | None = None,
+    on_written: Callable[[], None] | None = None,
 ) -> ReceiveSummary:
     """Receive a tree into the directory `destination`, created when missing.
 
-    `on_progress` is told the bytes that have arrived so far. A transfer that fails or is cancelled leaves no
-    half-written file, and with `mode="delete"` has removed nothing. Raises `TransferError` where the disk or
-    the sender gives up, and `ProtocolError` where the sender breaks the rules; the sender is told.
+    `keep_privileged` creates devices, and keeps what gives files rights of their own (`privileged`).
+    `on_progress` is told the bytes that have arrived so far, and `on_written` that all is in its place,
+    before the sender is told. A transfer that fails or is cancelled leaves no half-written file, and with
+    `mode="delete"` has removed nothing. Raises `TransferError` where the disk or the sender gives up, and
+    `ProtocolError` where the sender breaks the rules; the sender hears of it.
     """
-    receiver = Receiver(DiskWriter(destination), mode=mode)
+    receiver = Receiver(DiskWriter(destination), mode=mode, keep_privileged=keep_privileged)
     disk = Worker("receive")
     replies = _Replies(send_messages)
     arrived = 0
@@ -76,7 +85,10 @@ async def receive(
             arrived += sum(map(len, messages))
             if on_progress is not None:
                 on_progress(arrived)
-            replies.put(await disk.run(receiver.receive_messages, messages))
+            answers = await disk.run(receiver.receive_messages, messages)
+            if receiver.said_fin and on_written is not None:
+                on_written()
+            replies.put(answers)
         await replies.drain()
     except BaseException as error:
         # The worker may be at work still: closing comes after what it does, and is waited for.
@@ -95,8 +107,9 @@ async def receive(
 class Receiver:
     """One transfer, driven by the messages that arrive."""
 
-    def __init__(self, writer: DiskWriter, *, mode: Mode = "copy") -> None:
+    def __init__(self, writer: DiskWriter, *, mode: Mode = "copy", keep_privileged: bool = False) -> None:
         self._writer = writer
+        self._keep_privileged = keep_privileged
         self._mode = mode
         self._order = OrderValidator()
         self._leftovers: Leftovers | None = None
@@ -104,19 +117,22 @@ class Receiver:
         self._listing_bytes = 0
         self._content_bytes = 0
         self._files = 0
+        self._devices = self._stripped = 0
+        self._left_out: set[bytes] = set()
         # Files and devices that are no links: what a hard link can name, and its content if that is to come.
         self._linkable: dict[bytes, IncomingFile | None] = {}
         self._requested: dict[int, IncomingFile] = {}
         self._all_listed = False
-        self._said_fin = False
         self._abandoned = False
+        self.said_fin = False
+        """All is written, and the sender is told."""
         self.finished = False
         """The sender has confirmed the end."""
 
     @property
     def summary(self) -> ReceiveSummary:
         """What has arrived so far."""
-        return ReceiveSummary(self._entries, self._files, self._content_bytes)
+        return ReceiveSummary(self._entries, self._files, self._content_bytes, self._devices, self._stripped)
 
     def open(self) -> None:
         """Open the destination."""
@@ -176,7 +192,7 @@ class Receiver:
                 raise ProtocolError(f"the sender sent a packet of type {kind}, which is not its to send")
         for number, pieces in content.items():
             self._append(number, pieces)
-        if self._all_listed and not self._requested and not self._said_fin:
+        if self._all_listed and not self._requested and not self.said_fin:
             self._finish()
             replies.append(Packet(type=Packet.PACKET_FIN).SerializeToString())
         return replies
@@ -191,6 +207,14 @@ class Receiver:
         mode, path = stat.mode, stat.path
         is_directory = mode & filemode.DIR != 0
         self._order.check(path, is_directory=is_directory)
+        if not self._keep_privileged and not is_directory:
+            if is_device(mode) or stat.linkname in self._left_out:
+                self._left_out.add(path)
+                self._devices += 1
+                return
+            if drop_privileges(stat):
+                self._stripped += 1
+                mode = stat.mode
         if self._leftovers is not None:
             self._leftovers.keep(path)
         if is_directory:
@@ -221,11 +245,25 @@ class Receiver:
             raise ProtocolError(f"invalid file request {quoted(path)[1:-1]}")
 
     def _append(self, number: int, pieces: list[bytes | memoryview]) -> None:
-        self._writer.write(self._requested[number], pieces)
+        file = self._requested[number]
+        self._count(file, pieces)
+        self._writer.write(file, pieces)
         self._content_bytes += sum(map(len, pieces))
+
+    def _count(self, file: IncomingFile, pieces: list[bytes | memoryview]) -> None:
+        file.arrived += sum(map(len, pieces))
+        if file.arrived > file.announced:
+            raise ProtocolError(
+                f"the sender sends more of {quoted(file.path)} than the {file.announced} bytes it announced"
+            )
 
     def _complete(self, number: int, pieces: list[bytes | memoryview]) -> None:
         file = self._requested.pop(number)
+        self._count(file, pieces)
+        if file.arrived < file.announced:
+            raise ProtocolError(
+                f"the sender sent {file.arrived} of the {file.announced} bytes of {quoted(file.path)}"
+            )
         self._writer.complete(file, pieces)
         self._linkable[file.path] = None
         self._content_bytes += sum(map(len, pieces))
@@ -236,7 +274,7 @@ class Receiver:
             for path in self._leftovers.finish():
                 self._writer.remove(path)
         self._writer.finish()
-        self._said_fin = True
+        self.said_fin = True
 
     def _receive_end_of_list(self) -> None:
         if self._all_listed:
@@ -244,13 +282,13 @@ class Receiver:
         self._all_listed = True
 
     def _receive_fin(self) -> None:
-        if not self._said_fin:
+        if not self.said_fin:
             raise ProtocolError("the sender confirmed an end that was not reached")
         self.finished = True
 
     def _receive_end(self) -> None:
-        if not self._said_fin:
-            raise ProtocolError("the sender ended the transfer before it was complete")
+        if not self.said_fin:
+            raise TransferEndedError("the sender ended the transfer before it was complete")
         self.finished = True
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from google.protobuf.message import DecodeError
 
 from buildctl._pb.fsutil_pb2 import Packet
-from buildctl.errors import BuildctlError, PeerTransferError, ProtocolError
+from buildctl.errors import BuildctlError, PeerTransferError, ProtocolError, TransferEndedError
 from buildctl.fsutil import content, followpaths
 from buildctl.fsutil.content import Requested
 from buildctl.fsutil.directories import Directories
@@ -261,7 +261,7 @@ class _Sender:
             if len(self._requests) > _ENOUGH_REQUESTS:
                 self._few_requests.clear()
                 await self._few_requests.wait()
-        raise ProtocolError("file transfer ended before the receiver had everything")
+        raise TransferEndedError("file transfer ended before the receiver had everything")
 
     async def _send(self, batch: list[bytes]) -> None:
         async with self._sending:

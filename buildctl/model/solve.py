@@ -17,6 +17,8 @@ class DirectoryDestination:
     """An export lands as files below `path`, created when missing."""
 
     path: str
+    keep_privileged: bool = False
+    """Whether devices are created, and files keep set-id bits and capabilities."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import re
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,11 +146,12 @@ def _entries(index: Mapping[str, Any]) -> list[Descriptor]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
+    # Not mkstemp, whose files are 0600 whatever the umask.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            os.fchmod(descriptor, 0o644)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

@@ -6,19 +6,21 @@ decides what the messages are: fsutil packets for a directory, BytesMessage for 
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import re
 import secrets
 import select
 import stat as st
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
-from buildctl.errors import Code, ServiceError, TransferError
+from buildctl.errors import BuildctlError, Code, ServiceError, TransferError
 from buildctl.fsutil.failure import write_failure
 from buildctl.fsutil.pieces import write_pieces
-from buildctl.fsutil.receive import Mode, receive
+from buildctl.fsutil.receive import Mode, ReceiveSummary, receive
 from buildctl.fsutil.worker import Worker, outlast
 from buildctl.http2.frames import Buffer
 from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
@@ -31,8 +33,14 @@ _EXPORTER_ID = "buildkit-attachable-exporter-id"
 _MULTI_PLATFORM = "buildkit-exporter-multi-platform"
 _METADATA_PREFIX = "exporter-md-"
 
+MAX_TRANSFERS = 4
+"""Folders that are received at a time: each has a thread and up to a hundred descriptors. Others wait."""
+
 _CLEANUP_SECONDS = 1.0
 """How long a disk that stalls may delay the end of a failed or cancelled export."""
+
+
+_LOG = logging.getLogger("buildctl")
 
 
 class FileSend:
@@ -44,6 +52,8 @@ class FileSend:
         self._stdout = stdout
         self._delivered: set[int] = set()  # the begun ones that can come once only
         self._spilled = False
+        self._turns = asyncio.Semaphore(MAX_TRANSFERS)
+        self._incomplete: dict[ServerStream, tuple[str, BuildctlError | None]] = {}
         self._metadata: dict[int, dict[str, str]] = {}
 
     @property
@@ -70,11 +80,16 @@ class FileSend:
         """Whether bytes have gone where they cannot be taken back: standard output, a pipe, a device."""
         return self._spilled
 
+    @property
+    def incomplete(self) -> tuple[str, BuildctlError | None] | None:
+        """A destination whose delivery has begun and not come to its end, and why if that is known."""
+        return next(iter(self._incomplete.values()), None)
+
     async def _diff_copy(self, stream: ServerStream) -> None:
         number = _exporter_id(stream.metadata)
         export = self._exports[number] if 0 <= number < len(self._exports) else None
         match export.destination if export is not None else None:
-            case DirectoryDestination(path) if export is not None:
+            case DirectoryDestination(path, keep_privileged) if export is not None:
                 # Daemons without multi-platform transfer send each platform in a call of its own.
                 mode = _mode(export)
                 if mode == "delete" and (_MULTI_PLATFORM, "1") not in stream.metadata:
@@ -84,15 +99,49 @@ class FileSend:
                         " with multi-platform local export support",
                     )
                 self._collect_metadata(number, stream)
-                await receive(stream.receive_messages, stream.send_messages, path, mode=mode)
+                with self._delivering(stream, path):
+                    await self._receive_tree(stream, path, mode, keep_privileged=keep_privileged)
             case FileDestination(path):
                 self._collect_metadata(number, stream)
-                await self._receive_bytes(number, stream, _File(path))
+                with self._delivering(stream, path):
+                    await self._receive_bytes(number, stream, _File(path))
             case StdoutDestination():
                 self._collect_metadata(number, stream)
-                await self._receive_bytes(number, stream, _Stdout(self._stdout))
+                with self._delivering(stream, "standard output"):
+                    await self._receive_bytes(number, stream, _Stdout(self._stdout))
             case _:
                 raise ServiceError(Code.UNKNOWN, f"exporter {number} not found")
+
+    @contextmanager
+    def _delivering(self, stream: ServerStream, destination: str) -> Iterator[None]:
+        """Keep in mind that a delivery is under way, and what became of one that failed."""
+        self._incomplete[stream] = destination, None
+        try:
+            yield
+            self._forget(stream)
+        except BuildctlError as error:
+            if stream in self._incomplete:
+                self._incomplete[stream] = destination, error
+            raise
+
+    def _forget(self, stream: ServerStream) -> None:
+        self._incomplete.pop(stream, None)
+
+    async def _receive_tree(
+        self, stream: ServerStream, path: str, mode: Mode, *, keep_privileged: bool
+    ) -> None:
+        async with self._turns:
+            summary = await receive(
+                stream.receive_messages,
+                stream.send_messages,
+                path,
+                mode=mode,
+                keep_privileged=keep_privileged,
+                # From here on the daemon may end the build before this call has ended.
+                on_written=lambda: self._forget(stream),
+            )
+        if summary.devices or summary.stripped:
+            _LOG.warning("%s: %s; add keep-privileged=true to --output for all", path, _left_out(summary))
 
     def _collect_metadata(self, number: int, stream: ServerStream) -> None:
         collected: dict[str, list[str]] = {}
@@ -235,6 +284,13 @@ class _Stdout:
 
 def _write(target: _Target, messages: list[bytes]) -> None:
     target.write([decode_bytes_message(message) for message in messages])
+
+
+def _left_out(summary: ReceiveSummary) -> str:
+    devices = f"left out {summary.devices:,} {'device' if summary.devices == 1 else 'devices'}"
+    files = f"{summary.stripped:,} {'file' if summary.stripped == 1 else 'files'}"
+    stripped = f"took set-id bits or capabilities from {files}"
+    return " and ".join([devices] * bool(summary.devices) + [stripped] * bool(summary.stripped))
 
 
 def _exporter_id(metadata: Sequence[tuple[str, str]]) -> int:

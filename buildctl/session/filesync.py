@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _IGNORE_FILE = ".dockerignore"
 _SERVICE = "moby.filesync.v1.FileSync"
+MAX_TRANSFERS = 4
+"""Folders that are sent at a time: each has a thread and up to 130 descriptors. Others wait."""
 
 Watch: TypeAlias = Callable[[str], "Watcher | None"]
 """Gives what sees the transfer of a directory, by its path."""
@@ -56,6 +58,7 @@ class FileSync:
         self._records = records
         self._on_transfer = on_transfer
         self._on_request = on_request
+        self._turns = asyncio.Semaphore(MAX_TRANSFERS)
 
     @property
     def methods(self) -> Mapping[str, Handler]:
@@ -70,6 +73,11 @@ class FileSync:
         if root is None:
             message = f"no access allowed to dir {quoted(name.encode('utf-8', 'surrogateescape'))}"
             raise ServiceError(Code.NOT_FOUND, f"rpc error: code = NotFound desc = {message}")
+        stream.narrow()
+        async with self._turns:
+            await self._send(name, root, stream)
+
+    async def _send(self, name: str, root: str, stream: ServerStream) -> None:
         clock = asyncio.get_running_loop().time
         unreadable = None if self._on_unreadable == "error" else Unreadable(self._on_unreadable)
         began, summary, complete = clock(), SendSummary(), False
@@ -83,7 +91,6 @@ class FileSync:
             excludes=values(stream.metadata, "exclude-patterns"),
             follow_paths=values(stream.metadata, "followpaths"),
         )
-        stream.narrow()
         try:
             await send(
                 stream.receive_messages,

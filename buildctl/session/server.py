@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from buildctl.errors import Code, ProtocolError, ServiceError
+from buildctl.errors import Code, ProtocolError, ServiceError, TransferEndedError
 from buildctl.fsutil.worker import outlast
 from buildctl.http2 import grpc
 from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, Connection
@@ -252,7 +252,7 @@ class Server:
         elif isinstance(event, RequestReceived):
             self._begin(event)
         elif isinstance(event, StreamReset) and (call := self._calls.get(event.stream_id)):
-            call.reset(ProtocolError(f"session: the daemon {event.reason or 'cancelled the call'}"))
+            call.reset(TransferEndedError(f"session: the daemon {event.reason or 'cancelled the call'}"))
         elif isinstance(event, GoAway) and self._on_go_away is not None:
             self._on_go_away()
 

@@ -116,7 +116,6 @@ async def dial_command(argv: Sequence[str], environ: Mapping[str, str]) -> ByteS
                     stdout=far.fileno(),
                     stderr=stderr.fileno(),
                     env=environ,
-                    umask=0o022,  # the command line runs with none, for its exports' sake
                     start_new_session=True,  # a Ctrl-C cancels the build first, over this very stream
                 )
             except FileNotFoundError:

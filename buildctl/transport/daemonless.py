@@ -90,7 +90,7 @@ async def open_daemon(environ: Mapping[str, str]) -> AsyncIterator[Daemon]:
                 stdout=log,
                 stderr=log,
                 env={**environ, "PATH": _path(environ), "TMPDIR": root},
-                umask=0o022,  # the command line runs with none, for its exports' sake
+                umask=0o022,  # what it unpacks and builds is not to depend on the caller's
                 start_new_session=True,  # a Ctrl-C is the command's to handle
             )
         except BaseException:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import socket
@@ -24,6 +25,9 @@ _BUFFER_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024  # what an unprivileged user may set (/proc/sys/fs/pipe-max-size)
 _END_SECONDS = 3.0
 _DESCRIPTORS = "/proc/self/fd"
+_REST_SECONDS = 0.2
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+"""Why a connection that can be accepted is not: this process, or the system, has no room for it."""
 _PATH_LIMIT = 100  # sockaddr_un holds 108 bytes on Linux, 104 elsewhere
 
 
@@ -53,8 +57,10 @@ class Relay:
         """Take a connection that waits at `listener`, and carry it in a task of its own."""
         try:
             client, _ = listener.accept()
-        except OSError:  # it went away before its turn
-            return
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._rest(listener, error)
+            return  # it went away before its turn, or keeps waiting for it
         client.setblocking(False)
         task = asyncio.get_running_loop().create_task(self._carry(client))
         self._tasks.add(task)
@@ -64,6 +70,21 @@ class Relay:
             client.close()  # here, for a task that is cancelled before it begins closes nothing
 
         task.add_done_callback(forget)
+
+    def _rest(self, listener: socket.socket, error: OSError) -> None:
+        """Look away from `listener` for a while; the loop would be told of what waits there without end."""
+        reason = (error.strerror or str(error)).lower()
+        self._failure = ConnectError(
+            f"accept {self.path}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)"
+        )
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+
+        def resume() -> None:
+            if listener.fileno() >= 0:
+                loop.add_reader(listener, self.accept, listener)
+
+        loop.call_later(_REST_SECONDS, resume)
 
     async def aclose(self) -> None:
         """Close every stream."""
@@ -133,11 +154,13 @@ def socket_root(environ: Mapping[str, str]) -> str:
 async def _copy_both_ways(client: socket.socket, stream: ByteStream) -> None:
     """Return when both directions have ended, or either has failed."""
     loop = asyncio.get_running_loop()
-    pumps = (_Pump(loop, client, stream.sock), _Pump(loop, stream.sock, client, stream.early))
+    pumps: list[_Pump] = []
     try:
+        pumps.append(_Pump(loop, client, stream.sock))
+        pumps.append(_Pump(loop, stream.sock, client, stream.early))
         await asyncio.gather(*(pump.ended for pump in pumps))
     except OSError:
-        return  # either end went away; closing both sockets tells the other
+        return  # either end went away, or there is no room; closing both sockets tells the other
     finally:
         for pump in pumps:
             pump.close()

@@ -6,6 +6,7 @@ What cannot be meant is refused before anything is asked for or created.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import stat
 from pathlib import Path
@@ -269,7 +270,8 @@ EXPORTS: list[tuple[str, list[tuple[str, dict[str, str]]]]] = [
 def test_exports(line: str, exports: list[tuple[str, dict[str, str]]], tmp_path: Path) -> None:
     outcome = run(line, tmp_path)
     request: control_pb2.SolveRequest = outcome.request("Control/Solve")
-    assert outcome.exit == 0
+    left_out = len(exports) > 1 and "dest=" in line  # this daemon delivers nothing
+    assert outcome.exit == (1 if left_out else 0)
     assert [(export.Type, dict(export.Attrs)) for export in request.Exporters] == exports
     assert (request.ExporterDeprecated, dict(request.ExporterAttrsDeprecated)) == exports[0]
     assert not outcome.request("LLBBridge/Solve").ExporterAttr
@@ -367,7 +369,7 @@ SERVICES: list[tuple[str, set[str]]] = [
 @pytest.mark.parametrize(("line", "services"), SERVICES)
 def test_services_of_the_session(line: str, services: set[str], tmp_path: Path) -> None:
     outcome = run(line, tmp_path, variables={"V": "x"})
-    assert outcome.exit == 0
+    assert outcome.exit == (0 if line.count(" -o ") < 2 else 1)  # this daemon delivers no output
     assert outcome.services == HEALTH | AUTH | services
 
 
@@ -468,7 +470,9 @@ class TestFiles:
 
     def test_modes(self, tmp_path: Path) -> None:
         run("--ref-file ref --trace trace", tmp_path)
-        assert stat.S_IMODE((tmp_path / "ref").stat().st_mode) == 0o666
+        umask = os.umask(0)
+        os.umask(umask)
+        assert stat.S_IMODE((tmp_path / "ref").stat().st_mode) == 0o666 & ~umask
         assert stat.S_IMODE((tmp_path / "trace").stat().st_mode) == 0o600
 
     def test_a_trace_goes_on_in_its_file(self, tmp_path: Path) -> None:

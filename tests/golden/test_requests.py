@@ -21,9 +21,12 @@ ROWS = [json.loads(line) for line in Path(__file__).with_name("requests.jsonl").
 _A_LATE_FILE: dict[str, Any] = {"left": []}
 """The reference creates destinations while it reads flags, and folders that are only to be read."""
 
+_MISSING_OUTPUT: dict[str, Any] = {"exit": 1, "stderr": None}
+"""The daemon of these rows delivers nothing, which the reference calls a success."""
+
 OURS: dict[str, dict[str, Any]] = {
     "build -o type=tar,dest=o.tar": _A_LATE_FILE,
-    "build -o type=local,dest=a -o type=tar,dest=b.tar": _A_LATE_FILE,
+    "build -o type=local,dest=a -o type=tar,dest=b.tar": _A_LATE_FILE | _MISSING_OUTPUT,
     "build --output type=oci,dest=o.tar,compression=zstd,oci-mediatypes=true": _A_LATE_FILE,
     "build --import-cache type=local,src=nothere": _A_LATE_FILE,
     f"build --import-cache type=local,src=c,digest=sha256:{'0' * 64}": _A_LATE_FILE,

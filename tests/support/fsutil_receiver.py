@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
 from buildctl.fsutil import filemode
-from tests.support.streams import MemoryStream
+from tests.support.streams import MessageStream
 
 FIN = Packet(type=Packet.PACKET_FIN).SerializeToString()
 
@@ -42,7 +42,7 @@ def wants_all(stat: Stat) -> bool:
     return filemode.is_regular(stat.mode) and not stat.linkname
 
 
-async def receive(stream: MemoryStream, wants: Callable[[Stat], bool] = wants_all) -> Received:
+async def receive(stream: MessageStream, wants: Callable[[Stat], bool] = wants_all) -> Received:
     """Take a whole transfer. Raises `SenderError`.
 
     Requests go out beside what comes in: a sender need not take more of them than it can deal with.
@@ -55,13 +55,13 @@ async def receive(stream: MemoryStream, wants: Callable[[Stat], bool] = wants_al
         answering.cancel()
 
 
-async def _answer(stream: MemoryStream, answers: asyncio.Queue[list[bytes]]) -> None:
+async def _answer(stream: MessageStream, answers: asyncio.Queue[list[bytes]]) -> None:
     while True:
         await stream.send_messages(await answers.get())
 
 
 async def _receive(
-    stream: MemoryStream, wants: Callable[[Stat], bool], outgoing: asyncio.Queue[list[bytes]]
+    stream: MessageStream, wants: Callable[[Stat], bool], outgoing: asyncio.Queue[list[bytes]]
 ) -> Received:
     received = Received()
     open_files: dict[int, bytearray] = {}

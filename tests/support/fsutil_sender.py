@@ -11,7 +11,7 @@ from pathlib import Path
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat, Xattr
 from buildctl.fsutil import filemode
-from tests.support.streams import MemoryStream
+from tests.support.streams import MessageStream
 
 CHUNK = 32 * 1024
 WORKERS = 4
@@ -72,7 +72,7 @@ END_OF_LIST = Packet(type=Packet.PACKET_STAT).SerializeToString()
 FIN = Packet(type=Packet.PACKET_FIN).SerializeToString()
 
 
-async def send(stream: MemoryStream, entries: Sequence[Entry]) -> list[int]:
+async def send(stream: MessageStream, entries: Sequence[Entry]) -> list[int]:
     """Send a tree and return the ids in the order they were asked for. Raises `ReceiverError`."""
     queue: asyncio.Queue[int] = asyncio.Queue(128)  # as deep as fsutil's: past it, requests are not read
     requested: list[int] = []

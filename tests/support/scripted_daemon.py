@@ -75,10 +75,15 @@ async def _silence(request: bytes, context: Any) -> Message:
 
 
 @contextlib.asynccontextmanager
-async def scripted_daemon(socket: Path, answers: Mapping[str, Answer]) -> AsyncIterator[ScriptedDaemon]:
-    """Serve on `socket` until the block ends."""
+async def scripted_daemon(
+    socket: Path,
+    answers: Mapping[str, Answer],
+    session: grpc.GenericRpcHandler | None = None,  # type: ignore[type-arg]  # generic in its stubs alone
+) -> AsyncIterator[ScriptedDaemon]:
+    """Serve on `socket` until the block ends; `session` has its own way with `Control/Session`."""
     daemon = ScriptedDaemon(answers)
-    server = grpc.aio.server(handlers=[daemon])
+    handlers = [session, daemon] if session else [daemon]
+    server = grpc.aio.server(handlers=handlers, options=[("grpc.max_receive_message_length", -1)])
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
     try:

@@ -31,7 +31,7 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
         self.abort_with: tuple[grpc.StatusCode, str] | None = None
         self.lingers = False  # it does not answer the client's half-close
         self.message_sizes: list[int] = []
-        self._socket = folder / "client.sock"
+        self.socket = folder / "client.sock"
         self._leave = asyncio.Event()
 
     def service(self, call_details: Any) -> Any:
@@ -42,7 +42,7 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
     def channel(self) -> Any:
         """To the services of the client whose session is open."""
         return grpc.aio.insecure_channel(
-            f"unix:{self._socket}", options=[("grpc.max_receive_message_length", -1)]
+            f"unix:{self.socket}", options=[("grpc.max_receive_message_length", -1)]
         )
 
     def leave(self) -> None:
@@ -62,7 +62,7 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
             else:  # a session is one connection, and one may still come when it has ended
                 writer.close()
 
-        server = await asyncio.start_unix_server(accept, str(self._socket))
+        server = await asyncio.start_unix_server(accept, str(self.socket))
         self.opened.set()
         writer: asyncio.StreamWriter | None = None
         tasks: list[asyncio.Task[Any]] = []
@@ -98,15 +98,21 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
             if self.abort_with:
                 await context.abort(*self.abort_with)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             is_over = True
             server.close()
             for one in writers:
                 one.close()
-            await asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
-            self.ended.set()
+            for task in tasks:
+                task.cancel()
+            closing = asyncio.gather(*(one.wait_closed() for one in writers), return_exceptions=True)
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(closing, 1)  # who reads no more takes no more
+            finally:
+                for one in writers:
+                    one.transport.abort()
+                self.ended.set()
 
 
 @contextlib.asynccontextmanager

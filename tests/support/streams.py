@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from buildctl.errors import ProtocolError
+
+
+class MessageStream(Protocol):
+    """Messages both ways, whatever carries them."""
+
+    async def receive_messages(self) -> list[bytes]: ...
+
+    async def send_messages(self, messages: Iterable[bytes]) -> None: ...
 
 
 class _Pipe:

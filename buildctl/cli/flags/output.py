@@ -38,7 +38,7 @@ def parse_output(text: str) -> Export:
 def _destination(exporter: str, attrs: dict[str, str]) -> Destination | None:
     dest = attrs.get("dest", "")
     if exporter == "local":
-        return DirectoryDestination(_directory(exporter, dest))
+        return DirectoryDestination(_directory(exporter, dest), _keeps_privileged(attrs))
     if exporter in ("oci", "docker") and not _is_tar(attrs.get("tar", "")):
         return LayoutDestination(_directory(exporter, dest))
     if exporter in ("tar", "oci", "docker"):
@@ -48,6 +48,16 @@ def _destination(exporter: str, attrs: dict[str, str]) -> Destination | None:
             f"invalid output option: output: output {dest} is not supported by {exporter} exporter"
         )
     return None
+
+
+def _keeps_privileged(attrs: dict[str, str]) -> bool:
+    """`keep-privileged`, which is for this client alone."""
+    text = attrs.pop("keep-privileged", "false")
+    try:
+        return parse_bool(text)
+    except UsageError:
+        message = f"invalid output option: keep-privileged={text}"
+        raise UsageError(message, hint="use keep-privileged=true or false") from None
 
 
 def _directory(exporter: str, dest: str) -> str:

@@ -32,6 +32,12 @@ ATTRIBUTES = (
         ("local",),
     ),
     Word(
+        "keep-privileged=",
+        "Create devices, keep set-id bits and capabilities of files. Default: false.",
+        "words bool",
+        ("local",),
+    ),
+    Word(
         "platform-split=", "A folder a platform. Default: true when several are built.", "words bool", _FILES
     ),
     Word("attestation-prefix=", "What the names of attestation files begin with.", "free", _FILES),

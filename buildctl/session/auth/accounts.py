@@ -72,7 +72,6 @@ async def ask_helper(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=environ,
-            umask=0o022,  # the command line runs with none, for its exports' sake
         )
     except FileNotFoundError:
         raise _failed(f"exec: {quote(helper)}: executable file not found in $PATH") from None

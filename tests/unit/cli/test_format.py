@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,14 +24,6 @@ from tests.support.replay_server import ReplayServer, replay_server
 from tests.support.template_table import TemplateCase, read_table
 
 CASES = list(read_table(Path(__file__).with_name("format_cases.txt")))
-
-
-@pytest.fixture(autouse=True)
-def umask() -> Iterator[None]:
-    """The program sets the process's umask, which is the tests' process here."""
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 def run(folder: Path, case: str, *arguments: str) -> tuple[int, str, str, ReplayServer]:

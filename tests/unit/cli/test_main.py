@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildctl import __version__
+from buildctl.cli.main import main
 from tests.support.program import COMMAND, environment, run, run_in_terminal
 from tests.support.replay_server import replay_server
 
@@ -22,6 +24,15 @@ def test_profile_flags_are_taken_and_do_nothing(tmp_path: Path) -> None:
     assert (ran.exit, ran.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] in (["s"], [])
     assert "profile" not in run("--help", cwd=tmp_path).stdout
+
+
+def test_the_umask_stays_the_user_s() -> None:
+    before = os.umask(0o027)
+    try:
+        assert main(["build", "--output", "none"]) == 1
+    finally:
+        after = os.umask(before)
+    assert after == 0o027
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:

@@ -84,14 +84,20 @@ async def transfer(
 
 
 async def play(
-    messages: Sequence[bytes], destination: Path, *, mode: Mode = "copy"
+    messages: Sequence[bytes], destination: Path, *, mode: Mode = "copy", keep_privileged: bool = False
 ) -> tuple[BuildctlError, list[Any]]:
     """Send messages whatever the receiver says; returns how it failed and what it said."""
     server, client = stream_pair()
     await client.send_messages(messages)
     await client.half_close()
     with pytest.raises(BuildctlError) as caught:
-        await receive(server.receive_messages, server.send_messages, str(destination), mode=mode)
+        await receive(
+            server.receive_messages,
+            server.send_messages,
+            str(destination),
+            mode=mode,
+            keep_privileged=keep_privileged,
+        )
     await server.half_close()
     said = [Packet.FromString(message) for message in await client.receive_messages()]
     return caught.value, said
@@ -103,7 +109,7 @@ class TestTree:
         entries = in_order([*TREE, *(DEVICES if ROOT else [])])
         before = os.umask(0o077)
         try:
-            summary, requested = await transfer(entries, tmp_path / "out", limit=limit)
+            summary, requested = await transfer(entries, tmp_path / "out", limit=limit, keep_privileged=True)
         finally:
             os.umask(before)
         assert tree(tmp_path / "out") == expected(entries)
@@ -111,6 +117,26 @@ class TestTree:
         assert sorted(requested) == [n for n in regular if not entries[n].linkname]
         content = sum(len(entry.content) for entry in entries)
         assert summary == ReceiveSummary(len(entries), len(requested), content)
+
+    async def test_without_being_asked_no_file_gets_rights_of_its_own(self, tmp_path: Path) -> None:
+        capability = bytes.fromhex("0100000200200000000000000000000000000000")
+        entries = in_order(
+            [
+                *DEVICES,
+                Entry("dev-link", linkname="dev-char"),
+                Entry("dev-pipe", filemode.NAMED_PIPE | filemode.CHAR_DEVICE | 0o666, devmajor=1, devminor=3),
+                Entry("g", filemode.SETGID | 0o755, content=b"setgid"),
+                Entry("ping", 0o755, content=b"p", xattrs={b"security.capability": capability}),
+                Entry("pipe", filemode.NAMED_PIPE | filemode.SETUID | 0o622),
+                Entry("s", filemode.SETUID | filemode.STICKY | 0o755, content=b"setuid"),
+                directory("shared", filemode.SETGID | 0o775),
+            ]
+        )
+        summary, _ = await transfer(entries, tmp_path / "out")
+        assert (summary.devices, summary.stripped) == (4, 4)
+        found = {path: entry.permissions for path, entry in tree(tmp_path / "out").items()}
+        assert found == {b"g": 0o755, b"ping": 0o755, b"pipe": 0o622, b"s": 0o1755, b"shared": 0o2775}
+        assert not os.listxattr(tmp_path / "out" / "ping")
 
     async def test_links_share_an_inode_and_all_is_ours(self, tmp_path: Path) -> None:
         await transfer(TREE, tmp_path)
@@ -121,8 +147,8 @@ class TestTree:
             assert (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
 
     async def test_twice_is_the_same_as_once(self, tmp_path: Path) -> None:
-        await transfer(TREE, tmp_path)
-        await transfer(TREE, tmp_path)
+        await transfer(TREE, tmp_path, keep_privileged=True)
+        await transfer(TREE, tmp_path, keep_privileged=True)
         assert tree(tmp_path) == expected(TREE)
 
     async def test_may_be_empty(self, tmp_path: Path) -> None:
@@ -159,7 +185,7 @@ class TestTree:
         assert os.getxattr(tmp_path / "f", "user.two") == b"2"
 
     async def test_a_thousand_files_at_once_need_few_descriptors(self, tmp_path: Path) -> None:
-        files = [Entry(f"f{number:04d}") for number in range(1000)]
+        files = [Entry(f"f{number:04d}", content=b"abc") for number in range(1000)]
         receiver = Receiver(DiskWriter(str(tmp_path), max_open_files=10))
         before = descriptors_in(tmp_path)
         receiver.open()
@@ -317,7 +343,15 @@ class TestHostileSender:
             (hostile(Entry("a", filemode.IRREGULAR)), "invalid file request a"),
             ([data_packet(0, b"x")], "invalid file request 0"),
             ([stat_packet(directory("a")), data_packet(0, b"x")], "invalid file request 0"),
-            ([stat_packet(HELLO), data_packet(0), data_packet(0)], "invalid file request 0"),
+            ([stat_packet(Entry("a")), data_packet(0), data_packet(0)], "invalid file request 0"),
+            (
+                [stat_packet(HELLO), data_packet(0, b"hello"), data_packet(0)],
+                'the sender sent 5 of the 6 bytes of "hello.txt"',
+            ),
+            (
+                [stat_packet(HELLO), data_packet(0, b"hello\n!")],
+                'the sender sends more of "hello.txt" than the 6 bytes it announced',
+            ),
             ([stat_packet(HELLO), data_packet(4294967295)], "invalid file request 4294967295"),
             ([END_OF_LIST, stat_packet(HELLO)], "the sender sent an entry after the end of the list"),
             ([END_OF_LIST, END_OF_LIST], "the sender ended the list of entries twice"),
@@ -357,7 +391,7 @@ class TestHostileSender:
         self, tmp_path: Path, entry: Entry, text: str
     ) -> None:
         messages = [stat_packet(entry), *([data_packet(0)] if filemode.is_regular(entry.mode) else [])]
-        error, _ = await play(messages, tmp_path)
+        error, _ = await play(messages, tmp_path, keep_privileged=True)
         assert isinstance(error, TransferError)
         assert str(error) == text.format(tmp_path)
 
@@ -383,7 +417,7 @@ class TestFailure:
     """A transfer that ends early leaves no half file."""
 
     HALF = (
-        stat_packet(Entry("half")),
+        stat_packet(Entry("half", content=b"half of it, and the rest")),
         stat_packet(HELLO),
         stat_packet(Entry("none")),
         stat_packet(Entry("other-name", linkname="half")),
@@ -424,7 +458,7 @@ class TestFailure:
         server, client = stream_pair(limit=1 << 30)
         receiving = asyncio.create_task(receive(server.receive_messages, server.send_messages, str(tmp_path)))
         numbers = range(3_000)
-        await client.send_messages(stat_packet(Entry(f"{number:04}")) for number in numbers)
+        await client.send_messages(stat_packet(Entry(f"{number:04}", content=b"x")) for number in numbers)
         await client.receive_messages()
         async with server._incoming.changed:  # all of it at once
             server._incoming.messages += [

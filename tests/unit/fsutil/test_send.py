@@ -115,7 +115,11 @@ async def test_what_is_sent_can_be_received(tmp_path: Path) -> None:
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         group.create_task(sending())
-        group.create_task(receive_tree(theirs.receive_messages, theirs.send_messages, str(tmp_path / "to")))
+        group.create_task(
+            receive_tree(
+                theirs.receive_messages, theirs.send_messages, str(tmp_path / "to"), keep_privileged=True
+            )
+        )
     assert describe(tmp_path / "to") == describe(tmp_path / "from")
 
 

@@ -220,7 +220,7 @@ async def test_no_daemon(tmp_path: Path, session: Session) -> None:
 
 
 async def test_a_daemon_that_speaks_no_http2(daemon: SessionDaemon, running: asyncio.Task[None]) -> None:
-    _, writer = await asyncio.open_unix_connection(str(daemon._socket))
+    _, writer = await asyncio.open_unix_connection(str(daemon.socket))
     writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n")
     with pytest.raises(ProtocolError, match="did not begin with the HTTP/2 preface"):
         await running

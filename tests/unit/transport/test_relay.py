@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -191,3 +193,33 @@ def test_a_socket_s_folder_is_where_there_is_room(tmp_path: Path) -> None:
         {"TMPDIR": str(long)},
     ):
         assert socket_root(unfit) == "/tmp"
+
+
+async def test_without_descriptors_it_waits_and_says_why(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    near, far = socket.socketpair()
+
+    async def dial() -> ByteStream:
+        return ByteStream(near)
+
+    near.setblocking(False)
+    with near, far, socket.socket(socket.AF_UNIX) as client:
+        async with open_relay(dial, {"TMPDIR": str(tmp_path)}) as relay:
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            lowest = os.dup(far.fileno())
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+            try:
+                client.setblocking(False)
+                await loop.sock_connect(client, relay.path)
+                began = time.process_time()
+                await asyncio.sleep(0.5)
+                assert time.process_time() - began < 0.25
+                failure = await relay.why_ended()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert failure is not None
+            assert "too many open files" in str(failure)
+            far.setblocking(False)
+            await loop.sock_sendall(client, b"late")
+            assert await asyncio.wait_for(loop.sock_recv(far, 10), 5) == b"late"

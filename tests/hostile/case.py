@@ -1,0 +1,154 @@
+"""What a hostile daemon does in one case, and what must come of it.
+
+Whatever the daemon does, the same holds: the build ends, what lies outside of what was offered is neither
+sent nor changed, and in the destination is what the case says and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from buildctl.cli.flags.output import parse_output
+from buildctl.client.client import Client
+from buildctl.errors import BuildctlError
+from buildctl.model.offer import SecretSource
+from buildctl.model.solve import SolveOpt
+from buildctl.session.auth.dockerconfig import load_docker_config
+from buildctl.session.auth.service import Auth
+from buildctl.session.secrets import Secrets
+from buildctl.session.sshforward import SSHForward
+from tests.support import program
+from tests.support.fsutil_sender import tree
+from tests.support.hostile_daemon import HostileDaemon, Script, hostile_daemon
+
+PRIVATE = b"nobody offered this"
+ENDS_WITHIN = 30.0
+"""Seconds for a whole case, on a busy machine; those that flood take about one on an idle one."""
+MAX_MEMORY = 200 << 20
+"""Bytes that a process may come to, whatever the daemon sends."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A script, and what the user is told: `says` is part of the error, empty where the build succeeds."""
+
+    name: str
+    script: Script
+    says: str = ""
+    leaves: tuple[str, ...] = ()
+    """What is below `out` afterwards, as paths."""
+    output: str = "type=local,dest=out"
+    prepare: Callable[[], None] = lambda: None
+    """What else is to lie in the working directory."""
+
+
+def lay_out(folder: Path) -> tuple[Path, Path]:
+    """The working directory, in which `offered` is, and a folder beside it that is nobody's business."""
+    work, outside = folder / "work", folder / "outside"
+    offered = work / "offered"
+    (offered / "sub").mkdir(parents=True)
+    (offered / "Dockerfile").write_text("FROM scratch\n")
+    (offered / "sub" / "file").write_text("offered\n")
+    (offered / "link-to-file").symlink_to("../../outside/private")
+    (offered / "link-to-folder").symlink_to("../../outside")
+    (offered / "link-to-all").symlink_to("/")
+    (work / "secret").write_text("this one was offered")
+    outside.mkdir()
+    (outside / "private").write_bytes(PRIVATE)
+    (outside / "folder").mkdir()
+    (work / "config.json").write_text('{"auths":{"registry.example":{"auth":"bWU6cGFzc3dvcmQ="}}}')
+    return work, outside
+
+
+async def run(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One case in this process, with everything offered that can be: each thing once."""
+    work, outside = lay_out(folder)
+    monkeypatch.chdir(work)
+    case.prepare()
+    before = tree(outside)
+    opt = SolveOpt(
+        "dockerfile.v0",
+        local_dirs={"context": "offered"},
+        exports=(parse_output(case.output),) if case.output else (),
+    )
+    config = load_docker_config({"DOCKER_CONFIG": str(work)})
+    secrets = Secrets([SecretSource("offered", "secret")], {"VARIABLE": PRIVATE.decode()})
+    attachables = (Auth(config, {}), secrets, SSHForward({}))
+    async with hostile_daemon(folder, case.script) as daemon:
+        error = ""
+        try:
+            async with (
+                asyncio.timeout(ENDS_WITHIN),
+                grpc.aio.insecure_channel(f"unix:{folder / 'daemon.sock'}") as channel,
+            ):
+                await Client(channel).solve(opt, attachables=attachables)
+        except BuildctlError as failure:
+            error = str(failure)
+    judge(case, daemon, error)
+    assert tree(outside) == before, "the daemon changed what lies outside"
+
+
+async def run_as_process(case: Case, folder: Path) -> int:
+    """One case against a real process; returns the most memory it came to, in bytes."""
+    work, outside = lay_out(folder)
+    here = os.getcwd()
+    os.chdir(work)
+    try:
+        case.prepare()
+    finally:
+        os.chdir(here)
+    before = tree(outside)
+    address = f"unix://{folder / 'daemon.sock'}"
+    arguments = ["--addr", address, "build", "--frontend", "dockerfile.v0", "--local", "context=offered"]
+    arguments += ["--secret", "id=offered,src=secret", "--progress", "plain"]
+    arguments += ["--output", case.output] if case.output else []
+    variables = {"DOCKER_CONFIG": str(work), "VARIABLE": PRIVATE.decode()}
+    async with hostile_daemon(folder, case.script) as daemon:
+        process = program.start(*arguments, cwd=work, variables=variables)
+        waiting = asyncio.create_task(_wait(process.pid))
+        try:
+            async with asyncio.timeout(ENDS_WITHIN):
+                await asyncio.shield(waiting)
+        except TimeoutError:
+            process.send_signal(signal.SIGKILL)
+        status, memory = await waiting
+        _, stderr = process.communicate()
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == (1 if case.says else 0), stderr.decode()
+    judge(case, daemon, stderr.decode())
+    assert "Traceback" not in stderr.decode()
+    assert tree(outside) == before, "the daemon changed what lies outside"
+    return memory
+
+
+async def _wait(pid: int) -> tuple[int, int]:
+    """Its status and its peak so far, looked at often: ru_maxrss would count what started it too."""
+    peak = 0
+    while True:
+        if found := re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
+            peak = int(found[1]) * 1024
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status, peak
+        await asyncio.sleep(0.01)
+
+
+def judge(case: Case, daemon: HostileDaemon, error: str) -> None:
+    if daemon.failure is not None:
+        raise daemon.failure
+    assert PRIVATE not in b"".join(daemon.got), "the daemon was sent what was not offered"
+    if case.says:
+        assert case.says in error
+    else:
+        assert not error or "error:" not in error
+    found = sorted(os.fsdecode(path) for path in tree(Path(daemon.folder, "work", "out")))
+    assert found == sorted(case.leaves), found

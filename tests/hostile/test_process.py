@@ -1,0 +1,34 @@
+"""The program as a user runs it: how it ends, what it says, and how much memory it ever had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.case import MAX_MEMORY, Case, run_as_process
+from tests.hostile.test_exports import EXPORTS
+from tests.hostile.test_files import FILES
+from tests.hostile.test_http2 import HTTP2
+from tests.hostile.test_offers import OFFERS
+
+ALL = [*FILES, *EXPORTS, *OFFERS, *HTTP2]
+OFTEN = {
+    "a file through a link",
+    "devices",
+    "a file that is larger than announced",
+    "every export at once",
+    "a header bomb",
+    "folders of which nothing is taken",
+}
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if case.name in OFTEN], ids=lambda case: case.name)
+async def test_survives(case: Case, tmp_path: Path) -> None:
+    assert await run_as_process(case, tmp_path) < MAX_MEMORY
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", [case for case in ALL if case.name not in OFTEN], ids=lambda case: case.name)
+async def test_survives_the_rest(case: Case, tmp_path: Path) -> None:
+    assert await run_as_process(case, tmp_path) < MAX_MEMORY
