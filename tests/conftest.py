@@ -1,8 +1,11 @@
 """For every test: what must be set before grpc is imported, and programs that a small system may lack."""
 
+import logging
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import packages
@@ -17,3 +20,19 @@ with suppress(UnavailableError):  # then the tests that need a key say so
 # Time says nothing on a busy machine: pytest's own limit ends what hangs.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """Undo what a command that runs in the process of the tests leaves behind.
+
+    That is the umask, and the log, whose descriptor is closed and its number another test's.
+    """
+    logger = logging.getLogger("buildctl")
+    handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
+    umask = os.umask(0o022)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)

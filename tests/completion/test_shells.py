@@ -30,8 +30,15 @@ EXACT = {
     "buildctl build -o ": {"type="},
     "buildctl build --output type=": {f"type={t}" for t in ("image", "local", "tar", "oci", "docker")},
     "buildctl build --output type=local,": {
-        f"type=local,{name}"
-        for name in ("dest=", "mode=", "platform-split=", "attestation-prefix=", "source-date-epoch=")
+        f"type=local,{name}="
+        for name in (
+            "dest",
+            "mode",
+            "platform-split",
+            "attestation-prefix",
+            "source-date-epoch",
+            "keep-privileged",
+        )
     },
     "buildctl build -o type=oci,dest=x,tar=": {"type=oci,dest=x,tar=true", "type=oci,dest=x,tar=false"},
     "buildctl build -o type=image,push=true,pus": {"type=image,push=true,push-by-digest="},

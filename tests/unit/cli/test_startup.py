@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,10 +26,18 @@ print()
 print(status, *(name for name in {HEAVY + LIGHT} if name in sys.modules))
 """
 
+WITHOUT_COVERAGE = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+"""What measures coverage loads modules of its own."""
+
 
 def loaded_by(*arguments: str) -> tuple[int, set[str]]:
     ran = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments], cwd=ROOT, capture_output=True, check=True, text=True
+        [sys.executable, "-c", LOADED, *arguments],
+        cwd=ROOT,
+        env=WITHOUT_COVERAGE,
+        capture_output=True,
+        check=True,
+        text=True,
     )
     status, *names = ran.stdout.splitlines()[-1].split()
     return int(status), set(names)
@@ -125,6 +134,7 @@ def test_a_call_loads_what_it_needs(
         ran = subprocess.run(
             [sys.executable, "-c", script, "--addr", f"unix://{tmp_path}/s", *arguments],
             cwd=ROOT,
+            env=WITHOUT_COVERAGE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=True,
