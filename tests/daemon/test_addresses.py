@@ -24,7 +24,7 @@ from buildctl.transport.relay import open_relay
 from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
 from tests.support.program import ROOT, Ran, run, start
-from tests.support.proxies import abstract_socket_in_front_of, port_in_front_of
+from tests.support.proxies import port_in_front_of, socket_in_front_of
 from tests.support.sshd import Host, ssh_host
 
 pytestmark = pytest.mark.daemon
@@ -46,12 +46,9 @@ def folder() -> Iterator[Path]:
 async def plain_socket(engine: Engine, folder: Path) -> AsyncIterator[str]:
     """The socket of an engine's BuildKit, as buildkitd has it."""
     async with open_relay(engine_socket_dialer(str(engine.socket)), {"TMPDIR": str(folder)}) as relay:
-        path = folder / "buildkitd.sock"
-        path.symlink_to(relay.path.replace("self", str(os.getpid())))  # a descriptor of this process
-        try:
-            yield str(path)
-        finally:
-            path.unlink()
+        path = str(folder / "buildkitd.sock")
+        async with socket_in_front_of(relay.path, path):
+            yield path
 
 
 @pytest.fixture
@@ -83,7 +80,7 @@ async def test_a_socket(engine: Engine, folder: Path) -> None:
 
 
 async def test_an_abstract_socket(buildkit: str, folder: Path) -> None:
-    async with abstract_socket_in_front_of(buildkit, folder.name):
+    async with socket_in_front_of(buildkit, f"\0{folder.name}"):
         assert_answered(await workers(f"unix-abstract:{folder.name}", folder))
 
 

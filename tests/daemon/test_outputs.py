@@ -263,7 +263,7 @@ def files(path: Path) -> Files:
 
 
 def assert_nothing_temporary(work: Path) -> None:
-    assert sorted(os.listdir(work)) == ["disk", "tmp"]
+    assert {*os.listdir(work)} - {".local"} == {"disk", "tmp"}  # where the client has its state
     assert os.listdir(work / "tmp") == []
     assert {*os.listdir(work / "disk")} <= {"out", "stdout"}
     assert [path for path in work.rglob("*") if path.name.startswith(".")] == []

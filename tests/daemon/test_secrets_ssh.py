@@ -58,7 +58,8 @@ def printed(ran: Ran) -> list[str]:
     return re.findall(r"^#\d+ \d+\.\d+ (.*)$", ran.stderr, re.MULTILINE)
 
 
-READ = "--mount=type=secret,id=token /busybox cat /run/secrets/token"
+READ = "--mount=type=secret,id=token /busybox rev /run/secrets/token"
+"""Backwards, for the secret itself is hidden in what is shown."""
 
 
 class TestSecretsThatStepsPrint:
@@ -114,14 +115,14 @@ class TestSecrets:
     def test_a_file(self, engine: Engine, project: Path, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("from a file\n")
         said = printed(build(engine, project, READ, "--secret", f"id=token,src={tmp_path}/file"))
-        assert said == ["from a file"]
+        assert said == ["from a file"[::-1]]
 
     def test_variables(self, engine: Engine, project: Path) -> None:
         variables = {"TOKEN": "from the environment\n", "token": "by its id\n"}
         ran = build(engine, project, READ, "--secret", "id=token,env=TOKEN", variables=variables)
-        assert printed(ran) == ["from the environment"]
+        assert printed(ran) == ["from the environment"[::-1]]
         assert printed(build(engine, project, READ, "--secret", "id=token", variables=variables)) == [
-            "by its id"
+            "by its id"[::-1]
         ]
 
     def test_several(self, engine: Engine, project: Path) -> None:

@@ -1,4 +1,4 @@
-"""Proxies in front of a daemon's unix socket: a TLS end on loopback, a plain port, an abstract socket."""
+"""Proxies in front of a daemon's unix socket: a TLS end on loopback, a plain port, another socket."""
 
 from __future__ import annotations
 
@@ -117,10 +117,10 @@ async def port_in_front_of(socket: str, context: ssl.SSLContext | None = None) -
 
 
 @contextlib.asynccontextmanager
-async def abstract_socket_in_front_of(socket: str, name: str) -> AsyncIterator[None]:
-    """Linux's abstract socket `name` leads to a unix socket."""
+async def socket_in_front_of(socket: str, address: str) -> AsyncIterator[None]:
+    """The unix socket `address`, a path or a NUL and an abstract name, leads to another."""
     conversations = _Conversations(socket)
-    server = await asyncio.start_unix_server(conversations, f"\0{name}")
+    server = await asyncio.start_unix_server(conversations, address)
     try:
         yield
     finally:
