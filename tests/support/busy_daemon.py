@@ -145,10 +145,10 @@ class BusyDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic i
         over = asyncio.Event()
         buffer = bytearray()
         asked = done = 0
-        listed = False
+        listed = finished = False
 
         def receive(data: bytes) -> None:
-            nonlocal asked, done, listed
+            nonlocal asked, done, listed, finished
             buffer.extend(data)
             at = 0
             answers = []
@@ -176,7 +176,8 @@ class BusyDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic i
                 elif packet.type == Packet.PACKET_ERR:
                     raise AssertionError(packet.data)
             del buffer[:at]
-            if listed and done == asked:
+            if listed and done == asked and not finished:
+                finished = True
                 answers.append(Packet(type=Packet.PACKET_FIN))
             for answer in answers:
                 encoded = answer.SerializeToString()
