@@ -33,6 +33,12 @@ def engine_26() -> Iterator[Engine]:
     yield from _started(packages.ENGINE_26)
 
 
+@pytest.fixture(scope="module")
+def own_engine() -> Iterator[Engine]:
+    """One with BuildKit 0.13 whose cache nobody but the module's tests fills or prunes."""
+    yield from _started(packages.ENGINE_26)
+
+
 @pytest.fixture(scope="session", params=["engine_20", "engine_26"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""

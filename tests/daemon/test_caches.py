@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +15,12 @@ import pytest
 
 from buildctl.oci.store import Store
 from tests.support import packages
-from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
 from tests.support.program import Ran, run, start
 
 pytestmark = pytest.mark.daemon
 
 SHELL = 'SHELL ["/busybox", "sh", "-c"]'
-
-
-@pytest.fixture(scope="module")
-def own_engine() -> Iterator[Engine]:
-    """An engine whose cache nobody else fills or prunes."""
-    try:
-        engine = Engine(packages.ENGINE_26)
-    except UnavailableError as missing:
-        pytest.skip(str(missing))
-    with engine:
-        yield engine
 
 
 @pytest.fixture

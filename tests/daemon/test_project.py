@@ -16,8 +16,6 @@ from typing import Any
 
 import pytest
 
-from tests.support import packages
-from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
 from tests.support.program import run
 from tests.support.registry import Registry, running_registry
@@ -67,17 +65,6 @@ def site(serial: str, release: str = "dev", title: str = "Tide tables", releases
         "site/sources": File("kept.note\nnorth.txt\nsouth.txt\n", 0o644, WEB),
         "site/south.html": File(heading + SOUTH, 0o644, WEB),
     }
-
-
-@pytest.fixture(scope="module")
-def own_engine() -> Iterator[Engine]:
-    """An engine whose cache nobody else fills or prunes."""
-    try:
-        engine = Engine(packages.ENGINE_26)
-    except UnavailableError as missing:
-        pytest.skip(str(missing))
-    with engine:
-        yield engine
 
 
 @pytest.fixture
