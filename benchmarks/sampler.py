@@ -9,6 +9,7 @@ those of grpcio's core have.
 
 from __future__ import annotations
 
+import atexit
 import json
 import sys
 import threading
@@ -90,15 +91,17 @@ def main() -> None:
     sys.setswitchinterval(0.0005)  # the sampler must get its turn
     sampler = Sampler()
     sampler.start()
-    from buildctl.cli.main import entry  # its imports are sampled too
 
-    try:
-        entry()
-    finally:
+    @atexit.register  # for the program does not return
+    def finish() -> None:
         sampler.stop()
         shares = dict(sampler.seconds)
         shares[NATIVE] = max(0.0, time.process_time() - sampler.own_seconds - sum(shares.values()))
         output.write_text(json.dumps(shares))
+
+    from buildctl.cli.main import entry  # its imports are sampled too
+
+    entry()
 
 
 if __name__ == "__main__":

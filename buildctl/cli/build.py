@@ -6,9 +6,9 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -206,7 +206,7 @@ def hint_for(opt: SolveOpt) -> str:
         return f"--output type={unusual[0]} is unusual; daemons know {', '.join(EXPORTERS)}"
     if opt.frontend.startswith("dockerfile") and not opt.local_dirs and "context" not in opt.frontend_attrs:
         return "no folder was offered: add --local context=. --local dockerfile=."
-    missing = [path for path in opt.oci_layouts.values() if not Path(path).is_dir()]
+    missing = [path for path in opt.oci_layouts.values() if not os.path.isdir(path)]
     if missing:
         return f"--oci-layout names a folder that does not exist: {missing[0]}"
     return ""

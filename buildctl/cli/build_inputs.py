@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from buildctl.cli.app import App
 from buildctl.errors import UsageError
@@ -16,7 +15,7 @@ from buildctl.model.solve import Export, FileDestination, StdoutDestination
 def check_destination(app: App, export: Export) -> Export:
     """The export, if its destination can be written at all. Raises `UsageError`; creates nothing."""
     match export.destination:
-        case FileDestination(path) if Path(path).is_dir():
+        case FileDestination(path) if os.path.isdir(path):
             raise UsageError("invalid output option: output: destination file is a directory")
         case StdoutDestination() if app.environment.is_terminal(app.environment.stdout):
             raise UsageError(
@@ -70,7 +69,8 @@ def read_source_policy(path: str) -> bytes:
     from buildctl.cli.flags.source_policy import parse_source_policy
 
     try:
-        return parse_source_policy(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            return parse_source_policy(file.read())
     except OSError as error:
         raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
     except UsageError as error:

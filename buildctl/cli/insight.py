@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildctl.cli.display import is_live
@@ -41,10 +41,11 @@ class Insight:
         self._timings_file = timings_file
         self._timelines = [(path, _kind(path)) for path in timelines]
         for path in (timings_file, *timelines):
-            if path and not Path(path).parent.is_dir():
+            folder = os.path.dirname(path) or "."
+            if path and not os.path.isdir(folder):
                 raise UsageError(
                     f"open {path}: no such file or directory",
-                    hint=f"make the folder {Path(path).parent} first",
+                    hint=f"make the folder {folder} first",
                 )
         self._needs_logs = any(kind == ".html" for _, kind in self._timelines)
         self._trace: Trace | None = None
@@ -130,7 +131,7 @@ def find_insight(environment: Environment, flags: BuildFlags) -> Insight | None:
 
 def _kind(path: str) -> str:
     """`.html` or `.json`, by the file's name. Raises `UsageError` for others."""
-    suffix = Path(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".html", ".json"):
         raise UsageError(
             f"a timeline is FILE.html or FILE.json, not {quote(path)}",

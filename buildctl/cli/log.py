@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from buildctl.cli.environment import Environment
-from buildctl.model import gojson
 from buildctl.model.quote import quote
 
 _LEVELS = {
@@ -100,6 +99,8 @@ def _colored(record: logging.LogRecord, time: str) -> str:
 
 
 def _json(record: logging.LogRecord, time: str) -> str:
+    from buildctl.model import gojson
+
     level = _LEVELS[record.levelno][0]
     members = {"level": level, "msg": record.getMessage(), "time": time, **_fields(record)}
     return gojson.encode(dict(sorted(members.items()))).decode()

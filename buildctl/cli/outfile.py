@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 
 from buildctl.errors import BuildctlError
 
@@ -17,16 +16,15 @@ def write_whole(path: str, data: bytes, *, mode: int = 0o666) -> None:
 
     Raises `BuildctlError` naming the path; the file that was there before is untouched then.
     """
-    target = Path(path)
     temporary = None
     try:
-        beside = target.with_name(f".tmp-{os.urandom(6).hex()}")
+        beside = os.path.join(os.path.dirname(path), f".tmp-{os.urandom(6).hex()}")
         # Not mkstemp, whose files are 0600 whatever the umask.
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         temporary = beside
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except OSError as error:
         if temporary is not None:
             with contextlib.suppress(OSError):

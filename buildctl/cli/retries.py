@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -52,5 +51,7 @@ class Retries:
 
 def delay_seconds(number: int) -> float:
     """How long to wait after the attempt `number`, the first of which is 1: twice as long each time."""
+    import random  # which few builds need
+
     delay = min(_FIRST_SECONDS * 2.0 ** min(number - 1, 10), _LONGEST_SECONDS)
     return delay * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  nobody gains by guessing it

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import zlib
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -76,7 +75,8 @@ class Recorder:
         try:
             path = _path(self._records, self._directory, self._name)
             make_private(self._records)
-            descriptor, temporary = tempfile.mkstemp(prefix=".new-", dir=self._records)  # mode 0600
+            temporary = os.path.join(self._records, f".new-{os.urandom(8).hex()}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     file.writelines([*self._out, self._compressor.flush()])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
@@ -13,11 +14,10 @@ from buildctl.model.url import URL, parse_url
 DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
 
 # Kubernetes' names, their length left open (client/connhelper/kubepod).
-_KUBE_NAME = re.compile(r"[-a-z0-9.]+\Z")
+_KUBE_NAME = r"[-a-z0-9.]+"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One place where a daemon may be reached; what each scheme means is the transport's matter."""
 
     text: str
@@ -30,15 +30,14 @@ class Address:
     port: str = ""
     path: str = ""
     """A socket's path; for `unix-abstract` its name."""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = MappingProxyType({})
     endpoint: str = ""
     """What is dialled with TCP, as given: `host:port` where the address is a good one."""
     host: str = ""
     """The URL's host and port, which becomes the `:authority` of calls."""
 
 
-@dataclass(frozen=True, slots=True)
-class TLSOptions:
+class TLSOptions(NamedTuple):
     """The files and the name of a TLS connection; all empty where there is to be none."""
 
     ca: str = ""
@@ -99,13 +98,13 @@ def _validate_container(text: str, url: URL) -> None:
 
 def _validate_pod(text: str, url: URL) -> None:
     namespace, container = url.query.get("namespace", ""), url.query.get("container", "")
-    if namespace and not _KUBE_NAME.match(namespace):
+    if namespace and not re.fullmatch(_KUBE_NAME, namespace):
         raise UsageError(f"unsupported namespace name: {quote(namespace)}")
     if not url.hostname:
         raise UsageError("url lacks pod name", hint="give it as kube-pod://POD")
-    if not _KUBE_NAME.match(url.hostname):
+    if not re.fullmatch(_KUBE_NAME, url.hostname):
         raise UsageError(f"unsupported pod name: {quote(url.hostname)}")
-    if container and not _KUBE_NAME.match(container):
+    if container and not re.fullmatch(_KUBE_NAME, container):
         raise UsageError(f"unsupported container name: {quote(container)}")
 
 

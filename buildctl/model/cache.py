@@ -5,7 +5,6 @@ Instants are nanoseconds since the Unix epoch, durations `*_ns` nanoseconds, siz
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -28,8 +27,7 @@ class UsageRecord(NamedTuple):
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PruneOpt:
+class PruneOpt(NamedTuple):
     """What `prune` may remove and must keep; 0 sets no limit."""
 
     filters: tuple[str, ...] = ()

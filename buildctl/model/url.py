@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote_to_bytes
+from types import MappingProxyType
+from typing import NamedTuple
 
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
-_ASCII_ESCAPE = re.compile(r"%(?!25)[0-7][0-9A-Fa-f]")
-_NOT_IN_HOST = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9!$&'()*+,;=:\[\]<>\"\-_.~%])")
-_NOT_IN_USERINFO = re.compile(r"[^A-Za-z0-9\-._:~!$&'()*+,;=%@]")
-_PORT = re.compile(r"(:[0-9]*)?\Z")
+# Compiled when they are needed, as urllib is loaded: most addresses are the path of a socket.
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*"
+_BAD_ESCAPE = r"(?s)%(?![0-9A-Fa-f]{2}).{0,2}"
+_ASCII_ESCAPE = r"%(?!25)[0-7][0-9A-Fa-f]"
+_NOT_IN_HOST = r"[\x00-\x7f](?<![A-Za-z0-9!$&'()*+,;=:\[\]<>\"\-_.~%])"
+_NOT_IN_USERINFO = r"[^A-Za-z0-9\-._:~!$&'()*+,;=%@]"
+_PORT = r"(:[0-9]*)?"
 
 
-@dataclass(frozen=True, slots=True)
-class URL:
+class URL(NamedTuple):
     """The parts of a URL, unescaped where net/url unescapes them."""
 
     scheme: str = ""
@@ -36,7 +36,7 @@ class URL:
     path: str = ""
     raw_query: str = ""
     fragment: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = MappingProxyType({})
     """The first value of each key."""
 
     @property
@@ -73,8 +73,11 @@ def _parse(text: str, raw_fragment: str) -> URL:
     scheme, rest = _split_scheme(text)
     rest, _, raw_query = rest.partition("?")
     query: dict[str, str] = {}
-    for key, value in parse_qsl(raw_query, keep_blank_values=True):
-        query.setdefault(key, value)
+    if raw_query:
+        from urllib.parse import parse_qsl
+
+        for key, value in parse_qsl(raw_query, keep_blank_values=True):
+            query.setdefault(key, value)
     if scheme and not rest.startswith("/"):
         return URL(scheme, opaque=rest, raw_query=raw_query, fragment=fragment, query=query)
     if not rest.startswith("/") and ":" in rest.partition("/")[0]:
@@ -106,33 +109,39 @@ def _split_scheme(text: str) -> tuple[str, str]:
         return "", text
     if not scheme:
         raise _NotAURLError("missing protocol scheme")
-    return (scheme.lower(), rest) if _SCHEME.match(scheme) else ("", text)
+    return (scheme.lower(), rest) if re.fullmatch(_SCHEME, scheme) else ("", text)
 
 
 def _parse_userinfo(text: str) -> tuple[str, str | None]:
-    if _NOT_IN_USERINFO.search(text):
+    if re.search(_NOT_IN_USERINFO, text):
         raise _NotAURLError("net/url: invalid userinfo")
     user, colon, password = text.partition(":")
     return _unescape(user), _unescape(password) if colon else None
 
 
 def _parse_host(text: str) -> str:
+    if not text:
+        return ""
     if text.startswith("["):
         _, bracket, port = text.rpartition("]")
         if not bracket:
             raise _NotAURLError("missing ']' in host")
     else:
         port = text[text.rfind(":") :] if ":" in text else ""
-    if not _PORT.match(port):
+    if not re.fullmatch(_PORT, port):
         raise _NotAURLError(f"invalid port {quote(port)} after host")
-    if escape := _ASCII_ESCAPE.search(text):
+    if escape := re.search(_ASCII_ESCAPE, text):
         raise _NotAURLError(f"invalid URL escape {quote(escape[0])}")
-    if bad := _NOT_IN_HOST.search(text):
+    if bad := re.search(_NOT_IN_HOST, text):
         raise _NotAURLError(f"invalid character {quote(bad[0])} in host name")
     return _unescape(text)
 
 
 def _unescape(text: str) -> str:
-    if escape := _BAD_ESCAPE.search(text):
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote_to_bytes
+
+    if escape := re.search(_BAD_ESCAPE, text):
         raise _NotAURLError(f"invalid URL escape {quote(escape[0])}")
     return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")

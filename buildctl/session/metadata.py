@@ -7,7 +7,6 @@ URL's query and says so in `<key>-encoded` (session/filesync of the reference).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import unquote_to_bytes
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))  # strconv.ParseBool
 
@@ -26,4 +25,6 @@ def value(metadata: Sequence[tuple[str, str]], key: str, default: str = "") -> s
 
 
 def _unescape(text: str) -> str:
+    from urllib.parse import unquote_to_bytes  # which few calls need
+
     return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "surrogateescape")

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 from google.protobuf.message import DecodeError
 
@@ -171,6 +170,8 @@ def _message_type(path: str) -> tuple[Any, tuple[str, ...]] | None:
 
 
 def _host(url: str) -> str:
+    from urllib.parse import urlsplit  # which few builds need
+
     try:
         return urlsplit(url).hostname or ""
     except ValueError:

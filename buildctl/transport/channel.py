@@ -10,10 +10,9 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from string import ascii_letters, digits
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote
 
 import grpc
 import grpc.aio
@@ -33,6 +32,7 @@ _CONNECT_TIMEOUT_MS = 5_000
 _RELAY_TIMEOUT_MS = (
     30_000  # dials behind a relay have limits of their own; a login on another host takes time
 )
+_UNRESERVED = frozenset(ascii_letters + digits + "-._~/")  # RFC 3986, and the slash
 _LONGEST_PATH = 103  # of a sockaddr_un, on the system with the least room for it
 
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -65,19 +65,26 @@ class _Route(NamedTuple):
     connect_timeout_ms: int = _CONNECT_TIMEOUT_MS
 
 
-@dataclass(frozen=True, slots=True)
 class Connection:
     """An open way to a daemon. The channel dials on first use; calls fail fast."""
 
-    address: Address
-    channel: grpc.aio.Channel
-    open_another: Callable[[], grpc.aio.Channel] = field(repr=False)
-    """Opens a second channel to the daemon, a connection of its own; closed with the first."""
-    notice: str = ""
-    """One line for people on what this daemon cannot do; mostly empty."""
-    _route: _Route = field(repr=False, kw_only=True)
-    _tls: TLSFiles | None = field(repr=False, kw_only=True)
-    _server_name: str = field(repr=False, kw_only=True)
+    def __init__(
+        self,
+        address: Address,
+        open_another: Callable[[], grpc.aio.Channel],
+        route: _Route,
+        tls: TLSFiles | None,
+        server_name: str,
+    ) -> None:
+        self.address = address
+        self.channel = open_another()
+        self.open_another = open_another
+        """Opens a second channel to the daemon, a connection of its own; closed with the first."""
+        self.notice = route.notice
+        """One line for people on what this daemon cannot do; mostly empty."""
+        self._route = route
+        self._tls = tls
+        self._server_name = server_name
 
     async def diagnose(self, connected: bool = False) -> ConnectError | None:
         """Why a call was UNAVAILABLE, in under five seconds; None where the daemon answers by now.
@@ -118,15 +125,7 @@ async def open_connection(
             stack.push_async_callback(channel.close, None)
             return channel
 
-        yield Connection(
-            address,
-            open_another(),
-            open_another,
-            route.notice,
-            _route=route,
-            _tls=files,
-            _server_name=server_name,
-        )
+        yield Connection(address, open_another, route, files, server_name)
 
 
 async def _tls_files(tls: TLSOptions) -> TLSFiles | None:
@@ -151,6 +150,15 @@ def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authori
     return grpc.aio.secure_channel(route.target, credentials, options=options)
 
 
+def _escaped(path: str) -> str:
+    """A path as part of a gRPC target; urllib is loaded for one that needs escapes, which few do."""
+    if _UNRESERVED.issuperset(path):
+        return path
+    from urllib.parse import quote
+
+    return quote(path)
+
+
 def _default_name(address: Address) -> str:
     """The authority of an address whose URL has no host (RFC 9110 wants one): a socket is on this machine."""
     if address.scheme in ("", "dns", "passthrough"):
@@ -167,9 +175,9 @@ async def _find_route(
             if len(os.fsencode(address.path)) > _LONGEST_PATH:
                 return await _relayed(stack, dial, environ)  # which says so when it is dialled
             engine = f"docker://{address.path}" if address.path.startswith("/") else ""
-            return _Route(f"unix:{quote(address.path)}", dial, engine=engine)
+            return _Route(f"unix:{_escaped(address.path)}", dial, engine=engine)
         case "unix-abstract":
-            return _Route(f"unix-abstract:{quote(address.path)}", partial(dial_unix, "\0" + address.path))
+            return _Route(f"unix-abstract:{_escaped(address.path)}", partial(dial_unix, "\0" + address.path))
         case "docker":
             from buildctl.transport.engine import engine_dialer
 
@@ -184,7 +192,7 @@ async def _find_route(
                 private = {"TMPDIR": os.path.dirname(daemon.socket)}
                 route = await _relayed(stack, engine_socket_dialer(daemon.socket), private)
             else:
-                route = _Route(f"unix:{quote(daemon.socket)}", partial(dial_unix, daemon.socket))
+                route = _Route(f"unix:{_escaped(daemon.socket)}", partial(dial_unix, daemon.socket))
             return route._replace(notice=daemon.notice)
         case _ if argv := helper_command(address):
             from buildctl.transport.command import dial_command
@@ -236,4 +244,4 @@ async def _relayed(stack: contextlib.AsyncExitStack, dial: Dial, environ: Mappin
     from buildctl.transport.relay import open_relay
 
     relay = await stack.enter_async_context(open_relay(dial, environ))
-    return _Route(f"unix:{quote(relay.path)}", dial, relay, connect_timeout_ms=_RELAY_TIMEOUT_MS)
+    return _Route(f"unix:{_escaped(relay.path)}", dial, relay, connect_timeout_ms=_RELAY_TIMEOUT_MS)

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from buildctl.errors import ConnectError
 from buildctl.model.quote import quote
@@ -23,11 +22,19 @@ _EXIT_SECONDS = 10.0
 _TERM_SECONDS = 3.0  # as long as the reference waits between asking and killing
 
 
-@dataclass(slots=True)
 class _CommandStream(ByteStream):
-    argv: Sequence[str] = field(kw_only=True)
-    process: asyncio.subprocess.Process = field(kw_only=True)
-    complaints: _Complaints = field(kw_only=True)
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        argv: Sequence[str],
+        process: asyncio.subprocess.Process,
+        complaints: _Complaints,
+    ) -> None:
+        super().__init__(sock)
+        self.argv = argv
+        self.process = process
+        self.complaints = complaints
 
     async def why_ended(self) -> ConnectError | None:
         """What the command said if it failed. It is expected to end soon after its output has."""

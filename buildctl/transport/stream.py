@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from buildctl.errors import ConnectError
 from buildctl.model.quote import quote
 
 
-@dataclass(slots=True)
 class ByteStream:
     """An open stream: a non-blocking socket, and what the peer sent before the handshake's end was seen."""
 
-    sock: socket.socket
-    early: bytes = b""
+    def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
+        self.sock = sock
+        self.early = early
 
     async def aclose(self) -> None:
         """Close the stream and end what is behind it."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from dataclasses import dataclass, field
 
 from buildctl.transport.diagnose import diagnose
 from buildctl.transport.stream import ByteStream, Dial, connection_error
@@ -19,17 +18,17 @@ _CHUNK_BYTES = 256 * 1024
 _HANDSHAKE_TIMEOUT = 4.0
 
 
-@dataclass(slots=True)
 class _TLSStream(ByteStream):
     """The near end of a socket pair, whose far end is copied into and out of the encryption."""
 
-    copying: asyncio.Task[None] | None = field(default=None, kw_only=True)
+    def __init__(self, sock: socket.socket, copying: asyncio.Task[None]) -> None:
+        super().__init__(sock)
+        self._copying = copying
 
     async def aclose(self) -> None:
         self.sock.close()
-        if self.copying is not None:
-            self.copying.cancel()
-            await asyncio.gather(self.copying, return_exceptions=True)
+        self._copying.cancel()
+        await asyncio.gather(self._copying, return_exceptions=True)
 
 
 async def dial_tls(dial: Dial, files: TLSFiles, server_name: str) -> ByteStream:
@@ -57,7 +56,7 @@ async def dial_tls(dial: Dial, files: TLSFiles, server_name: str) -> ByteStream:
     near.setblocking(False)
     plain_reader, plain_writer = await asyncio.open_connection(sock=far, limit=_CHUNK_BYTES)
     copying = asyncio.get_running_loop().create_task(_copy_both(reader, writer, plain_reader, plain_writer))
-    return _TLSStream(near, copying=copying)
+    return _TLSStream(near, copying)
 
 
 async def _copy_both(

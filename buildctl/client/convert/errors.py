@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
@@ -34,6 +33,8 @@ def error_status(code: int, message: str, details: Iterable[ErrorDetail]) -> sta
 def error_detail(type_url: str, raw: bytes) -> ErrorDetail:
     """One detail, its type's name without what is the same for all of BuildKit's."""
     name = type_url.removeprefix("github.com/moby/buildkit/").removesuffix("+json")
+    import json
+
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):

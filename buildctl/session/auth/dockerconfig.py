@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = ("registry-1.docker.io", "docker.io", "index.docker.io")
@@ -182,6 +181,8 @@ def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _host(key: str) -> str:
     """The host, with its port, of a key that may be a URL."""
     if "://" in key:
+        from urllib.parse import urlsplit  # which few configurations need
+
         try:
             if netloc := urlsplit(key).netloc.rpartition("@")[2]:
                 return netloc

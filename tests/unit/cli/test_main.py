@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,14 @@ def test_a_full_standard_output_is_an_error(tmp_path: Path) -> None:
         )
     assert ran.returncode == 1
     assert ran.stderr == b"error: write /dev/stdout: no space left on device\n"
+
+
+def test_what_is_registered_for_the_end_is_run(tmp_path: Path) -> None:
+    script = "import atexit, os, runpy; atexit.register(os.write, 2, b'last'); runpy.run_module('buildctl')"
+    command = [sys.executable, "-c", script, "frob"]
+    ran = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True)
+    assert ran.returncode == 3
+    assert ran.stderr == b"No help topic for 'frob'\nlast"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -79,10 +79,15 @@ UNASKED = [
     "buildctl.transport.engine",
     "buildctl.transport.relay",
     "concurrent.futures.thread",
+    "dataclasses",
     "http",
+    "ipaddress",
+    "json",
+    "pathlib",
     "rich",
     "secrets",
     "tempfile",
+    "urllib",
 ]
 
 
@@ -113,9 +118,15 @@ UNASKED_BY_BUILDS = [
     "hmac",
     "http",
     "humanize",
+    "ipaddress",
+    "pathlib",
+    "random",
     "rich",
     "secrets",
+    "shutil",
     "sqlite3",
+    "tempfile",
+    "urllib",
 ]
 
 
