@@ -17,9 +17,11 @@ import secrets
 import shutil
 import stat as st
 import sys
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import BinaryIO
 
 from buildctl._pb.fsutil_pb2 import Stat
 from buildctl.errors import TransferError
@@ -39,7 +41,6 @@ class IncomingFile:
         "announced",
         "arrived",
         "descriptor",
-        "links",
         "mtime",
         "path",
         "permissions",
@@ -58,8 +59,6 @@ class IncomingFile:
         self.temporary = b""
         """Its name until it is whole; empty before anything is written."""
         self.descriptor = -1
-        self.links: list[bytes] = []
-        """Hard links to be made when it is whole."""
 
 
 class DiskWriter:
@@ -70,7 +69,6 @@ class DiskWriter:
         self._max_open_files = max_open_files
         self._owner = (os.getuid(), os.getgid())
         self._directories: Directories | None = None
-        self._received: list[tuple[bytes, int, int]] = []  # each directory's path, permissions and time
         self._unfinished: set[IncomingFile] = set()  # files that have a temporary name
         self._open: OrderedDict[IncomingFile, None] = OrderedDict()
         # Not to be guessed, so that no entry of the transfer can have the name of a temporary file.
@@ -92,6 +90,13 @@ class DiskWriter:
             raise write_failure(f"open synctarget dest root {self._destination}", error) from error
         self._directories = Directories(root)
 
+    def nameless_file(self) -> BinaryIO:
+        """An empty file on the destination's disk, which is gone when it is closed."""
+        try:
+            return tempfile.TemporaryFile(buffering=0, dir=self._destination)
+        except OSError as error:
+            raise write_failure(f"create a temporary file in {self._destination}", error) from error
+
     def names(self, directory: bytes) -> list[bytes]:
         """What a directory, empty for the root, holds now."""
         try:
@@ -102,7 +107,7 @@ class DiskWriter:
     def make_directory(self, stat: Stat) -> bool:
         """Create a directory, or take over the one that is there. True if there was one.
 
-        It stays writable, and its mode and time are set by `finish`, after all that is written into it.
+        It stays writable: `finish_directory` sets its mode and time, after all that is written into it.
         """
         path = stat.path
         parent, _, name = path.rpartition(b"/")
@@ -118,7 +123,6 @@ class DiskWriter:
             os.fchown(descriptor, *self._owner)
         except OSError as error:
             raise self._failure("create dir", path, error) from error
-        self._received.append((path, filemode.permissions(stat.mode), stat.modTime))
         return existed
 
     def make_symlink(self, stat: Stat) -> None:
@@ -184,7 +188,7 @@ class DiskWriter:
             raise self._failure("write", file.path, error) from error
 
     def complete(self, file: IncomingFile, pieces: Sequence[bytes | memoryview]) -> None:
-        """Append the end of a file, give it its metadata and its name, and make the links to it."""
+        """Append the end of a file, and give it its metadata and its name."""
         parent, _, name = file.path.rpartition(b"/")
         permissions = file.permissions
         is_dressed = False
@@ -215,8 +219,6 @@ class DiskWriter:
             self._unfinished.discard(file)
         except OSError as error:
             raise self._failure("write", file.path, error) from error
-        for link in file.links:
-            self.make_link(link, file.path)
 
     def remove(self, path: bytes) -> None:
         """Remove an entry and all below it."""
@@ -226,19 +228,17 @@ class DiskWriter:
         except OSError as error:
             raise self._failure("remove", path, error) from error
 
-    def finish(self) -> None:
-        """Give every received directory its mode and time, the deepest first, and close the destination."""
-        for path, permissions, mtime in reversed(self._received):
-            try:
-                descriptor = self._at(path)
-                os.fchmod(descriptor, permissions)
-                os.utime(descriptor, ns=(mtime, mtime))
-            except OSError as error:
-                raise self._failure("set metadata for", path, error) from error
-        self.close()
+    def finish_directory(self, stat: Stat) -> None:
+        """Give a directory its mode and time; those below it come before it."""
+        try:
+            descriptor = self._at(stat.path)
+            os.fchmod(descriptor, filemode.permissions(stat.mode))
+            os.utime(descriptor, ns=(stat.modTime, stat.modTime))
+        except OSError as error:
+            raise self._failure("set metadata for", stat.path, error) from error
 
     def close(self) -> None:
-        """Close the destination and remove what is not whole; after `finish`, nothing is left to do."""
+        """Close the destination and remove what is not whole. Closing it again does nothing."""
         if self._directories is None:
             return
         for file in self._unfinished:

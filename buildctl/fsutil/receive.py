@@ -8,6 +8,7 @@ for each message would cost more than the writing (fsutil's receive.go is the pr
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from buildctl._pb.fsutil_pb2 import Packet, Stat
 from buildctl.errors import PeerTransferError, ProtocolError, TransferEndedError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.diskwriter import DiskWriter, IncomingFile
+from buildctl.fsutil.entrylog import DIRECTORY, LEFT_OUT, LINK, OTHER, REQUESTED, WHOLE, EntryLog
 from buildctl.fsutil.leftovers import Leftovers
 from buildctl.fsutil.pieces import LARGE, data_of
 from buildctl.fsutil.privileged import drop_privileges, is_device
@@ -33,11 +35,16 @@ SendMessages = Callable[[Iterable[bytes]], Awaitable[None]]
 Mode = Literal["copy", "delete"]
 """Whether what the destination holds besides the transfer stays or goes."""
 
-MAX_LISTING_BYTES = 4 << 30
-"""What the entries of a transfer may come to: a sender may list and never deliver."""
-ENTRY_BYTES = 400
-"""Measured: what is remembered of a file until it is whole, beside its packet."""
+REMEMBERED = 1 << 16
+"""Files that are kept in memory until they are whole, and as many paths for links to them; `entrylog` knows
+the others. Measured: 400 bytes each, and 3 µs to read one of the others again."""
+MAX_BEGUN = 10_000
+"""Files that are half-written at a time; fsutil's sender sends four."""
+MAX_PATH = 4096
+"""Bytes: what a system call takes on Linux, where the daemon has walked the tree."""
+REQUESTS_AT_ONCE = 1000
 
+_KINDS = filemode.SYMLINK | filemode.DEVICE | filemode.NAMED_PIPE
 _FAREWELL_SECONDS = 1.0
 """How long a disk that stalls, or a sender that does not read, may each delay a failure."""
 
@@ -85,10 +92,10 @@ async def receive(
             arrived += sum(map(len, messages))
             if on_progress is not None:
                 on_progress(arrived)
-            answers = await disk.run(receiver.receive_messages, messages)
+            wanted = await disk.run(receiver.receive_messages, messages)
             if receiver.said_fin and on_written is not None:
                 on_written()
-            replies.put(answers)
+            replies.put(wanted, fin=receiver.said_fin)
         await replies.drain()
     except BaseException as error:
         # The worker may be at work still: closing comes after what it does, and is waited for.
@@ -113,15 +120,15 @@ class Receiver:
         self._mode = mode
         self._order = OrderValidator()
         self._leftovers: Leftovers | None = None
-        self._entries = 0
-        self._listing_bytes = 0
+        self._log = EntryLog(writer.nameless_file)
         self._content_bytes = 0
         self._files = 0
         self._devices = self._stripped = 0
-        self._left_out: set[bytes] = set()
-        # Files and devices that are no links: what a hard link can name, and its content if that is to come.
-        self._linkable: dict[bytes, IncomingFile | None] = {}
-        self._requested: dict[int, IncomingFile] = {}
+        # The first paths that a hard link can name: files and devices that are no links.
+        self._linkable: dict[bytes, int] = {}
+        self._requested: dict[int, IncomingFile] = {}  # those in memory, of all that are to come
+        self._pending = 0
+        self._begun = 0
         self._all_listed = False
         self._abandoned = False
         self.said_fin = False
@@ -132,7 +139,9 @@ class Receiver:
     @property
     def summary(self) -> ReceiveSummary:
         """What has arrived so far."""
-        return ReceiveSummary(self._entries, self._files, self._content_bytes, self._devices, self._stripped)
+        return ReceiveSummary(
+            len(self._log.states), self._files, self._content_bytes, self._devices, self._stripped
+        )
 
     def open(self) -> None:
         """Open the destination."""
@@ -146,21 +155,25 @@ class Receiver:
 
     def close(self) -> None:
         """Close the destination, and remove what is not whole."""
+        self._log.close()
         self._writer.close()
 
-    def receive_messages(self, messages: Sequence[bytes]) -> list[bytes]:
-        """Act on a batch of messages, none if the sender has half-closed; returns those to answer."""
+    def receive_messages(self, messages: Sequence[bytes]) -> array[int]:
+        """Act on a batch of messages, none if the sender has half-closed.
+
+        Returns the numbers of the files to ask for; FIN is to be sent once `said_fin` is set.
+        """
         if not messages:
             self._receive_end()
-        replies: list[bytes] = []
+        wanted = array("I")
         content: dict[int, list[bytes | memoryview]] = {}  # of files that have not ended in this batch
         for message in messages:
             if self._abandoned:
-                return []
+                return wanted
             if len(message) >= LARGE and (large := data_of(message)) is not None and large[1]:
                 number, piece = large
                 if number not in self._requested:
-                    raise ProtocolError(f"invalid file request {number}")
+                    self._recall(number)
                 content.setdefault(number, []).append(piece)
                 continue
             try:
@@ -171,15 +184,14 @@ class Receiver:
             if kind == Packet.PACKET_DATA:
                 number = packet.ID
                 if number not in self._requested:
-                    raise ProtocolError(f"invalid file request {number}")
+                    self._recall(number)
                 if data := packet.data:
                     content.setdefault(number, []).append(data)
                 else:
                     self._complete(number, content.pop(number, []))
             elif kind == Packet.PACKET_STAT:
                 if packet.HasField("stat"):
-                    self._listing_bytes += ENTRY_BYTES + len(message)
-                    self._receive_stat(packet.stat, replies)
+                    self._receive_stat(packet.stat, message, wanted)
                 else:
                     self._receive_end_of_list()
             elif kind == Packet.PACKET_ERR:
@@ -192,60 +204,92 @@ class Receiver:
                 raise ProtocolError(f"the sender sent a packet of type {kind}, which is not its to send")
         for number, pieces in content.items():
             self._append(number, pieces)
-        if self._all_listed and not self._requested and not self.said_fin:
+        if self._all_listed and not self._pending and not self.said_fin:
             self._finish()
-            replies.append(Packet(type=Packet.PACKET_FIN).SerializeToString())
-        return replies
+        return wanted
 
-    def _receive_stat(self, stat: Stat, replies: list[bytes]) -> None:
+    def _receive_stat(self, stat: Stat, packet: bytes, wanted: array[int]) -> None:
         if self._all_listed:
             raise ProtocolError("the sender sent an entry after the end of the list")
-        if self._listing_bytes > MAX_LISTING_BYTES:
-            raise ProtocolError(f"the sender lists more entries than fit {MAX_LISTING_BYTES >> 30} GiB")
-        number = self._entries
-        self._entries += 1
-        mode, path = stat.mode, stat.path
-        is_directory = mode & filemode.DIR != 0
+        path = stat.path
+        is_directory = stat.mode & filemode.DIR != 0
         self._order.check(path, is_directory=is_directory)
-        if not self._keep_privileged and not is_directory:
-            if is_device(mode) or stat.linkname in self._left_out:
-                self._left_out.add(path)
-                self._devices += 1
-                return
-            if drop_privileges(stat):
-                self._stripped += 1
-                mode = stat.mode
-        if self._leftovers is not None:
-            self._leftovers.keep(path)
+        if len(path) > MAX_PATH:
+            raise ProtocolError(f"the sender lists a path of {len(path):,} bytes")
+        number = len(self._log.states)
         if is_directory:
+            self._keep(path)
             existed = self._writer.make_directory(stat)
             if self._leftovers is not None:
                 self._leftovers.enter(path, self._writer.names(path) if existed else ())
-            return
-        if mode & filemode.SYMLINK and not mode & (filemode.DEVICE | filemode.NAMED_PIPE):
+            state = DIRECTORY
+        else:
+            state = self._receive_leaf(stat, number)
+        self._log.add(packet, state)
+        if state == REQUESTED:
+            self._pending += 1
+            wanted.append(number)
+
+    def _receive_leaf(self, stat: Stat, number: int) -> int:
+        """Act on what is no directory; returns the state that is to be remembered of it."""
+        is_symlink = stat.mode & _KINDS == filemode.SYMLINK
+        target = b"" if is_symlink else stat.linkname
+        linked = self._linked(target) if target else OTHER
+        if not self._keep_privileged:
+            if is_device(stat.mode) or linked == LEFT_OUT:
+                self._devices += 1
+                return LEFT_OUT
+            if drop_privileges(stat):
+                self._stripped += 1
+        path, mode = stat.path, stat.mode
+        self._keep(path)
+        if is_symlink:
             self._writer.make_symlink(stat)
-            return
-        target = stat.linkname
-        if target and target not in self._linkable:
+            return OTHER
+        if target and linked not in (REQUESTED, WHOLE):
             raise ProtocolError(f"invalid link {quoted(path)[1:-1]} to unknown path: {quoted(target)}")
-        if mode & (filemode.DEVICE | filemode.NAMED_PIPE):
+        if mode & _KINDS:
             self._writer.make_special(stat)
-            if not target:
-                self._linkable[path] = None
+            state = OTHER if target else WHOLE
         elif target:
-            file = self._linkable[target]
-            if file is None:
-                self._writer.make_link(path, target)
-            else:
-                file.links.append(path)
+            return LINK
         elif filemode.is_regular(mode):
-            self._requested[number] = self._linkable[path] = IncomingFile(stat)
-            replies.append(Packet(type=Packet.PACKET_REQ, ID=number).SerializeToString())
+            if len(self._requested) < REMEMBERED:
+                self._requested[number] = IncomingFile(stat)
+            state = REQUESTED
         else:
             raise ProtocolError(f"invalid file request {quoted(path)[1:-1]}")
+        if state != OTHER and len(self._linkable) < REMEMBERED:
+            self._linkable[path] = number
+        return state
+
+    def _keep(self, path: bytes) -> None:
+        if self._leftovers is not None:
+            self._leftovers.keep(path)
+
+    def _linked(self, target: bytes) -> int:
+        """The state of what a hard link names, OTHER if that was not listed."""
+        number = self._linkable.get(target)
+        if number is None:
+            number = self._log.find(target)
+        return OTHER if number is None else self._log.states[number]
+
+    def _recall(self, number: int) -> None:
+        """Take a file that is to come back into memory."""
+        states = self._log.states
+        if number >= len(states) or states[number] != REQUESTED:
+            raise ProtocolError(f"invalid file request {number}")
+        stat = self._log.stat(number)
+        if not self._keep_privileged:
+            drop_privileges(stat)
+        self._requested[number] = IncomingFile(stat)
 
     def _append(self, number: int, pieces: list[bytes | memoryview]) -> None:
         file = self._requested[number]
+        if not file.arrived:
+            self._begun += 1
+            if self._begun > MAX_BEGUN:
+                raise ProtocolError(f"the sender begins more than {MAX_BEGUN:,} files before it ends one")
         self._count(file, pieces)
         self._writer.write(file, pieces)
         self._content_bytes += sum(map(len, pieces))
@@ -259,21 +303,34 @@ class Receiver:
 
     def _complete(self, number: int, pieces: list[bytes | memoryview]) -> None:
         file = self._requested.pop(number)
+        if file.arrived:
+            self._begun -= 1
         self._count(file, pieces)
         if file.arrived < file.announced:
             raise ProtocolError(
                 f"the sender sent {file.arrived} of the {file.announced} bytes of {quoted(file.path)}"
             )
         self._writer.complete(file, pieces)
-        self._linkable[file.path] = None
+        self._log.states[number] = WHOLE
+        self._pending -= 1
         self._content_bytes += sum(map(len, pieces))
         self._files += 1
 
     def _finish(self) -> None:
+        for number in self._log.numbers(LINK):
+            if self._abandoned:
+                return
+            stat = self._log.stat(number)
+            self._writer.make_link(stat.path, stat.linkname)
         if self._leftovers is not None:
             for path in self._leftovers.finish():
                 self._writer.remove(path)
-        self._writer.finish()
+        for number in self._log.numbers_from_last(DIRECTORY):
+            if self._abandoned:
+                return
+            self._writer.finish_directory(self._log.stat(number))
+        self._log.close()
+        self._writer.close()
         self.said_fin = True
 
     def _receive_end_of_list(self) -> None:
@@ -296,20 +353,28 @@ class _Replies:
     """Sends in the background, so that reading never waits for the sender to read.
 
     A sender stops reading requests while its content is not taken: to wait for it here would be a deadlock.
+    What waits are numbers, as there may be millions.
     """
 
     def __init__(self, send_messages: SendMessages) -> None:
         self._send_messages = send_messages
-        self._waiting: list[bytes] = []
+        self._wanted = array("I")
+        self._fin_is_due = self._fin_is_sent = False
         self._task: asyncio.Task[None] | None = None
 
-    def put(self, messages: list[bytes]) -> None:
-        self._waiting += messages
+    def put(self, wanted: array[int], *, fin: bool) -> None:
+        """Ask for files by their numbers, and then say that all is written."""
+        self._wanted += wanted
+        self._fin_is_due = fin
         if self._task is not None and self._task.done():
             self._task.result()  # a failure to send ends the transfer
             self._task = None
-        if self._waiting and self._task is None:
+        if self._task is None and (self._wanted or self._fin_waits):
             self._task = asyncio.create_task(self._send())
+
+    @property
+    def _fin_waits(self) -> bool:
+        return self._fin_is_due and not self._fin_is_sent
 
     async def drain(self) -> None:
         if self._task is not None:
@@ -319,8 +384,7 @@ class _Replies:
         """Send a last message, if the sender takes it soon."""
         with suppress(Exception):
             async with asyncio.timeout(_FAREWELL_SECONDS):
-                self._waiting.clear()
-                await self.drain()
+                await self.cancel()
                 await self._send_messages([message])
 
     async def cancel(self) -> None:
@@ -331,6 +395,13 @@ class _Replies:
                 self._task.exception()
 
     async def _send(self) -> None:
-        while self._waiting:
-            messages, self._waiting = self._waiting, []
-            await self._send_messages(messages)
+        while self._wanted:
+            numbers, self._wanted = self._wanted, array("I")
+            for start in range(0, len(numbers), REQUESTS_AT_ONCE):
+                some = numbers[start : start + REQUESTS_AT_ONCE]
+                await self._send_messages(
+                    [Packet(type=Packet.PACKET_REQ, ID=number).SerializeToString() for number in some]
+                )
+        if self._fin_waits:
+            self._fin_is_sent = True
+            await self._send_messages([Packet(type=Packet.PACKET_FIN).SerializeToString()])

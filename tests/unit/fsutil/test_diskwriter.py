@@ -67,7 +67,7 @@ def test_an_open_directory_that_is_moved_takes_its_files_along(
     exchange(out / "a", outside)
     writer.complete(incoming("a/file"), [b"new"])
     writer.make_symlink(symlink("a/link", "x").stat())
-    writer.finish()
+    writer.finish_directory(directory("a").stat())
     assert (out / "a-moved" / "file").read_bytes() == b"new"
     assert (out / "a-moved" / "link").is_symlink()
 
@@ -89,7 +89,7 @@ def test_a_directory_that_became_a_link_is_not_entered(
         lambda: writer.make_link(b"a/inner/link", b"a/inner/file"),
         lambda: writer.remove(b"a/inner/file"),
         lambda: writer.names(b"a/inner"),
-        writer.finish,
+        lambda: writer.finish_directory(directory("a/inner").stat()),
     )
     for attempt in attempts:
         with pytest.raises(
@@ -157,7 +157,8 @@ def test_a_destination_under_attack_is_left_or_failed_but_never_escaped(out: Pat
                 writer.make_directory(directory("a/inner", 0o777).stat())
                 writer.make_special(Entry("a/pipe", filemode.NAMED_PIPE | 0o777).stat())
                 writer.make_link(b"a/again", b"a/file")
-                writer.finish()
+                for path, mode in (("a/inner", 0o777), ("a", 0o755)):
+                    writer.finish_directory(directory(path, mode).stat())
                 outcomes.add("written")
             except TransferError:
                 outcomes.add("failed")
@@ -193,7 +194,8 @@ def test_modes_are_exact_whatever_the_umask(
             writer.make_special(stat)
         else:
             writer.complete(IncomingFile(stat), [b"x"])
-        writer.finish()
+        if kind == filemode.DIR:
+            writer.finish_directory(stat)
     finally:
         os.umask(before)
     assert os.lstat(out / "x").st_mode & 0o7777 == permissions

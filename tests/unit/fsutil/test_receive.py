@@ -194,9 +194,63 @@ class TestTree:
             receiver.receive_messages([data_packet(number, part) for number in range(1000)])
             assert descriptors_in(tmp_path) <= before + 12
         receiver.receive_messages([data_packet(number) for number in range(1000)])
-        assert receiver.receive_messages([END_OF_LIST]) == [FIN]
+        receiver.receive_messages([END_OF_LIST])
+        assert receiver.said_fin
         assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"abc"}
         assert descriptors_in(tmp_path) == before
+
+    @pytest.mark.parametrize("keep_privileged", [False, True])
+    async def test_more_files_than_are_kept_in_memory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep_privileged: bool
+    ) -> None:
+        monkeypatch.setattr("buildctl.fsutil.receive.REMEMBERED", 3)
+        monkeypatch.setattr("buildctl.fsutil.entrylog._TOGETHER", 200)
+        mode = filemode.SETUID | 0o711
+        entries = [entry for n in range(20) for entry in (directory(f"d{n:02}"), Entry(f"d{n:02}/f", mode))]
+        entries += [Entry(f"e{n:02}", linkname=f"d{n:02}/f") for n in range(20)]
+        for entry in entries[1:40:2]:
+            entry.content = str(entry.path).encode() * 1000
+        receiver = Receiver(DiskWriter(str(tmp_path)), keep_privileged=keep_privileged)
+        receiver.open()
+        wanted = receiver.receive_messages([*map(stat_packet, entries), END_OF_LIST])
+        assert list(wanted) == list(range(1, 40, 2))
+        for number in reversed(wanted):
+            content = entries[number].content
+            receiver.receive_messages([data_packet(number, content[:3000])])
+            receiver.receive_messages([data_packet(number, content[3000:]), data_packet(number)])
+        assert receiver.said_fin
+        for n in range(20):
+            for path in (tmp_path / f"d{n:02}" / "f", tmp_path / f"e{n:02}"):
+                assert path.read_bytes() == entries[2 * n + 1].content
+                assert path.stat().st_mode & 0o7777 == (0o4711 if keep_privileged else 0o711)
+                assert path.stat().st_nlink == 2
+        with pytest.raises(ProtocolError, match="invalid file request 1"):
+            receiver.receive_messages([data_packet(1, b"x")])
+
+    async def test_links_to_devices_that_are_left_out_are_left_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("buildctl.fsutil.receive.REMEMBERED", 0)
+        entries = [Entry("a", filemode.DEVICE), Entry("b", linkname="a"), symlink("c", "a")]
+        receiver = Receiver(DiskWriter(str(tmp_path)))
+        receiver.open()
+        receiver.receive_messages([*map(stat_packet, entries), END_OF_LIST])
+        assert os.listdir(tmp_path) == ["c"]
+        assert receiver.summary.devices == 2
+
+    async def test_many_files_are_begun_and_none_ended(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("buildctl.fsutil.receive.MAX_BEGUN", 10)
+        files = [Entry(f"f{number:02}", content=b"abc") for number in range(11)]
+        begun = [data_packet(number, b"a") for number in range(11)]
+        error, _ = await play([*map(stat_packet, files), *begun], tmp_path)
+        assert "begins more than 10 files" in str(error)
+        assert os.listdir(tmp_path) == []
+
+    async def test_a_path_that_no_system_call_takes(self, tmp_path: Path) -> None:
+        error, _ = await play([stat_packet(Entry("x" * 4097))], tmp_path)
+        assert "a path of 4,097 bytes" in str(error)
 
     async def test_a_deep_tree_needs_few_descriptors(self, tmp_path: Path) -> None:
         paths = ["/".join("d" * depth) for depth in range(1, 300)]
@@ -396,15 +450,16 @@ class TestHostileSender:
         assert str(error) == text.format(tmp_path)
 
     async def test_a_list_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("buildctl.fsutil.receive.MAX_LISTING_BYTES", 100_000)
-        few, many = ([stat_packet(Entry(f"{number:04}")) for number in range(size)] for size in (180, 300))
+        monkeypatch.setattr("buildctl.fsutil.entrylog.MAX_ENTRIES", 200)
+        few, many = ([stat_packet(Entry(f"{number:04}")) for number in range(size)] for size in (200, 201))
         error, said = await play(few, tmp_path)
         assert "before it was complete" in str(error)
         error, said = await play(many, tmp_path)
-        assert "lists more entries" in str(error)
+        assert "lists more than 200 entries" in str(error)
         assert said[-1].type == Packet.PACKET_ERR
-        error, _ = await play([stat_packet(Entry("x" * 100_000))], tmp_path)
-        assert "lists more entries" in str(error)
+        monkeypatch.setattr("buildctl.fsutil.entrylog.MAX_BYTES", 10_000)
+        error, _ = await play([stat_packet(Entry(f"{number:04000}")) for number in range(3)], tmp_path)
+        assert "lists more than" in str(error)
 
     async def test_an_error_of_the_sender_is_passed_on(self, tmp_path: Path) -> None:
         packet = Packet(type=Packet.PACKET_ERR, data=b"no \xff left").SerializeToString()
