@@ -115,8 +115,12 @@ def test_modes_are_the_same_for_no_umask_and_never_looser(store: Store, umask: i
     before = os.umask(umask)
     try:
         digest = add(store, b"content")
+        writer = store.writer("begun")
+        ingests = [folder.stat().st_mode & 0o777 for folder in Path(store.path, "ingest").iterdir()]
+        writer.close()
     finally:
         os.umask(before)
+    assert ingests == [0o755 & ~umask]
     path = Path(store.path, "blobs", "sha256", digest.encoded)
     assert path.stat().st_mode & 0o777 == 0o444 & ~umask
     assert Path(store.path).stat().st_mode & 0o777 == 0o755 & ~umask

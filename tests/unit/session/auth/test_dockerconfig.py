@@ -106,10 +106,19 @@ def test_nothing_in_it(tmp_path: Path, text: str) -> None:
     assert (config.account("r"), config.helper("r"), config.warnings) == (Account(), "", ())
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "x", '{"auths": }'])
-def test_what_is_no_configuration(tmp_path: Path, text: str) -> None:
-    (warning,) = load(tmp_path, text).warnings
-    assert warning.startswith(f"WARNING: Error parsing config file ({tmp_path}/config.json): ")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[]", "it is no JSON object"),
+        ("x", "Expecting value: line 1 column 1 (char 0)"),
+        ('{"auths": }', "Expecting value: line 1 column 11 (char 10)"),
+    ],
+)
+def test_what_is_no_configuration(tmp_path: Path, text: str, reason: str) -> None:
+    """As Python's json says it."""
+    path = tmp_path / "config.json"
+    assert load(tmp_path, text).warnings == (f"WARNING: Error parsing config file ({path}): {reason}",)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def test_nobody_in_particular(server: TokenServer) -> None:
     assert fetch(server.url) == Token(f"token for  to {' '.join(SCOPES)}", 300, ISSUED)
     assert server.asked == [Asked("GET", SCOPES, "registry", "")]
     assert "Authorization" not in server.asked[0].headers
+    assert server.asked[0].headers["User-Agent"] == "buildctl"
 
 
 def test_a_user(server: TokenServer) -> None:
@@ -246,6 +247,19 @@ class TestTrust:
         with token_server(context) as server:
             assert fetch(server.url, tls=trust(RegistryTLS(authorities, (pair,)))).value
             failure(server.url, tls=trust(RegistryTLS(authorities)))
+
+    def test_of_several_client_certificates_the_last_is_offered(
+        self, tmp_path: Path, context: ssl.SSLContext
+    ) -> None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(str(tmp_path / "ca.pem"))
+        stranger = trustme.CA().issue_cert("client@example.com").private_key_and_cert_chain_pem
+        stranger.write_to_path(str(tmp_path / "stranger.pem"))
+        known = (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+        unknown = (str(tmp_path / "stranger.pem"), str(tmp_path / "stranger.pem"))
+        with token_server(context) as server:
+            assert fetch(server.url, tls=trust(RegistryTLS(insecure=True, key_pairs=(unknown, known)))).value
+            failure(server.url, tls=trust(RegistryTLS(insecure=True, key_pairs=(known, unknown))))
 
     def test_bad_files(self, tmp_path: Path, authority: trustme.CA) -> None:
         (tmp_path / "empty").touch()
