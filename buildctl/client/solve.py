@@ -68,6 +68,8 @@ _STATUS_IDLE_SECONDS = 5.0
 """How long Status may be silent once Solve has ended (the reference's limit)."""
 _STATUS_SILENT_SECONDS = 1.0
 """The same where Status never said a word, because the build failed before it began."""
+_LONG_MESSAGE_SECONDS = 0.002
+"""What a message of Status may take before others are let run. Most take less than a turn's system calls."""
 _TURNS = 8
 _IDLE_TURN_SECONDS = 0.0002
 _SESSION_DRAIN_SECONDS = 5.0
@@ -355,7 +357,8 @@ class _Build:
                     self._status_at = loop.time()
                     if self._on_status:
                         self._on_status(solve_status(message))
-                        await _give_way()
+                        if loop.time() - self._status_at > _LONG_MESSAGE_SECONDS:
+                            await _give_way()
         except RPCError as error:
             self._status_error = error
             raise

@@ -116,7 +116,10 @@ _DEGREES = (
 
 def fold(surveys: Sequence[BranchSurvey], rows: int, reserve: int) -> list[Row]:
     """The rows to show in at most `rows`, of which `reserve` are better left to logs. LogRows take none."""
+    stages = sum([bool(survey.branch.name) for survey in surveys])
     for degree in _DEGREES:
+        if stages > rows - reserve and not degree.merged:
+            continue  # for each of them has a row
         shown = unfold(surveys, degree, rows - reserve)
         if shown is not None:
             return shown
@@ -124,7 +127,7 @@ def fold(surveys: Sequence[BranchSurvey], rows: int, reserve: int) -> list[Row]:
 
 
 def size(rows: Sequence[Row]) -> int:
-    return sum(not isinstance(row, LogRow) for row in rows)
+    return len(rows) - len([row for row in rows if isinstance(row, LogRow)])
 
 
 def unfold(surveys: Sequence[BranchSurvey], degree: Fold, limit: int) -> list[Row] | None:

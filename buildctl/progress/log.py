@@ -25,7 +25,16 @@ _NEWLINE = 0x0A
 class Log:
     """The kept pieces of one vertex's output; stdout and stderr are one stream, as on a terminal."""
 
-    __slots__ = ("_kept_bytes", "_last", "_pieces", "_unread", "dropped_bytes", "resumed", "total_bytes")
+    __slots__ = (
+        "_kept_bytes",
+        "_last",
+        "_pieces",
+        "_unread",
+        "_unread_pieces",
+        "dropped_bytes",
+        "resumed",
+        "total_bytes",
+    )
 
     def __init__(self) -> None:
         self._pieces: deque[LogPiece] = deque()
@@ -38,6 +47,7 @@ class Log:
         self.dropped_bytes = 0
         """About all of it that is no longer here without having been taken."""
         self._kept_bytes = 0
+        self._unread_pieces = 0
         self._last = b"\n"
 
     @property
@@ -55,8 +65,7 @@ class Log:
     @property
     def cost(self) -> int:
         """What the kept pieces take of a budget."""
-        unread = sum(len(logs) for _, logs in self._unread)
-        return self._kept_bytes + PIECE_OVERHEAD * (len(self._pieces) + unread)
+        return self._kept_bytes + PIECE_OVERHEAD * (len(self._pieces) + self._unread_pieces)
 
     def append(self, offset_ns: int, data: bytes) -> None:
         """Keep a piece; an empty one says nothing."""
@@ -69,9 +78,11 @@ class Log:
 
     def extend(self, start_ns: int | None, logs: UnreadLogs) -> None:
         """Keep pieces of an interval that began at `start_ns`, to be read when they are looked at."""
+        size = logs.size_bytes
         self._unread.append((start_ns, logs))
-        self.total_bytes += logs.size_bytes
-        self._kept_bytes += logs.size_bytes
+        self._unread_pieces += len(logs)
+        self.total_bytes += size
+        self._kept_bytes += size
 
     def take(self, limit: int | None = None) -> list[LogPiece]:
         """The kept pieces, which are forgotten here: for a display that prints each once.
@@ -94,9 +105,7 @@ class Log:
     def clear(self) -> None:
         """Forget the kept pieces unread: for a display that will not show them."""
         self._pieces.clear()
-        for _, logs in self._unread:
-            for _, self._last in _read(None, logs[-1:]):
-                pass
+        self._forget([logs for _, logs in self._unread])
         self._unread.clear()
         self._kept_bytes = 0
 
@@ -108,12 +117,13 @@ class Log:
             self.resumed = data[-1] != _NEWLINE
             self._drop(len(data))
             left -= len(data) + PIECE_OVERHEAD
+        dropped: list[UnreadLogs] = []
         while self._unread and left > 0:
-            start_ns, logs = self._unread.popleft()
-            for _, self._last in _read(start_ns, logs[-1:]):  # what is kept may go on with its line
-                pass
+            _, logs = self._unread.popleft()
+            dropped.append(logs)
             self._drop(logs.size_bytes)
             left -= logs.size_bytes + PIECE_OVERHEAD * len(logs)
+        self._forget(dropped)
         return cost - left
 
     def tail(self, limit: int, lines: int | None = None) -> bytes:
@@ -138,6 +148,14 @@ class Log:
             text = text[:-1]
         return iter(text.split(b"\n") if text else ())
 
+    def _forget(self, dropped: Sequence[UnreadLogs]) -> None:
+        """What was not read and never will be; what comes next may go on with its last line."""
+        self._unread_pieces -= sum(map(len, dropped))
+        for logs in reversed(dropped):
+            if data := logs[-1].data:
+                self._last = data
+                return
+
     def _drop(self, size: int) -> None:
         self.dropped_bytes += size
         self._kept_bytes -= size
@@ -150,6 +168,7 @@ class Log:
     def _read(self) -> None:
         while self._unread:
             start_ns, logs = self._unread.popleft()
+            self._unread_pieces -= len(logs)
             self._kept_bytes -= logs.size_bytes
             for offset_ns, data in _read(start_ns, logs):
                 self._kept_bytes += len(data)

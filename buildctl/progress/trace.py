@@ -186,8 +186,12 @@ class Trace:
 
         Each member of a visible group counts besides the group, as in the reference.
         """
-        ends = [vertex.intervals[-1:] for vertex in self.by_digest.values() if not vertex.hidden]
-        return len([end for end in ends if end and end[0].stop_ns is not None]), len(ends)
+        completed = total = 0
+        for vertex in self.by_digest.values():  # makes nothing for the garbage collector to look at
+            if not vertex.hidden:
+                total += 1
+                completed += bool(vertex.intervals) and vertex.intervals[-1].stop_ns is not None
+        return completed, total
 
     def _update_vertexes(self, vertexes: tuple[Vertex, ...], touched: dict[VertexTrace, bool]) -> None:
         groups: dict[VertexTrace, None] = {}

@@ -68,7 +68,10 @@ class SerializedLogs(UnreadLogs):
         return SerializedLogs(self._serialized, self._back_ns + back_ns, self._vertex)
 
     def ending(self, text: bytes) -> Iterator[VertexLog]:
-        # Every writer of protobuf ends with the last field, which is the text.
+        # Every writer of protobuf ends with the last field, which is the text. Most messages have none, and
+        # one search through all of them is a tenth of the work of asking each.
+        if text not in b"".join(self._serialized):
+            return
         for index, serialized in enumerate(self._serialized):
             if serialized.endswith(text):
                 yield self[index]
