@@ -49,6 +49,35 @@ def test_whole_frames_are_views_of_what_arrived() -> None:
     assert one[3].obj is data
 
 
+def test_plain_data_that_follows_on_one_stream_is_one_frame() -> None:
+    def read(*sent: bytes) -> list[tuple[int, int, int, bytes]]:
+        reader = FrameReader(1 << 20)
+        return [(*one[:3], bytes(one[3])) for one in reader.feed(PREFACE + b"".join(sent))]
+
+    one, two = frame(DATA, 0, 1, b"one"), frame(DATA, 0, 1, b"two")
+    assert read(one, two, one) == [(DATA, 0, 1, b"onetwoone")]
+    for apart in (
+        frame(DATA, 0, 3, b"another stream"),
+        frame(DATA, 1, 1, b"the end"),
+        frame(DATA, 0, 1, b""),
+        frame(DATA, 0, 1, bytes((1 << 14) + 1)),
+        frame(PING, 0, 0, bytes(8)),
+    ):
+        kind, flags, stream_id = apart[3], apart[4], int.from_bytes(apart[5:9], "big")
+        expected = [(DATA, 0, 1, b"one"), (kind, flags, stream_id, apart[9:]), (DATA, 0, 1, b"twoone")]
+        assert read(one, apart, two, one) == expected
+    assert read(one, two[:-1]) == [(DATA, 0, 1, b"one")]
+
+
+def test_of_data_that_is_joined_each_frame_has_its_limit() -> None:
+    reader = FrameReader(100)
+    data = PREFACE + frame(DATA, 0, 1, bytes(100)) + frame(DATA, 0, 1, bytes(101))
+    frames_read = reader.feed(data)
+    assert len(next(frames_read)[3]) == 100
+    with pytest.raises(PeerError):
+        next(frames_read)
+
+
 def test_a_frame_in_many_pieces_costs_its_size() -> None:
     """65,000 pieces take 0.2 s, and would take many seconds if each meant a copy of those before."""
     data = frame(DATA, 0, 1, bytes(1 << 20))
