@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 from buildctl.errors import BuildctlError
 
+# Goes on while the machine sleeps, as the clock on the wall does.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_ZERO_NS = time.time_ns() - time.clock_gettime_ns(_STEADY)
+
 
 class Environment(NamedTuple):
     """The outside as one value, so that a test can hand in another."""
@@ -36,8 +40,9 @@ class Environment(NamedTuple):
         return cls(os.environ)
 
     def now_ns(self) -> int:
-        """Nanoseconds since the Unix epoch."""
-        return time.time_ns()
+        """Nanoseconds since the Unix epoch, by the clock as it was when the program began. It may be set
+        meanwhile: what lies between two instants is still what has passed."""
+        return _ZERO_NS + time.clock_gettime_ns(_STEADY)
 
     def local_time(self, instant_ns: int) -> str:
         """The instant in the local time zone as RFC 3339, to the second: `2026-11-22T13:07:52+01:00`."""

@@ -55,9 +55,8 @@ class HeaderReader:
         except hpack.OversizedHeaderListError:
             raise _too_large() from None
         except (hpack.HPACKError, IndexError) as error:
-            raise PeerError(
-                ErrorCode.COMPRESSION_ERROR, f"sent headers that do not decompress: {error}"
-            ) from None
+            # Its words are not for people: some have the address in memory of what could not be read.
+            raise PeerError(ErrorCode.COMPRESSION_ERROR, "sent headers that do not decompress") from error
 
 
 def _too_large() -> PeerError:

@@ -73,10 +73,7 @@ class Relay:
 
     def _rest(self, listener: socket.socket, error: OSError) -> None:
         """Look away from `listener` for a while; the loop would be told of what waits there without end."""
-        reason = (error.strerror or str(error)).lower()
-        self._failure = ConnectError(
-            f"accept {self.path}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)"
-        )
+        self._failure = _no_room(f"accept {self.path}", error)
         loop = asyncio.get_running_loop()
         loop.remove_reader(listener)
 
@@ -103,6 +100,8 @@ class Relay:
         try:
             await _copy_both_ways(client, stream)
             self._ending = await stream.why_ended()
+        except ConnectError as error:
+            self._failure = error
         finally:
             await stream.aclose()
 
@@ -151,16 +150,23 @@ def socket_root(environ: Mapping[str, str]) -> str:
     return root if fits and root.startswith("/") and os.path.isdir(root) else "/tmp"  # noqa: S108 - mkdtemp makes the folder, mode 0700
 
 
+def _no_room(what: str, error: OSError) -> ConnectError:
+    reason = (error.strerror or str(error)).lower()
+    return ConnectError(f"{what}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)")
+
+
 async def _copy_both_ways(client: socket.socket, stream: ByteStream) -> None:
-    """Return when both directions have ended, or either has failed."""
+    """Return when both directions have ended, or either has failed. Raises `ConnectError` without room."""
     loop = asyncio.get_running_loop()
     pumps: list[_Pump] = []
     try:
-        pumps.append(_Pump(loop, client, stream.sock))
-        pumps.append(_Pump(loop, stream.sock, client, stream.early))
-        await asyncio.gather(*(pump.ended for pump in pumps))
-    except OSError:
-        return  # either end went away, or there is no room; closing both sockets tells the other
+        try:
+            pumps.append(_Pump(loop, client, stream.sock))
+            pumps.append(_Pump(loop, stream.sock, client, stream.early))
+        except OSError as error:
+            raise _no_room("carry a connection", error) from None
+        with contextlib.suppress(OSError):  # either end went away; closing both sockets tells the other
+            await asyncio.gather(*(pump.ended for pump in pumps))
     finally:
         for pump in pumps:
             pump.close()

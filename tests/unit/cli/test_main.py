@@ -6,11 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from buildctl import __version__
+from buildctl.cli.environment import Environment
 from buildctl.cli.main import main
 from tests.support.program import COMMAND, environment, run, run_in_terminal
 from tests.support.replay_server import replay_server
@@ -126,3 +128,11 @@ def test_closed_streams_take_and_give_nothing(tmp_path: Path, closed: str) -> No
         )
         assert ran.returncode == status
         assert b"Traceback" not in ran.stderr
+
+
+def test_a_clock_that_is_set_moves_no_duration(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = Environment()
+    before = environment.now_ns()
+    assert abs(before - time.time_ns()) < 60_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    assert 0 <= environment.now_ns() - before < 60_000_000_000

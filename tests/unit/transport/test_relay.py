@@ -223,3 +223,31 @@ async def test_without_descriptors_it_waits_and_says_why(tmp_path: Path) -> None
             far.setblocking(False)
             await loop.sock_sendall(client, b"late")
             assert await asyncio.wait_for(loop.sock_recv(far, 10), 5) == b"late"
+
+
+async def test_a_stream_that_there_is_no_room_to_carry_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_Store", module._Pipe)  # which takes descriptors
+    loop = asyncio.get_running_loop()
+    near, far = socket.socketpair()
+
+    async def dial() -> ByteStream:
+        return ByteStream(near)
+
+    near.setblocking(False)
+    with near, far, socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        async with open_relay(dial, {"TMPDIR": str(tmp_path)}) as relay:
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            lowest = os.dup(far.fileno())
+            os.close(lowest)
+            # Room for the connection that is accepted, and for nothing else.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 1, limits[1]))
+            try:
+                await loop.sock_connect(client, relay.path)
+                assert await asyncio.wait_for(loop.sock_recv(client, 10), 5) == b""
+                failure = await relay.why_ended()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert str(failure) == "carry a connection: too many open files"
