@@ -48,8 +48,8 @@ def _install_project(python: Path, pip: Path, *, locked: bool) -> None:
         except subprocess.CalledProcessError:
             print("Not all versions of constraints.txt can be had; taking others that pyproject.toml allows.")
             locked = False
-    if not locked:
-        _install(python, pip, *project)
+    if not locked:  # a virtual environment may begin with an old setuptools, which some package needs too
+        _install(python, pip, "--upgrade", "--upgrade-strategy", "eager", *project)
     try:
         _install(python, pip, *(lock if locked else ()), "--group", "audit", timeout=_AUDIT_SECONDS)
     except subprocess.SubprocessError:
