@@ -13,7 +13,8 @@ from tests.load.record import record
 from tests.support import packages
 from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
-from tests.support.faults import FAULTS, PHASES, STALL_SECONDS, HeldBuild, Outcome, check, table
+from tests.support.faults import FAULTS, Outcome, befall, check, table
+from tests.support.held_build import PHASES, STALL_SECONDS, HeldBuild
 from tests.support.packages import Release
 
 pytestmark = pytest.mark.daemon
@@ -26,11 +27,15 @@ pytestmark = pytest.mark.daemon
         ("solve", "network silent"),
         ("export", "SIGHUP"),
         ("cache export", "network cut"),
+        ("connect", "disk read-only"),
+        ("upload", "no descriptor left"),
+        ("export", "no inode left"),
+        ("export", "stdout's reader leaves"),
+        ("export", "clock jumps back"),
     ],
 )
 def test_a_fault(engine_26: Engine, tmp_path: Path, phase: str, fault: str) -> None:
-    with HeldBuild(engine_26, tmp_path, phase) as build:
-        check(build.strike(fault))
+    check(befall(engine_26, tmp_path, phase, fault))
 
 
 def test_a_daemon_that_is_replaced_in_the_middle(engine_26: Engine, tmp_path: Path) -> None:
@@ -69,9 +74,9 @@ def started(release: Release) -> Engine:
 
 
 def cells(release: Release) -> list[tuple[str, str]]:
-    """Each phase that the engine has, with each fault."""
+    """Each phase that the engine has, with each fault that can happen there."""
     phases = [phase for phase in PHASES if phase != "cache export" or release is not packages.ENGINE_20]
-    return [(phase, fault) for phase in phases for fault in FAULTS]
+    return [(phase, name) for phase in phases for name, fault in FAULTS.items() if phase in fault.phases]
 
 
 def outcomes_on(release: Release, folder: Path) -> Iterator[Outcome]:
@@ -80,8 +85,7 @@ def outcomes_on(release: Release, folder: Path) -> Iterator[Outcome]:
         for number, (phase, fault) in enumerate(cells(release)):
             place = folder / str(number)  # short, for there is a unix socket in it
             place.mkdir()
-            with HeldBuild(engine, place, phase) as build:
-                yield build.strike(fault)
+            yield befall(engine, place, phase, fault)
             if fault == "daemon killed":
                 engine.stop()
                 engine = started(release)

@@ -1,56 +1,197 @@
-"""Builds held open in each phase, and what can befall them there: the cells of the fault matrix."""
+"""What can befall a build in a phase, and how it is to end then: the cells of the fault matrix."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
-import shutil
+import resource
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from tests.support import packages
 from tests.support.engines import Engine
-from tests.support.faulty_link import FaultyLink
-from tests.support.program import COMMAND, environment
+from tests.support.held_build import END_SECONDS, PHASES, PLAIN, STALL_SECONDS, HeldBuild, Surroundings
+from tests.support.mounts import small_tmpfs
 
-STALL_SECONDS = 2
-_SLOW = 300_000.0
-_END_SECONDS = 40
+_DISK_BYTES = 24 << 20
+_DISK_INODES = 300
+_JUMP_SECONDS = 2 * 3600
+_CLOCK_SECONDS = 1.1  # the library looks once a second how the clock is set
 
-PHASES = ("connect", "upload", "solve", "export", "cache export")
+_LOST = "[Uu]navailable"
+_BLOBS, _INGEST, _FOLDER = "work/cache/blobs/sha256/", "work/cache/ingest/", "work/out/"
+_LAST_WRITTEN = frozenset(("work/out.tar", "work/out/small/9", "work/cache/index.json"))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that befalls a build, and the exit code that it is to end with."""
+    """Something that befalls a build, and how it is to end then."""
 
-    strike: Callable[[Engine, FaultyLink, subprocess.Popen[bytes]], None]
-    limit_seconds: float
+    strike: Callable[[HeldBuild], None]
+    limit_seconds: float = 15
+    """From the fault to the end of the build, on a machine that has much else to do."""
     exit: int = 1
-    heal: Callable[[Engine], None] = lambda engine: None
-    lost: bool = True
-    """Whether the error is to say that the daemon cannot be reached any more."""
+    says: str = ""
+    """What the last line has to match, where the build is not to end well."""
+    heal: Callable[[HeldBuild], None] = lambda build: None
+    goes_on: bool = False
+    """Whether the build is held no longer then."""
+    harmless_in: Collection[str] = ()
+    """The phases in which the build is to end as if nothing had happened."""
+    phases: Collection[str] = PHASES
+    """Those in which it can happen."""
+    needs_disk: bool = False
+    """Whether the build has a small disk of its own."""
+    surroundings: Surroundings = PLAIN
+
+
+def _resume(build: HeldBuild) -> None:
+    build.engine.resume()
 
 
 def _signalled(number: signal.Signals, code: int = 1) -> Fault:
-    return Fault(lambda engine, link, process: process.send_signal(number), 3, code, lost=False)
+    return Fault(lambda build: build.process.send_signal(number), limit_seconds=3, exit=code, says="Canceled")
 
+
+def _fill_disk(build: HeldBuild) -> None:
+    with (build.folder / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        for size in (1 << 20, 1 << 12):
+            with contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(size))
+
+
+def _fill_inodes(build: HeldBuild) -> None:
+    with contextlib.suppress(OSError):
+        for number in range(_DISK_INODES):
+            (build.folder / f"filler-{number}").touch()
+
+
+def _make_read_only(build: HeldBuild) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", build.folder], check=True)
+
+
+def _make_writable(build: HeldBuild) -> None:
+    subprocess.run(["mount", "-o", "remount,rw", build.folder], check=True)
+
+
+def _take_descriptors(build: HeldBuild) -> None:
+    opened = {int(name) for name in os.listdir(f"/proc/{build.process.pid}/fd")}
+    first_free = min(set(range(len(opened) + 1)) - opened)
+    resource.prlimit(build.process.pid, resource.RLIMIT_NOFILE, (first_free, first_free))
+
+
+def _jumping_clock(folder: Path) -> dict[str, str]:
+    """Variables that give a process the clock that `_jump` sets; time since boot stays as it is."""
+    (folder / "clock").write_text("+0\n")
+    return {
+        "LD_PRELOAD": str(packages.libfaketime()),
+        "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
+        "FAKETIME_CACHE_DURATION": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def _set_clock(folder: Path, seconds: int) -> None:
+    (folder / "clock.new").write_text(f"{seconds:+d}\n")
+    (folder / "clock.new").rename(folder / "clock")
+    time.sleep(_CLOCK_SECONDS)
+
+
+def _endured(strike: Callable[[HeldBuild], None]) -> Fault:
+    return Fault(strike, goes_on=True, harmless_in=PHASES, surroundings=Surroundings(step_seconds=2))
+
+
+def _jump(seconds: int) -> Fault:
+    surroundings = Surroundings(
+        variables=_jumping_clock, step_seconds=5, flags=("--timings", "../timings", "--events", "../events")
+    )
+    return Fault(
+        lambda build: _set_clock(build.folder, seconds),
+        harmless_in=PHASES,
+        goes_on=True,
+        surroundings=surroundings,
+    )
+
+
+def _end_reader(reader: Callable[[HeldBuild], subprocess.Popen[bytes]]) -> Callable[[HeldBuild], None]:
+    def strike(build: HeldBuild) -> None:
+        reader(build).kill()
+        reader(build).wait()
+
+    return strike
+
+
+_SHORT = Surroundings(step_seconds=2)
+_INTO_FOLDER = Surroundings(output="type=local,dest=out", step_seconds=2)
+# Neither files that the client keeps of itself nor its sockets, or the disk could not become so.
+_ELSEWHERE = Surroundings(
+    step_seconds=2, variables=lambda folder: dict.fromkeys(("HOME", "TMPDIR"), str(folder.parent))
+)
 
 FAULTS = {
-    "daemon killed": Fault(lambda engine, link, process: engine.kill(), 8),
+    "daemon killed": Fault(lambda build: build.engine.kill(), says=_LOST),
     "daemon stopped": Fault(
-        lambda engine, link, process: engine.pause(), STALL_SECONDS + 8, heal=lambda engine: engine.resume()
+        lambda build: build.engine.pause(), says=_LOST, heal=_resume, limit_seconds=STALL_SECONDS + 8
     ),
-    "network cut": Fault(lambda engine, link, process: link.cut(), 8),
-    "network silent": Fault(lambda engine, link, process: link.hold(), STALL_SECONDS + 8),
-    "network half-closed": Fault(lambda engine, link, process: link.half_close(), 8),
+    "network cut": Fault(lambda build: build.link.cut(), says=_LOST),
+    "network silent": Fault(lambda build: build.link.hold(), says=_LOST, limit_seconds=STALL_SECONDS + 8),
+    "network half-closed": Fault(lambda build: build.link.half_close(), says=_LOST),
     "SIGINT": _signalled(signal.SIGINT),
     "SIGTERM": _signalled(signal.SIGTERM),
     "SIGHUP": _signalled(signal.SIGHUP, 129),
+    "SIGPIPE": _endured(lambda build: build.process.send_signal(signal.SIGPIPE)),
+    "stderr's reader leaves": _endured(_end_reader(lambda build: build.stderr_reader)),
+    "stdout's reader leaves": Fault(
+        _end_reader(lambda build: build.stdout_reader),
+        says="failed to write to standard output: broken pipe$",
+        goes_on=True,
+        phases=PHASES[:4],
+        surroundings=Surroundings(output="type=tar,dest=-", step_seconds=2),
+    ),
+    "stdout's disk full": Fault(
+        lambda build: None,
+        says="failed to write to standard output: no space left on device$",
+        goes_on=True,
+        phases=("export",),
+        surroundings=Surroundings(output="type=tar,dest=-", stdout="/dev/full"),
+    ),
+    "disk full": Fault(
+        _fill_disk,
+        says="failed to (write out.tar|use cache): no space left on device$",
+        goes_on=True,
+        needs_disk=True,
+        surroundings=_SHORT,
+    ),
+    "no inode left": Fault(
+        _fill_inodes,
+        says="failed to (write|create|use) .*: no space left on device$",
+        goes_on=True,
+        needs_disk=True,
+        surroundings=_INTO_FOLDER,
+    ),
+    "disk read-only": Fault(
+        _make_read_only,
+        says="failed to create out.tar: read-only file system$",
+        heal=_make_writable,
+        goes_on=True,
+        phases=PHASES[:3],
+        needs_disk=True,
+        surroundings=_ELSEWHERE,
+    ),
+    "no descriptor left": Fault(
+        _take_descriptors, says=": too many open files$", goes_on=True, surroundings=_INTO_FOLDER
+    ),
+    "clock jumps ahead": _jump(_JUMP_SECONDS),
+    "clock jumps back": _jump(-_JUMP_SECONDS),
 }
 
 
@@ -62,141 +203,99 @@ class Outcome:
     fault: str
     engine: str
     seconds: float
+    """From the fault to the end."""
     exit: int
-    message: str
+    said: tuple[str, ...]
     left: tuple[str, ...]
     """What is on disk that was not there before."""
+    torn: tuple[str, ...]
+    """Files of an exported folder that are not whole."""
+    told_seconds: tuple[float, ...]
+    """The durations that the build tells, where its clock is set."""
 
+    @property
+    def message(self) -> str:
+        """The last line of standard error."""
+        return self.said[-1] if self.said else ""
 
-class HeldBuild:
-    """A build through a link that is in the middle of a phase once the block is entered."""
-
-    def __init__(
-        self, engine: Engine, folder: Path, phase: str, *flags: str, big_bytes: int = 4_000_000
-    ) -> None:
-        """`big_bytes` is how much is sent and arrives. Phases are reached after 400,000."""
-        self.big_bytes = big_bytes
-        self._engine = engine
-        self._folder = folder
-        self._phase = phase
-        self._flags = flags
-        self._stderr: IO[bytes]
-        self.process: subprocess.Popen[bytes]
-        self.link = FaultyLink(engine.socket, folder / "link.sock")
-
-    def __enter__(self) -> HeldBuild:
-        for name in ("work", "tmp"):
-            (self._folder / name).mkdir()
-        self._make_context()
-        if self._phase == "connect":
-            self.link.hold()
-        self.link.rate["up"] = _SLOW if self._phase == "upload" else 0
-        self.link.rate["down"] = _SLOW if "export" in self._phase else 0
-        self._before = self._files()
-        self.link.__enter__()
-        self._stderr = (self._folder / "stderr").open("w+b")
-        self.process = subprocess.Popen(
-            [
-                *(*COMMAND, "--addr", f"docker://{self.link.path}", "--stall-timeout", f"{STALL_SECONDS}s"),
-                *("build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=."),
-                *("--progress", "plain", "--opt", "force-network-mode=none", "--no-cache"),
-                *(*self._output(), *self._flags),
-            ],
-            cwd=self._folder / "work",
-            env=environment(self._folder, {"TMPDIR": str(self._folder / "tmp")}),
-            stdin=subprocess.DEVNULL,
-            stderr=self._stderr,
+    @property
+    def whole(self) -> bool:
+        """Whether all of the result is where it belongs, or was printed."""
+        to_stdout = FAULTS[self.fault].surroundings.output.endswith("dest=-")
+        return to_stdout or not {"work/out.tar", "work/out/big", "work/cache/index.json"}.isdisjoint(
+            self.left
         )
-        try:
-            self._reach()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
-    def __exit__(self, *reason: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.link.__exit__(None, None, None)
-        self._stderr.close()
 
-    def strike(self, name: str) -> Outcome:
-        """Let a fault of `FAULTS` happen, and tell how the build ends."""
-        fault = FAULTS[name]
+def befall(engine: Engine, folder: Path, phase: str, name: str) -> Outcome:
+    """Let a fault of `FAULTS` happen to a build in a phase, and tell how that ends."""
+    fault = FAULTS[name]
+    with contextlib.ExitStack() as stack:
+        if fault.needs_disk:
+            folder = stack.enter_context(small_tmpfs(folder / "disk", _DISK_BYTES, inodes=_DISK_INODES))
+        build = stack.enter_context(HeldBuild(engine, folder, phase, surroundings=fault.surroundings))
         try:
-            fault.strike(self._engine, self.link, self.process)
+            fault.strike(build)
             began = time.monotonic()
-            if self._phase == "connect" and name.startswith("daemon"):
-                self.link.release()
-            code = self.process.wait(_END_SECONDS)
+            if fault.goes_on or (phase == "connect" and name.startswith("daemon")):
+                build.go_on()
+            code = build.process.wait(END_SECONDS)
             seconds = time.monotonic() - began
         finally:
-            fault.heal(self._engine)
-        said = self.said().replace(str(self.link.path), "SOCKET").splitlines()
-        left = tuple(sorted(self._files() - self._before))
-        message = said[-1] if said else ""
-        return Outcome(self._phase, name, self._engine.release.name, seconds, code, message, left)
+            fault.heal(build)
+        return Outcome(
+            *(phase, name, engine.release.name, seconds, code),
+            said=tuple(build.all_said()),
+            left=tuple(sorted(build.left)),
+            torn=tuple(sorted(build.torn)),
+            told_seconds=_told_seconds(folder),
+        )
 
-    def said(self) -> str:
-        """What the client has written on standard error so far."""
-        return (self._folder / "stderr").read_text(errors="replace")
 
-    def _make_context(self) -> None:
-        work = self._folder / "work"
-        shutil.copy(self._engine.busybox, work / "busybox")
-        (work / "big").write_bytes(os.urandom(self.big_bytes))
-        step = 'COPY busybox /\nRUN ["/busybox", "sleep", "60"]' if self._phase == "solve" else "COPY big /"
-        (work / "Dockerfile").write_text(f"FROM scratch\n{step}\n")
-
-    def _output(self) -> list[str]:
-        if self._phase == "cache export":
-            return ["--export-cache", "type=local,dest=cache"]
-        return ["--output", "type=tar,dest=out.tar"]
-
-    def _reach(self) -> None:
-        match self._phase:
-            case "connect":
-                self._poll(lambda: self.link.taken > 0)
-            case "upload":
-                self.link.wait_for("up", 400_000)
-            case "solve":
-                self._poll(lambda: re.search(r"\[2/2\] RUN", self.said()) is not None)
-            case _:
-                self.link.wait_for("down", 400_000)
-
-    def _poll(self, reached: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _END_SECONDS
-        while not reached():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"never came to {self._phase}: {self.said()}")
-            time.sleep(0.02)
-
-    def _files(self) -> set[str]:
-        below = [self._folder / "work", self._folder / "tmp"]
-        return {
-            str(path.relative_to(self._folder))
-            for folder in below
-            for path in folder.rglob("*")
-            if not path.is_dir() or folder == below[1]
-        }
+def _told_seconds(folder: Path) -> tuple[float, ...]:
+    if not (folder / "timings").exists():
+        return ()
+    timings = json.loads((folder / "timings").read_text())
+    events = [json.loads(line) for line in (folder / "events").read_text().splitlines()]
+    took_ms = [timings["duration_ms"], *(step["duration_ms"] for step in timings["steps"])]
+    return (*(one["seconds"] for one in events if "seconds" in one), *(one / 1000 for one in took_ms))
 
 
 def check(outcome: Outcome) -> None:
     """Raise `AssertionError` for an end that is late, wrong, wordless, or leaves something half-written."""
     fault = FAULTS[outcome.fault]
     assert outcome.seconds < fault.limit_seconds, outcome
-    assert outcome.exit == fault.exit, outcome
-    assert outcome.message.startswith("error: "), outcome
-    assert ("navailable" in outcome.message) == fault.lost, outcome
-    assert all(path.startswith("work/cache/ingest/") for path in outcome.left), outcome
+    assert not any("Traceback" in line for line in outcome.said), outcome
+    assert all(0 <= seconds < END_SECONDS for seconds in outcome.told_seconds), outcome
+    assert not outcome.torn, outcome
+    if outcome.phase in fault.harmless_in:
+        assert outcome.exit == 0, outcome
+        assert outcome.whole, outcome
+        assert not any("ingest" in path or ".tmp" in path for path in outcome.left), outcome
+    else:
+        assert outcome.exit == fault.exit, outcome
+        assert outcome.message.startswith("error: "), outcome
+        assert re.search(fault.says, outcome.message), outcome
+        assert all(path.startswith((_INGEST, _BLOBS, _FOLDER)) for path in outcome.left), outcome
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """The outcomes on one engine in Markdown, a row for each phase and fault."""
     lines = ["| phase | fault | seconds | exit | says | left |", "| --- | --- | ---: | ---: | --- | --- |"]
     for one in outcomes:
-        said = one.message.removeprefix("error: ").replace("|", "\\|")
-        left = ", ".join(f"`{path}`" for path in one.left) or "nothing"
-        lines.append(f"| {one.phase} | {one.fault} | {one.seconds:.1f} | {one.exit} | {said} | {left} |")
+        said = one.message.removeprefix("error: ").replace("|", "\\|") if one.exit else ""
+        lines.append(
+            f"| {one.phase} | {one.fault} | {one.seconds:.1f} | {one.exit} | {said} | {_shown(one)} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def _shown(outcome: Outcome) -> str:
+    if not outcome.exit:
+        return "the whole result"
+    folders = {
+        "whole files": any(path.startswith(_FOLDER) for path in outcome.left),
+        "whole blobs": any(path.startswith(_BLOBS) for path in outcome.left),
+        "`ingest`": any(path.startswith(_INGEST) for path in outcome.left),
+    }
+    return " and ".join(name for name, found in folders.items() if found) or "nothing"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 
 @contextmanager
-def small_tmpfs(path: Path, size: int) -> Iterator[Path]:
-    """Mount a tmpfs of `size` bytes at `path`, which is created; needs root."""
+def small_tmpfs(path: Path, size: int, *, inodes: int = 0) -> Iterator[Path]:
+    """Mount a tmpfs of `size` bytes and so many inodes (0: enough) on `path`, which is made; needs root."""
     path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], check=True)
+    options = f"size={size}" + (f",nr_inodes={inodes}" if inodes else "")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
     try:
         yield path
     finally:

@@ -122,6 +122,12 @@ def put_openssh_on_path(variables: MutableMapping[str, str]) -> None:
     variables["PATH"] = f"{folder}:{variables.get('PATH', os.defpath)}"
 
 
+def libfaketime() -> Path:
+    """A library that gives a program another clock when it is loaded before all others."""
+    tree = unpacked("libfaketime", {machine_suite(): ("libfaketime",)})
+    return next(tree.glob("usr/lib/*/faketime/libfaketimeMT.so.1"))
+
+
 def registry() -> Path:
     """A registry of images: docker-registry, which is the distribution project's."""
     return unpacked("registry", {machine_suite(): ("docker-registry",)}) / "usr" / "bin" / "docker-registry"
@@ -136,6 +142,7 @@ def main() -> None:
     print(f"OpenSSH: {openssh().tree}")
     print(f"mandoc: {mandoc()}")
     print(f"registry: {registry()}")
+    print(f"libfaketime: {libfaketime()}")
 
 
 if __name__ == "__main__":
