@@ -35,6 +35,7 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
     Raises `BuildctlError` where too few files may be open for a connection.
     """
     _allow_files()
+    _leave_no_core()
 
     async def guarded() -> T:
         task = asyncio.current_task()
@@ -88,3 +89,12 @@ def _allow_files() -> None:
         )
     enough = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+def _leave_no_core() -> None:
+    """Have the kernel write no core of this process, for secrets, passwords and keys would be in it.
+
+    The hard limit stays, so that who looks for a fault in the program can raise it again: prlimit(1).
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

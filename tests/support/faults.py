@@ -161,8 +161,8 @@ FAULTS = {
         lambda build: None,
         says="failed to write to standard output: no space left on device$",
         goes_on=True,
-        phases=("export",),
-        surroundings=Surroundings(output="type=tar,dest=-", stdout="/dev/full"),
+        phases=PHASES[:3],  # for an export to there fails at its first byte
+        surroundings=Surroundings(output="type=tar,dest=-", stdout="/dev/full", step_seconds=2),
     ),
     "disk full": Fault(
         _fill_disk,

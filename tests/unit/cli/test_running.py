@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,12 +15,12 @@ from tests.support.replay_server import replay_server
 
 def run_with(limit: str, cwd: Path) -> Ran:
     """`debug info` of a daemon, after the shell has set a limit."""
-    socket = cwd / "d.sock"
-    with replay_server("info", socket, speed=0):
+    address = cwd / "d.sock"
+    with replay_server("info", address, speed=0):
         ran = subprocess.run(
             [
                 *("sh", "-c", f'ulimit {limit} && exec "$@"', "sh"),
-                *(*COMMAND, "--addr", f"unix://{socket}", "debug", "info"),
+                *(*COMMAND, "--addr", f"unix://{address}", "debug", "info"),
             ],
             cwd=cwd,
             env=environment(cwd),
@@ -41,3 +43,22 @@ def test_a_limit_on_open_files_that_stays_too_low_is_said(tmp_path: Path, files:
     assert run_with(f"-n {files}", tmp_path) == Ran(
         1, "", f"error: at most {files} files may be open, and 32 are needed\n"
     )
+
+
+def test_no_core_is_left_of_what_holds_secrets(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as daemon:  # that never answers
+        daemon.bind(str(tmp_path / "d.sock"))
+        daemon.listen()
+        daemon.settimeout(50)
+        limited = ("sh", "-c", 'ulimit -Sc "$(ulimit -Hc)" && exec "$@"', "sh")
+        command = (*limited, *COMMAND, "--addr", f"unix://{tmp_path}/d.sock", "debug", "info")
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment(tmp_path))
+        try:
+            connection, _ = daemon.accept()
+            connection.close()
+            soft, hard = resource.prlimit(process.pid, resource.RLIMIT_CORE)
+        finally:
+            process.kill()
+            process.wait()
+    assert soft == 0
+    assert hard == resource.getrlimit(resource.RLIMIT_CORE)[1]
