@@ -41,6 +41,10 @@ PER_MESSAGE = 200
 """Pieces of log in a message."""
 
 
+IDLE = 0.5, 0.9
+"""The part of a build that ends with a long pause in which nothing but the pause is seen."""
+
+
 @dataclass(frozen=True)
 class Script:
     """The build that is played. `idle_s`: how long its last step says nothing before it ends."""
@@ -107,6 +111,14 @@ class Cost:
     wall_s: float
     peak_bytes: int
     written: int
+    used: Sequence[tuple[float, float]] = ()
+    """Seconds since the start, and seconds of CPU used until then; a few a second while little is written."""
+
+    def share(self, begin: float, end: float) -> float:
+        """How much of one core was used in a part of the wall time, both given as shares of it."""
+        part = [one for one in self.used if begin * self.wall_s <= one[0] <= end * self.wall_s]
+        (first_s, before_s), (last_s, after_s) = part[0], part[-1]
+        return (after_s - before_s) / (last_s - first_s)
 
 
 class _Played(Build):
@@ -182,8 +194,10 @@ def run(argv: Sequence[str], variables: dict[str, str], folder: Path, *, termina
     )
     os.close(theirs)
     written, last, peak_bytes = 0, b"", 0
+    used: list[tuple[float, float]] = []
     while True:
         peak_bytes = _peak_bytes(process.pid) or peak_bytes
+        used.append((time.monotonic() - began, _cpu_s(process.pid)))
         if not select.select([ours], [], [], 0.2)[0]:
             continue
         try:
@@ -199,7 +213,7 @@ def run(argv: Sequence[str], variables: dict[str, str], folder: Path, *, termina
     os.close(ours)
     if status:
         raise RuntimeError(f"{argv[0]} failed: {last.decode(errors='replace')}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - began, peak_bytes, written)
+    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - began, peak_bytes, written, used)
 
 
 def _peak_bytes(pid: int) -> int:
@@ -207,6 +221,12 @@ def _peak_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     peak = re.search(r"VmHWM:\s*(\d+) kB", status)
     return int(peak[1]) << 10 if peak else 0
+
+
+def _cpu_s(pid: int) -> float:
+    """The CPU time that the program has used, in all its threads."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Clients:
@@ -281,6 +301,10 @@ def main() -> None:
         if options.idle:
             quiet = Script(options.vertexes, options.vertexes, idle_s=options.idle)
             compare(clients, "tty", quiet, 1)
+            messages = list(quiet.messages())
+            for client in ("buildctl", "buildx"):
+                share = clients.cost(client, "tty", quiet, messages).share(*IDLE)
+                print(f"  idle {client:>9}: {share:.1%} of a core")
 
 
 if __name__ == "__main__":

@@ -106,6 +106,10 @@ class UnreadLogs(Sequence[VertexLog]):
         """The bytes of all `data`, give or take a few for each log."""
 
     @abstractmethod
+    def since(self, start_ns: int | None) -> list[tuple[int, bytes]]:
+        """What those that say something say, each with nanoseconds after `start_ns`; None: always 0."""
+
+    @abstractmethod
     def moved(self, back_ns: int) -> UnreadLogs:
         """The same logs, each so much earlier."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from buildctl.model.status import UnreadLogs, VertexLog
+from buildctl.model.status import UnreadLogs
 from buildctl.progress.intervals import seconds
 
 PIECE_OVERHEAD = 128
@@ -20,6 +20,8 @@ LogPiece = tuple[int, bytes]
 """When a log message came, in nanoseconds after the start of the vertex's latest interval, and its bytes."""
 
 _NEWLINE = 0x0A
+_SLOT_NS = 500_000
+"""Within half a millisecond the digits are the same, except maybe at its first nanosecond, which is a tie."""
 
 
 class Log:
@@ -74,7 +76,10 @@ class Log:
         self._read()
         self.total_bytes += len(data)
         self._kept_bytes += len(data)
-        self._append(offset_ns, data)
+        if not self._pieces:
+            self.resumed = self._last[-1] != _NEWLINE
+        self._pieces.append((offset_ns, data))
+        self._last = data
 
     def extend(self, start_ns: int | None, logs: UnreadLogs) -> None:
         """Keep pieces of an interval that began at `start_ns`, to be read when they are looked at."""
@@ -170,21 +175,12 @@ class Log:
             start_ns, logs = self._unread.popleft()
             self._unread_pieces -= len(logs)
             self._kept_bytes -= logs.size_bytes
-            for offset_ns, data in _read(start_ns, logs):
-                self._kept_bytes += len(data)
-                self._append(offset_ns, data)
-
-    def _append(self, offset_ns: int, data: bytes) -> None:
-        if not self._pieces:
-            self.resumed = self._last[-1] != _NEWLINE
-        self._pieces.append((offset_ns, data))
-        self._last = data
-
-
-def _read(start_ns: int | None, logs: Sequence[VertexLog]) -> Iterator[LogPiece]:
-    for _, data, _, timestamp_ns in logs:
-        if data:
-            yield 0 if start_ns is None else timestamp_ns - start_ns, data
+            if pieces := logs.since(start_ns):
+                if not self._pieces:
+                    self.resumed = self._last[-1] != _NEWLINE
+                self._pieces.extend(pieces)
+                self._kept_bytes += sum([len(data) for _, data in pieces])
+                self._last = pieces[-1][1]
 
 
 def prefixed(pieces: Iterable[LogPiece], head: bytes, *, resumed: bool) -> bytes:
@@ -194,9 +190,13 @@ def prefixed(pieces: Iterable[LogPiece], head: bytes, *, resumed: bool) -> bytes
     """
     parts: list[bytes] = []
     form = head.replace(b"%", b"%%") + b"%.*f "
+    start, shared = b"", None
     for offset_ns, data in pieces:
-        elapsed = seconds(offset_ns)
-        start = form % (3 if elapsed < 10 else 2 if elapsed < 100 else 1, elapsed)
+        slot, rest = divmod(offset_ns, _SLOT_NS)
+        if slot != shared or not rest:
+            elapsed = seconds(offset_ns)
+            start = form % (3 if elapsed < 10 else 2 if elapsed < 100 else 1, elapsed)
+            shared = slot if rest else None
         if not resumed:
             parts.append(start)
         end = len(data) - 1

@@ -64,6 +64,21 @@ class SerializedLogs(UnreadLogs):
             self._size = max(size, len(self._serialized))
         return self._size
 
+    def since(self, start_ns: int | None) -> list[tuple[int, bytes]]:
+        # What a display of every line does most: without a VertexLog each it takes half the time.
+        parse, origin_ns = control_pb2.VertexLog.FromString, self._back_ns + (start_ns or 0)
+        pieces: list[tuple[int, bytes]] = []
+        for serialized in self._serialized:
+            try:
+                message = parse(serialized)
+            except DecodeError:
+                continue
+            if data := message.msg:
+                at = message.timestamp
+                offset_ns = 0 if start_ns is None else at.seconds * _SECOND_NS + at.nanos - origin_ns
+                pieces.append((offset_ns, data))
+        return pieces
+
     def moved(self, back_ns: int) -> UnreadLogs:
         return SerializedLogs(self._serialized, self._back_ns + back_ns, self._vertex)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from buildctl.model.status import ProgressGroup, SolveStatus
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.intervals import Interval, merge_intervals, seconds
-from buildctl.progress.log import PIECE_OVERHEAD
+from buildctl.progress.log import PIECE_OVERHEAD, prefixed
 from buildctl.progress.trace import Trace
 from tests.support.statuses import any_statuses, counter, log, merged, ns, vertex, warning
 
@@ -203,6 +204,14 @@ def test_lines_carry_the_seconds_at_which_they_began() -> None:
     assert list(a.log.lines()) == [b"0.091 one", b"0.091 two more", b"12.35 three", b"200.2 ", b"200.2 four"]
     assert a.log.open_line
     assert a.log.total_bytes == 24
+
+
+@given(st.sampled_from([0, 9_999_000_000, 99_999_000_000, 3_600_000_000_000]), st.data())
+def test_lines_of_the_same_moment_carry_the_seconds_of_each(base_ns: int, data: st.DataObject) -> None:
+    apart = st.integers(-3, 3).map(lambda half: half * 500_000) | st.integers(-2_000_000, 2_000_000)
+    offsets = [base_ns + at for at in data.draw(st.lists(apart, min_size=1, max_size=20))]
+    alone = [prefixed([(at, b"x\n")], b"", resumed=False) for at in offsets]
+    assert prefixed([(at, b"x\n") for at in offsets], b"", resumed=False) == b"".join(alone)
 
 
 def test_seconds_count_from_the_latest_interval() -> None:
