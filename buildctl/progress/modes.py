@@ -111,7 +111,7 @@ def open_display(
     renderer is told of the time, in nanoseconds, if that is not the display's own.
     """
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode in _TEXT else b"")
-    renderer = _renderer(mode, size, variables, locate)
+    renderer = _renderer(mode, size, variables, locate, is_terminal)
     if is_terminal and mode is Mode.PLAIN:
         from buildctl.progress.harmless import OnTerminal
 
@@ -136,6 +136,7 @@ def _renderer(
     size: Callable[[], tuple[int, int]],
     variables: Mapping[str, str],
     locate: Callable[[str], str],
+    is_terminal: bool,
 ) -> Renderer:
     match mode:
         case Mode.PLAIN:
@@ -145,7 +146,7 @@ def _renderer(
         case Mode.RAWJSON:
             from buildctl.progress.rawjson import RawJSONRenderer
 
-            return RawJSONRenderer()
+            return RawJSONRenderer(on_terminal=is_terminal)
         case Mode.QUIET:
             from buildctl.progress.quiet import QuietRenderer
 

@@ -5,6 +5,7 @@ Field names and what is omitted: client/graph.go; the build file of a warning is
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,13 +29,17 @@ _Object = dict[str, Any]
 
 
 class RawJSONRenderer:
-    """Shows every message when it comes."""
+    """Shows every message when it comes; a terminal gets what it might obey escaped, which says the same."""
 
     replaces = False
     restore = b""
 
+    def __init__(self, *, on_terminal: bool = False) -> None:
+        self._on_terminal = on_terminal
+
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
-        return encode_status(status)
+        line = encode_status(status)
+        return _seen(line) if line and self._on_terminal else line
 
     def render(self, now_ns: int) -> bytes:
         return b""
@@ -55,6 +60,19 @@ def encode_status(status: SolveStatus) -> bytes:
     except OverflowError:
         return b""
     return gojson.encode(fields) + b"\n"
+
+
+def _seen(line: bytes) -> bytes:
+    """The line with C1 controls, bidirectional and other characters that are not seen as JSON's escapes."""
+    text = line.decode().removesuffix("\n")
+    if not text.isprintable():
+        text = "".join([one if one.isprintable() else _escape(one) for one in text])
+    return text.encode() + b"\n"
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else json.dumps(character)[1:-1]  # a pair of surrogates
 
 
 def _vertex(vertex: Vertex) -> _Object:

@@ -1,4 +1,4 @@
-"""What tests and the demo take from Debian: engines, a static busybox, the buildx client, shells, mandoc."""
+"""What tests and the demo take from Debian: engines, a static busybox, the buildx client, shells, tmux."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.debian import UnavailableError, machine_suite, reaches_debian, unpacked
+from tests.support.debian import UnavailableError, dependencies, machine_suite, reaches_debian, unpacked
 
 # Beside the engine: its runtime, and the libraries that a small system may lack. Debian 13's runc needs a
 # younger glibc than Debian 12 has; Debian 12's serves both engines on both systems.
@@ -93,6 +93,14 @@ def shells() -> Programs:
     return Programs(unpacked("shells", {machine_suite(): names}))
 
 
+def tmux() -> Programs:
+    """A terminal without a screen; its libraries are named otherwise in every release."""
+    suite = machine_suite()
+    needed = ("tmux", "libevent-core", "libutempter")
+    names = [name for name in dependencies(suite, ("tmux",)) if name.startswith(needed)]
+    return Programs(unpacked("tmux", {suite: names}))
+
+
 def mandoc() -> Path:
     """A renderer of man pages that also finds faults in them."""
     return unpacked("mandoc", {machine_suite(): ("mandoc",)}) / "usr" / "bin" / "mandoc"
@@ -140,6 +148,7 @@ def main() -> None:
     print(f"busybox: {busybox()}")
     print(f"shells: {shells().tree}")
     print(f"OpenSSH: {openssh().tree}")
+    print(f"tmux: {tmux().tree}")
     print(f"mandoc: {mandoc()}")
     print(f"registry: {registry()}")
     print(f"libfaketime: {libfaketime()}")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support import packages
+
 _SECONDS = 10.0
 
 
 class Tmux:
-    """A server of its own; each `Window` shows the bytes of one file."""
+    """A server of its own, Debian's; each window shows the bytes of one file. Raises `UnavailableError`."""
 
     def __init__(self, folder: Path, width: int, height: int) -> None:
-        program = shutil.which("tmux")
-        assert program is not None, "whoever has no tmux skips the test"
+        programs = packages.tmux()
         self._folder = folder
+        program = str(programs.tree / "usr/bin/tmux")
         self._argv = [program, "-u", "-f", "/dev/null", "-S", str(folder / "tmux")]
+        self._variables = {**os.environ, "LD_LIBRARY_PATH": programs.library_path}
         self._new = ["new-session", "-d", "-x", str(width), "-y", str(height)]
 
     def show(self, data: bytes) -> str:
@@ -50,7 +53,9 @@ class Tmux:
         return self.ask("display-message", "-p", "-t", window, f"#{{{name}}}")
 
     def ask(self, *arguments: str) -> str:
-        done = subprocess.run([*self._argv, *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*self._argv, *arguments], env=self._variables, capture_output=True, text=True, check=True
+        )
         return done.stdout.rstrip("\n")
 
 

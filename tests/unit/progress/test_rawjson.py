@@ -100,3 +100,23 @@ def test_anything_becomes_json(statuses: list[SolveStatus]) -> None:
             vertex.digest for vertex in status.vertexes
         ]
     assert renderer.render(0) == renderer.finish(0) == b""
+
+
+@settings(max_examples=25, deadline=None)
+@given(any_statuses)
+def test_a_terminal_gets_the_same_values_in_characters_that_are_seen(statuses: list[SolveStatus]) -> None:
+    for status in statuses:
+        exact = RawJSONRenderer().absorb(status, 0)
+        shown = RawJSONRenderer(on_terminal=True).absorb(status, 0)
+        assert shown.decode().removesuffix("\n").isprintable()
+        assert exact == shown == b"" or json.loads(exact) == json.loads(shown)
+
+
+def test_nothing_that_a_terminal_might_obey_is_written_to_one() -> None:
+    name = "\x9b2J \x9d0;t\x9c \u202egnp\u2066 \u200b\x7f\x1b[2J \U000e0041 日本語 🚀 é"
+    status = SolveStatus(vertexes=(Vertex("d", name),))
+    assert RawJSONRenderer(on_terminal=True).absorb(status, 0).decode() == (
+        '{"vertexes":[{"digest":"d","name":"\\u009b2J \\u009d0;t\\u009c \\u202egnp\\u2066 \\u200b\\u007f'
+        '\\u001b[2J \\udb40\\udc41 日本語 🚀 é"}]}\n'
+    )
+    assert RawJSONRenderer().absorb(status, 0) == encode_status(status)

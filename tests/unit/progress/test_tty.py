@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from buildctl.model.status import SolveStatus
 from buildctl.progress.terminal import Colors, TerminalOptions
 from buildctl.progress.tty import TTYRenderer
-from tests.support import replay
+from tests.support import packages, replay
+from tests.support.debian import UnavailableError
 from tests.support.screen import Terminal
 from tests.support.statuses import any_statuses, counter, log, merged, vertex, warning
-from tests.support.tmux import tmux
+from tests.support.tmux import Tmux, tmux
 
 SECOND = 1_000_000_000
 
@@ -225,36 +226,46 @@ def test_hostile_text_leaves_the_screen_alone(text: bytes) -> None:
     only_styles_and_ours(data)
 
 
-@pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux on this machine")
-def test_hostile_text_leaves_tmux_alone(tmp_path: Path) -> None:
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Tmux]:
+    """A tmux of 60 by 16."""
+    try:
+        packages.tmux()
+    except UnavailableError as missing:
+        pytest.skip(str(missing))
+    with tmux(tmp_path, 60, 16) as server:
+        yield server
+
+
+@pytest.mark.timeout(300)  # the first of all has to fetch tmux
+def test_hostile_text_leaves_tmux_alone(terminal: Tmux) -> None:
     ends = b""
-    with tmux(tmp_path, 60, 16) as terminal:
-        for text in HOSTILE:
-            name = text[:2000].decode(errors="surrogateescape")
-            shown = Shown(60, 16)
-            data = b"$ earlier\r\n$ buildctl build\r\n" + shown.tell(
-                vertex("a", 0, name=f"[{name} 1/2] {name}"),
-                vertex("b", 0, 1, name="failed", error=name),
-                counter("a", name, 5, 10),
-                warning("a", text),
-                log("a", b"before\n" + text + b"\nafter\n" + text),
-                at=2,
-            )
-            window = terminal.show(data)
-            rows = terminal.rows(window)
-            assert rows[:2] == ["$ earlier", "$ buildctl build"]
-            assert rows[2].startswith("[+] Building 2.0s (1/2)")
-            assert len(rows) == len(shown.terminal.rows)
-            assert terminal.state(window, "cursor_flag") == "0"  # hidden while the build runs
-            assert terminal.state(window, "alternate_on") == "0"
-            assert terminal.state(window, "history_size") == "0"
-            ends += data + shown.end(at=3)
-        title = terminal.state(window, "pane_title")
-        window = terminal.show(ends)
-        assert terminal.state(window, "cursor_flag") == "1"
-        assert terminal.state(window, "wrap_flag") == "1"
-        assert terminal.state(window, "pane_title") == title != "title"
-        assert terminal.ask("list-buffers") == ""  # nobody wrote the clipboard
+    for text in HOSTILE:
+        name = text[:2000].decode(errors="surrogateescape")
+        shown = Shown(60, 16)
+        data = b"$ earlier\r\n$ buildctl build\r\n" + shown.tell(
+            vertex("a", 0, name=f"[{name} 1/2] {name}"),
+            vertex("b", 0, 1, name="failed", error=name),
+            counter("a", name, 5, 10),
+            warning("a", text),
+            log("a", b"before\n" + text + b"\nafter\n" + text),
+            at=2,
+        )
+        window = terminal.show(data)
+        rows = terminal.rows(window)
+        assert rows[:2] == ["$ earlier", "$ buildctl build"]
+        assert rows[2].startswith("[+] Building 2.0s (1/2)")
+        assert len(rows) == len(shown.terminal.rows)
+        assert terminal.state(window, "cursor_flag") == "0"  # hidden while the build runs
+        assert terminal.state(window, "alternate_on") == "0"
+        assert terminal.state(window, "history_size") == "0"
+        ends += data + shown.end(at=3)
+    title = terminal.state(window, "pane_title")
+    window = terminal.show(ends)
+    assert terminal.state(window, "cursor_flag") == "1"
+    assert terminal.state(window, "wrap_flag") == "1"
+    assert terminal.state(window, "pane_title") == title != "title"
+    assert terminal.ask("list-buffers") == ""  # nobody wrote the clipboard
 
 
 def only_styles_and_ours(data: bytes) -> None:
