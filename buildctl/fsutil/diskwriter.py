@@ -190,35 +190,52 @@ class DiskWriter:
     def complete(self, file: IncomingFile, pieces: Sequence[bytes | memoryview]) -> None:
         """Append the end of a file, and give it its metadata and its name."""
         parent, _, name = file.path.rpartition(b"/")
-        permissions = file.permissions
-        is_dressed = False
         try:
             at = self._at(parent)
-            if file.temporary:
-                if file.descriptor < 0:
-                    self._open_file(file, at)
-                else:
-                    del self._open[file]
-            elif permissions <= 0o777 and not file.xattrs:
-                self._open_file(file, at, permissions)
-                is_dressed = self._is_born_right(parent, permissions, file.descriptor)
-            else:
+            if not file.temporary and file.permissions <= 0o777 and not file.xattrs:
+                self._write_whole(file, pieces, at, parent, name)
+                return
+            if file.descriptor < 0:
                 self._open_file(file, at)
+            else:
+                del self._open[file]
             descriptor = file.descriptor
             if file.xattrs:
                 _set_xattrs(descriptor, file.xattrs)
             if pieces:
                 write_pieces(descriptor, pieces)
-            if not is_dressed:
-                # Writing and chown clear set-id bits, so the mode comes after both.
-                os.fchown(descriptor, *self._owner)
-                os.fchmod(descriptor, permissions)
+            # Writing and chown clear set-id bits, so the mode comes after both.
+            os.fchown(descriptor, *self._owner)
+            os.fchmod(descriptor, file.permissions)
             os.utime(descriptor, ns=(file.mtime, file.mtime))
             _close_file(file)
             _replace(at, file.temporary, name)
             self._unfinished.discard(file)
         except OSError as error:
             raise self._failure("write", file.path, error) from error
+
+    def _write_whole(
+        self, file: IncomingFile, pieces: Sequence[bytes | memoryview], at: int, parent: bytes, name: bytes
+    ) -> None:
+        """Create a file whose content came at once, as most do: it is never open for longer than this."""
+        permissions = file.permissions
+        temporary = self._temporary_name()
+        descriptor = os.open(temporary, _NEW_FILE, permissions, dir_fd=at)
+        try:
+            try:
+                if pieces:
+                    write_pieces(descriptor, pieces)
+                if not self._is_born_right(parent, permissions, descriptor):
+                    os.fchown(descriptor, *self._owner)
+                    os.fchmod(descriptor, permissions)
+                os.utime(descriptor, ns=(file.mtime, file.mtime))
+            finally:
+                os.close(descriptor)
+            _replace(at, temporary, name)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=at)
+            raise
 
     def remove(self, path: bytes) -> None:
         """Remove an entry and all below it."""
@@ -311,12 +328,12 @@ class DiskWriter:
             )
         return self._born_right
 
-    def _open_file(self, file: IncomingFile, at: int, permissions: int = 0o600) -> None:
+    def _open_file(self, file: IncomingFile, at: int) -> None:
         if file.temporary:
             file.descriptor = os.open(file.temporary, _OLD_FILE, dir_fd=at)
         else:
             temporary = self._temporary_name()
-            file.descriptor = os.open(temporary, _NEW_FILE, permissions, dir_fd=at)
+            file.descriptor = os.open(temporary, _NEW_FILE, 0o600, dir_fd=at)
             file.temporary = temporary
             self._unfinished.add(file)
 

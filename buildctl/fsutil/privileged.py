@@ -9,6 +9,7 @@ from __future__ import annotations
 from buildctl._pb.fsutil_pb2 import Stat
 from buildctl.fsutil import filemode
 
+_SET_ID = filemode.SETUID | filemode.SETGID
 _CAPABILITIES = b"security.capability"
 
 
@@ -19,11 +20,13 @@ def is_device(mode: int) -> bool:
 
 def drop_privileges(stat: Stat) -> bool:
     """Take set-id bits and file capabilities from an entry that is no folder; whether it had any."""
-    mode = stat.mode & ~(filemode.SETUID | filemode.SETGID)
-    found = mode != stat.mode
-    stat.mode = mode
-    for position, xattr in reversed(list(enumerate(stat.xattrs))):
-        if xattr.key == _CAPABILITIES:
-            del stat.xattrs[position]
+    found = stat.mode & _SET_ID != 0
+    if found:
+        stat.mode &= ~_SET_ID
+    if xattrs := stat.xattrs:  # few have any, and to look at none of them costs as much as the rest
+        kept = [xattr for xattr in xattrs if xattr.key != _CAPABILITIES]
+        if len(kept) < len(xattrs):
             found = True
+            del xattrs[:]
+            xattrs.extend(kept)
     return found
