@@ -351,6 +351,11 @@ class Connection:
         stream = self._streams.get(stream_id)
         return 0 if stream is None else stream.unsent
 
+    @property
+    def open_streams(self) -> int:
+        """How many calls are under way, those included whose answer waits to be sent."""
+        return len(self._streams)
+
     def data_to_send(self, limit: int) -> list[Buffer]:
         """What is to be written next, in pieces: control frames, and content up to `limit` bytes."""
         window = self._output.window.available

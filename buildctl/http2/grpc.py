@@ -51,20 +51,26 @@ def frame_messages(messages: Iterable[bytes]) -> list[bytes]:
 class MessageReader:
     """Content of one request, in whatever pieces it arrives, into messages.
 
-    A message that is whole in one piece is copied once. Others are gathered where they fit, so that the time
-    a message takes depends on its size and not on its pieces.
+    A message that is whole in one piece is copied once. Others are gathered as they come: what a sender only
+    announces takes no memory.
     """
 
     def __init__(self, limit: int = MAX_MESSAGE) -> None:
         self._limit = limit
         self._prefix = b""  # when it is cut
-        self._body: bytearray | None = None  # of a message that is cut, at its full size
-        self._filled = 0
+        self._body: bytearray | None = None  # of a message that is cut, as far as it has come
+        self._size = 0  # of all of it
 
     @property
     def cut_size(self) -> int:
-        """The size of a message that has come in part, which is set aside for it."""
+        """How much has come of a message that is not whole yet."""
         return 0 if self._body is None else len(self._body)
+
+    def limit(self, size: int) -> None:
+        """Take no message that is longer, the one that has come in part neither. Raises `ServiceError`."""
+        self._limit = size
+        if self._body is not None and self._size > size:
+            self._refuse(0, self._size)
 
     @property
     def is_between_messages(self) -> bool:
@@ -82,9 +88,8 @@ class MessageReader:
                 self._refuse(compressed, size)
             position += PREFIX_SIZE
             if position + size > end:
-                self._body = bytearray(size)
-                self._filled = end - position
-                self._body[: self._filled] = view[position:]
+                self._body = bytearray(view[position:])
+                self._size = size
                 return messages
             messages.append(view[position : position + size].tobytes())
             position += size
@@ -103,14 +108,13 @@ class MessageReader:
             if compressed or size > self._limit:
                 self._refuse(compressed, size)
             self._prefix = b""
-            self._body = bytearray(size)
-            self._filled = 0
+            self._body = bytearray()
+            self._size = size
         if self._body is not None:
-            piece = view[position : position + len(self._body) - self._filled]
-            self._body[self._filled : self._filled + len(piece)] = piece
-            self._filled += len(piece)
+            piece = view[position : position + self._size - len(self._body)]
+            self._body += piece
             position += len(piece)
-            if self._filled == len(self._body):
+            if len(self._body) == self._size:
                 messages.append(bytes(self._body))
                 self._body = None
         return position

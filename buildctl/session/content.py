@@ -26,10 +26,13 @@ from buildctl.oci.ingest import IngestStatus, Writer
 from buildctl.oci.store import Blob, Store
 from buildctl.session.metadata import values
 from buildctl.session.stream import Handler, ServerStream
+from buildctl.session.unary import read_request
 
 STORE_ID = "buildkit-attachable-store-id"
 
 _SERVICE = "/containerd.services.content.v1.Content/"
+MAX_READS, MAX_WRITES = 4, 3
+"""Calls at a time; others wait. Each has a thread, and one that writes has messages of up to 16 MiB twice."""
 _READ_SIZE = 1 << 20
 _LIST_SIZE = 100
 _CLEANUP_SECONDS = 1.0
@@ -52,15 +55,24 @@ class ContentService:
             _SERVICE + "Info": self._unary(pb.InfoRequest, _info),
             _SERVICE + "List": self._serving(_list),
             _SERVICE + "ListStatuses": self._unary(pb.ListStatusesRequest, _list_statuses),
-            _SERVICE + "Read": self._serving(_read),
+            _SERVICE + "Read": self._in_turn(MAX_READS, self._serving(_read)),
             _SERVICE + "Status": self._unary(pb.StatusRequest, _status),
             _SERVICE + "Update": self._unary(pb.UpdateRequest, _update),
-            _SERVICE + "Write": self._serving(_write),
+            _SERVICE + "Write": self._in_turn(MAX_WRITES, self._serving(_write)),
         }
+
+    def _in_turn(self, at_once: int, handle: Handler) -> Handler:
+        turns = asyncio.Semaphore(at_once)
+
+        async def wait(stream: ServerStream) -> None:
+            async with turns:
+                await handle(stream)
+
+        return wait
 
     def _unary(self, kind: type[Request], answer: Callable[[Store, Request], Message]) -> Handler:
         async def serve(store: Store, stream: ServerStream, worker: Worker) -> None:
-            request = await _request(kind, stream)
+            request = await read_request(kind, stream)
             response = await worker.run(answer, store, request)
             await stream.send_messages([response.SerializeToString()])
 
@@ -98,11 +110,6 @@ def _disk_failures(store: Store) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_failure(f"use {store.path}", error) from error
-
-
-async def _request(kind: type[Request], stream: ServerStream) -> Request:
-    messages = await stream.receive_messages()
-    return _decoded(kind, b"".join(messages[:1]))
 
 
 def _decoded(kind: type[Request], message: bytes) -> Request:
@@ -158,7 +165,7 @@ def _abort(store: Store, request: pb.AbortRequest) -> Empty:
 
 
 async def _list(store: Store, stream: ServerStream, worker: Worker) -> None:
-    _refuse_filters((await _request(pb.ListContentRequest, stream)).filters)
+    _refuse_filters((await read_request(pb.ListContentRequest, stream)).filters)
     blobs = store.blobs()
     while block := await worker.run(lambda: list(islice(blobs, _LIST_SIZE))):
         response = pb.ListContentResponse(info=map(_info_message, block))
@@ -166,7 +173,7 @@ async def _list(store: Store, stream: ServerStream, worker: Worker) -> None:
 
 
 async def _read(store: Store, stream: ServerStream, worker: Worker) -> None:
-    request = await _request(pb.ReadContentRequest, stream)
+    request = await read_request(pb.ReadContentRequest, stream)
     read = _Read(store)
     try:
         size = await worker.run(read.open, request)
@@ -245,12 +252,15 @@ class _Write:
     def begun(self) -> bool:
         return self._writer is not None
 
-    def take(self, messages: Iterable[bytes]) -> Exception | None:
-        """Do what the messages say; the failure of one comes after the answers to those before it."""
+    def take(self, messages: list[bytes]) -> Exception | None:
+        """Do what the messages say; the failure of one comes after the answers to those before it.
+
+        They are taken from the list, as each may have megabytes.
+        """
+        messages.reverse()
         try:
-            for message in messages:
-                if not self.committed:
-                    self._responses.append(self._answer(_decoded(pb.WriteContentRequest, message)))
+            while messages and not self.committed:
+                self._responses.append(self._answer(_decoded(pb.WriteContentRequest, messages.pop())))
         except (ServiceError, OSError) as error:
             return error
         return None

@@ -16,6 +16,8 @@ from buildctl.session.stream import Attachable, Handler, ServerStream
 
 RequestSink: TypeAlias = Callable[[SessionRequest], None]
 
+_LONG = 1 << 16
+"""Bytes of a first message that is content rather than a request, and not to be kept."""
 _TEXT = 256
 _ITEMS = 16
 _CONFIDENTIAL = ("moby.buildkit.secrets.", "moby.filesync.v1.Auth")
@@ -78,7 +80,7 @@ class _Stream:
 
     async def receive_messages(self) -> list[bytes]:
         messages = await self._stream.receive_messages()
-        if messages and not self.received:
+        if messages and not self.received and len(messages[0]) <= _LONG:
             self.first = messages[0]
         self.received += sum(map(len, messages))
         return messages

@@ -5,6 +5,7 @@ A secret is read when a step asks for it, so that what changed meanwhile counts,
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -14,8 +15,8 @@ from buildctl._pb.secrets_pb2 import GetSecretRequest, GetSecretResponse
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.worker import Worker
 from buildctl.model.offer import SecretSource
-from buildctl.session.stream import Handler
-from buildctl.session.unary import unary
+from buildctl.session.stream import Handler, ServerStream
+from buildctl.session.unary import read_request
 
 MAX_SECRET_BYTES = 500 * 1024
 
@@ -37,18 +38,26 @@ class Secrets:
         `on_secret` is told each value before the daemon gets it.
         """
         self._sources = {source.id: source for source in sources}
+        self._turns = {name: asyncio.Lock() for name in self._sources}
         self._environ = environ
         self._on_secret = on_secret
 
     @property
     def methods(self) -> Mapping[str, Handler]:
-        return {"/moby.buildkit.secrets.v1.Secrets/GetSecret": unary(GetSecretRequest, self._get_secret)}
+        return {"/moby.buildkit.secrets.v1.Secrets/GetSecret": self._get_secret}
 
-    async def _get_secret(self, request: GetSecretRequest) -> GetSecretResponse:
+    async def _get_secret(self, stream: ServerStream) -> None:
+        request = await read_request(GetSecretRequest, stream)
         source = self._sources.get(request.ID)
         if source is None:
             _LOG.debug("refused secret %r: it was not offered with --secret", request.ID)
             raise ServiceError(Code.NOT_FOUND, "rpc error: code = NotFound desc = not found")
+        # Each secret is on its way once at a time, so that a hundred calls do not have a hundred copies.
+        async with self._turns[source.id]:
+            response = GetSecretResponse(data=await self._read(source))
+            await stream.send_messages([response.SerializeToString()])
+
+    async def _read(self, source: SecretSource) -> bytes:
         if source.env:
             data = self._environ.get(source.env, "").encode("utf-8", "surrogateescape")
             size = len(data)
@@ -57,11 +66,11 @@ class Secrets:
             with contextlib.closing(Worker(f"secret {source.id}")) as worker:
                 data, size = await worker.run(_read, source.path)
         if size > MAX_SECRET_BYTES:
-            _LOG.debug("refused secret %r: %d bytes are too many", request.ID, size)
+            _LOG.debug("refused secret %r: %d bytes are too many", source.id, size)
             raise ServiceError(Code.UNKNOWN, f"invalid secret size {size}")
         if self._on_secret is not None:
             self._on_secret(data)
-        return GetSecretResponse(data=data)
+        return data
 
 
 def _read(path: str) -> tuple[bytes, int]:

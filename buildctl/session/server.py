@@ -24,7 +24,9 @@ from buildctl.session.stream import Handler
 # of 128 KiB and 3.0 s in those of 512 KiB (CPython 3.11, grpcio 1.85, medians of four, a VM with two cores).
 WRITE_SIZE = 1 << 18
 SEND_BUFFER = 1 << 19  # so that the next writes are there while one is on its way
-MAX_CUT = 16 * grpc.MAX_MESSAGE  # of all calls in messages that have come in part, where 250 have 4 GiB
+MAX_UNSENT = 1 << 25  # of all calls together, about: with more than 64 calls each has less
+MAX_CUT = 4 * grpc.MAX_MESSAGE  # of all calls in messages that have come in part, where 250 have 4 GiB
+MAX_SHORT_MESSAGE = 1 << 16
 MAX_TASKS = 2 * MAX_CONCURRENT_STREAMS  # calls that were reset may need a moment to end
 
 CLOSE_SECONDS = 5.0  # from half-close to the daemon's end of the stream
@@ -69,6 +71,11 @@ class Call:
 
     def narrow(self) -> None:
         self._has_window = True
+        if self._failure is None:
+            try:
+                self._reader.limit(MAX_SHORT_MESSAGE)
+            except ServiceError as error:
+                self._failure = error
 
     async def receive_messages(self) -> list[bytes]:
         if not self._has_window:
@@ -97,7 +104,7 @@ class Call:
         self._start()
         connection.send_data(self.stream_id, grpc.frame_messages(messages))
         self._server.wake()
-        while connection.unsent(self.stream_id) > SEND_BUFFER:
+        while connection.unsent(self.stream_id) > self._server.send_buffer:
             self._drain = asyncio.get_running_loop().create_future()
             try:
                 await self._drain
@@ -136,8 +143,8 @@ class Call:
         """What is set aside for a message that has come in part."""
         return self._reader.cut_size
 
-    def check_drained(self) -> None:
-        if self._drain is not None and self._server.connection.unsent(self.stream_id) <= SEND_BUFFER:
+    def check_drained(self, send_buffer: int) -> None:
+        if self._drain is not None and self._server.connection.unsent(self.stream_id) <= send_buffer:
             _resolve(self._drain)
 
     def finish(self, code: Code, message: str) -> None:
@@ -183,6 +190,11 @@ class Server:
         self._tasks: set[asyncio.Task[None]] = set()
         self._io: tuple[asyncio.Task[None], ...] = ()
         self._output_ready = asyncio.Event()
+
+    @property
+    def send_buffer(self) -> int:
+        """How much each call may have unsent and go on."""
+        return min(SEND_BUFFER, MAX_UNSENT // max(1, self.connection.open_streams))
 
     def wake(self) -> None:
         """Let the writer look for what there is to send."""
@@ -235,8 +247,9 @@ class Server:
         while not self.is_closing:
             pieces = self.connection.data_to_send(WRITE_SIZE)
             if pieces:
+                send_buffer = self.send_buffer
                 for call in self._calls.values():
-                    call.check_drained()
+                    call.check_drained(send_buffer)
                 await stream.write(pieces)
             else:
                 self._output_ready.clear()

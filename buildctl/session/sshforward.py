@@ -136,6 +136,7 @@ async def _copy_both_ways(
 
 
 async def _received(stream: ServerStream) -> AsyncIterator[bytes]:
+    stream.narrow()
     while messages := await stream.receive_messages():
         for message in messages:
             try:

@@ -26,14 +26,16 @@ class ServerStream(Protocol):
     def narrow(self) -> None:
         """Have the daemon send 16 KiB at most ahead of what has been taken, in place of 1 MiB.
 
-        For calls that bring short messages faster than they are dealt with: the daemon then sends many at a
-        time, which costs both ends less. To be called before the first message is taken.
+        For calls that bring short messages, none of more than 64 KiB, and may bring them faster than they are
+        dealt with: the daemon then sends many at a time, which costs both ends less. To be called before the
+        first message is taken.
         """
 
     async def send_messages(self, messages: Iterable[bytes]) -> None:
         """Send messages in order, framed into one buffer.
 
-        Returns when at most half a megabyte waits for flow control. Raises as `receive_messages` does.
+        Returns when at most half a megabyte waits for flow control, and less where there are many calls.
+        Raises as `receive_messages` does.
         """
 
 

@@ -17,12 +17,19 @@ def unary(request_type: type[Request], answer: Callable[[Request], Awaitable[Mes
     """The handler that gives `answer` the request; bytes that are none are INVALID_ARGUMENT."""
 
     async def handle(stream: ServerStream) -> None:
-        messages = await stream.receive_messages()
-        try:
-            request = request_type.FromString(b"".join(messages[:1]))
-        except DecodeError:
-            raise ServiceError(Code.INVALID_ARGUMENT, f"the request is no {request_type.__name__}") from None
-        response = await answer(request)
+        response = await answer(await read_request(request_type, stream))
         await stream.send_messages([response.SerializeToString()])
 
     return handle
+
+
+async def read_request(request_type: type[Request], stream: ServerStream) -> Request:
+    """The one message of a call. Raises `ServiceError` where it is none, or longer than such requests are."""
+    stream.narrow()
+    messages = await stream.receive_messages()
+    try:
+        return request_type.FromString(b"".join(messages[:1]))
+    except DecodeError:
+        raise ServiceError(
+            Code.INVALID_ARGUMENT, f"the request is no {request_type.DESCRIPTOR.name}"
+        ) from None

@@ -88,7 +88,8 @@ OFFERS = [
         output=LAYOUT,
     ),
     Case("a request that is none", asks(SECRET, b"\xff"), "is no GetSecretRequest"),
-    Case("a request nested without end", asks(SECRET, b"\x1b" * 100_000), "is no GetSecretRequest"),
+    Case("a request nested without end", asks(SECRET, b"\x1b" * 60_000), "is no GetSecretRequest"),
+    Case("a request longer than any", asks(SECRET, bytes(100_000)), "larger than max"),
 ]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.case import MAX_MEMORY, Case, run_as_process
+from tests.hostile.conftest import Survived
 from tests.hostile.test_exports import EXPORTS
 from tests.hostile.test_files import FILES
 from tests.hostile.test_http2 import HTTP2
@@ -24,11 +25,17 @@ OFTEN = {
 
 
 @pytest.mark.parametrize("case", [case for case in ALL if case.name in OFTEN], ids=lambda case: case.name)
-async def test_survives(case: Case, tmp_path: Path) -> None:
-    assert await run_as_process(case, tmp_path) < MAX_MEMORY
+async def test_survives(case: Case, tmp_path: Path, survived: Survived) -> None:
+    await survive(case, tmp_path, survived)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("case", [case for case in ALL if case.name not in OFTEN], ids=lambda case: case.name)
-async def test_survives_the_rest(case: Case, tmp_path: Path) -> None:
-    assert await run_as_process(case, tmp_path) < MAX_MEMORY
+async def test_survives_the_rest(case: Case, tmp_path: Path, survived: Survived) -> None:
+    await survive(case, tmp_path, survived)
+
+
+async def survive(case: Case, folder: Path, survived: Survived) -> None:
+    ended = await run_as_process(case, folder)
+    assert ended.memory < MAX_MEMORY
+    survived(case.name, ended)

@@ -24,8 +24,8 @@ from tests.support.http2 import GREETING
 from tests.support.scripted_daemon import Build, scripted_daemon
 from tests.support.session_daemon import SessionDaemon
 
-GIVES_UP_SECONDS = 20.0
-"""How long a script may take: a client that answers nothing and ends nothing fails its test."""
+GIVES_UP_SECONDS = 30.0
+"""How long a script may take by default: a client that answers nothing and ends nothing fails its test."""
 
 Script: TypeAlias = Callable[["HostileDaemon"], Awaitable[None]]
 
@@ -83,8 +83,9 @@ class RefusedError(Exception):
 class HostileDaemon(Build):
     """Solve lasts as long as its script, and ends with what the script was refused."""
 
-    def __init__(self, folder: Path, script: Script) -> None:
+    def __init__(self, folder: Path, script: Script, seconds: float = GIVES_UP_SECONDS) -> None:
         super().__init__()
+        self.seconds = seconds
         self.session = SessionDaemon(folder)
         self.folder = folder
         self.got: list[bytes] = []
@@ -96,7 +97,7 @@ class HostileDaemon(Build):
 
     async def solve(self, request: bytes, context: Any) -> Message:
         try:
-            async with asyncio.timeout(GIVES_UP_SECONDS):
+            async with asyncio.timeout(self.seconds):
                 await self.session.opened.wait()
                 await self._script(self)
         except RefusedError as error:
@@ -165,15 +166,22 @@ class Tunnel:
 
     async def until_closed(self) -> None:
         """Read what the client has to say until it ends the session."""
+        async for data in self.pieces():
+            self._got.append(data)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """What the client says, as it comes, until it ends the session."""
         with contextlib.suppress(ConnectionError):
             while data := await self._reader.read(1 << 16):
-                self._got.append(data)
+                yield data
 
 
 @contextlib.asynccontextmanager
-async def hostile_daemon(folder: Path, script: Script) -> AsyncIterator[HostileDaemon]:
+async def hostile_daemon(
+    folder: Path, script: Script, seconds: float = GIVES_UP_SECONDS
+) -> AsyncIterator[HostileDaemon]:
     """Serve on `folder/daemon.sock` until the block ends."""
-    daemon = HostileDaemon(folder, script)
+    daemon = HostileDaemon(folder, script, seconds)
     async with scripted_daemon(folder / "daemon.sock", daemon.answers, session=daemon.session):
         yield daemon
     if daemon.session.opened.is_set():

@@ -52,7 +52,9 @@ async def call(
         listening(observed.methods, folder) as listener,
         grpc.aio.insecure_channel(listener.target) as channel,
     ):
-        stream = channel.stream_stream(path, None, None)(iter([message]), metadata=metadata)
+        begin = channel.stream_stream(path, None, None)
+        # A channel to where another listener was may be in no hurry to connect.
+        stream = begin(iter([message]), metadata=metadata, wait_for_ready=True)
         try:
             async for _ in stream:
                 pass

@@ -355,12 +355,22 @@ async def test_what_the_daemon_may_send_ahead(
 
 async def test_much_arrives_whole_through_a_narrow_window(channel: Any, calls: Calls) -> None:
     call = channel.stream_unary("/test.T/Narrow")()
-    await call.write(bytes(1_000_000))  # larger than any window
+    for _ in range(20):
+        await call.write(bytes(50_000))  # larger than the window
     for _ in range(1_000):
         await call.write(bytes(100))
     await call.done_writing()
     await call
     assert calls.received == 1_100_000
+
+
+@pytest.mark.parametrize("before", [[], [bytes(100)]])
+async def test_calls_for_short_messages_take_no_long_ones(channel: Any, before: list[bytes]) -> None:
+    call = channel.stream_unary("/test.T/Narrow")(iter([*before, bytes(65_537)]))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "larger than max (65537 vs. 65536)" in str(caught.value.details())
 
 
 async def test_a_slow_caller_holds_the_handler_back(channel: Any, calls: Calls) -> None:
@@ -506,14 +516,14 @@ async def test_messages_that_have_come_in_part_have_a_common_limit(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("buildctl.session.server.MAX_CUT", 3_000)
-    part = b"\0" + (1_000).to_bytes(4, "big") + b"a"
+    part = b"\0" + (1_001).to_bytes(4, "big") + bytes(1_000)
     echoes = [headers(i) + frame(DATA, 0, i, part) for i in (1, 3, 5)]
     answers = await converse(listener, *echoes, headers(7), frame(DATA, 0, 7, part))
     assert {one.stream_id for one in answers} == {7}
     assert section(answers[0])[b"grpc-status"] == b"8"
     (server,) = listener.servers
     assert server.cut == 3_000  # of those that wait
-    answers = await converse(listener, *echoes, frame(DATA, END_STREAM, 1, bytes(999)))
+    answers = await converse(listener, *echoes, frame(DATA, END_STREAM, 1, b"a"))
     assert {one.stream_id for one in answers} == {1}
     assert listener.servers[1].cut == 2_000
 

@@ -1,0 +1,46 @@
+"""Notes how the processes of a run ended, for docs/reliability.md if `BUILDCTL_RECORD` is set."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.hostile.case import Ended
+from tests.load.record import record
+
+Survived = Callable[[str, Ended], None]
+
+
+@pytest.fixture(scope="session")
+def survived(tmp_path_factory: pytest.TempPathFactory) -> Survived:
+    """To be told of each case that went well, by its name."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all workers of a run share
+    notes = folder / "survived"
+
+    def note(name: str, ended: Ended) -> None:
+        if not os.environ.get("BUILDCTL_RECORD"):
+            return
+        with notes.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(json.dumps([name, ended.memory, ended.seconds]) + "\n")
+            file.seek(0)
+            record("hostile", summary([json.loads(line) for line in file]))
+
+    return note
+
+
+def summary(cases: list[tuple[str, int, float]]) -> str:
+    largest = max(cases, key=lambda case: case[1])
+    longest = max(cases, key=lambda case: case[2])
+    usual = sorted(case[1] for case in cases)[len(cases) // 2]
+    return (
+        f"{len(cases)} cases were tried and survived. The process came to {usual / 1e6:.0f} MB in the"
+        f" median,\nto {largest[1] / 1e6:.0f} MB at most ({largest[0]}), and took {longest[2]:.0f} s at most"
+        f" ({longest[0]})."
+    )
