@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from buildctl.errors import BuildctlError, ProtocolError, UsageError
+from buildctl.errors import BuildctlError, ProtocolError, SolveError, UsageError
 from buildctl.fsutil.failure import write_failure
 from buildctl.model.boolean import parse_bool
 from buildctl.model.quote import quote
@@ -102,7 +102,7 @@ def open_stores(opt: SolveOpt) -> LocalStores:
 def enter_results(opt: SolveOpt, response: Mapping[str, str]) -> None:
     """Enter what the daemon delivered in the indexes, and drop what a cache with `reset` needs no more.
 
-    Raises `BuildctlError` where an index cannot be written.
+    Raises `BuildctlError` where an index cannot be written, or would name what is not there.
     """
     cache, image = _cache_manifest(response), _image_descriptor(response)
     for path, tag in _cache_tags(opt.cache_exports).items():
@@ -211,6 +211,13 @@ def _enter(path: str, descriptor: Descriptor | None, names: Sequence[Name]) -> N
     try:
         make_layout(path)
         if descriptor is not None:
+            digest = descriptor["digest"]
+            if not Store(path).has(parse_digest(digest)):
+                raise SolveError(
+                    f"failed to solve: {path} is not complete: the daemon names {digest} as the result"
+                    " and did not deliver it",
+                    hint="the daemon's log may say more",
+                )
             put(path, descriptor, names)
     except OSError as error:
         raise write_failure(f"write {os.path.join(path, 'index.json')}", error) from error

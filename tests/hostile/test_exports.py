@@ -57,6 +57,10 @@ def says_that_all_is_well(script: Script) -> Script:
     return lie
 
 
+async def says_nothing(daemon: HostileDaemon) -> None:
+    """The build succeeds, and nothing is delivered."""
+
+
 async def ends_the_build_in_the_middle(daemon: HostileDaemon) -> None:
     await daemon.open(DIFF_COPY).send_messages([stat_packet(FILE), data_packet(0, b"who")])
     await asyncio.sleep(0.2)
@@ -188,6 +192,13 @@ EXPORTS = [
         "half an export that is called a success",
         ends_the_build_in_the_middle,
         "out is not complete: the daemon ended the build before",
+    ),
+    # An image stays with the daemon, and what it says of it, if anything, is no part of the output.
+    Case("an image of which nothing is said", says_nothing, output="type=image,name=registry.example/x"),
+    Case(
+        "a layout of which nothing is said",
+        says_nothing,
+        output="type=oci,tar=false,dest=out",
     ),
     Case("every export at once", opens_every_export_it_can, "out is not complete"),
 ]

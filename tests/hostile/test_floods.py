@@ -196,8 +196,7 @@ OFTEN = [
     Case("a million requests for files that are not there", asks_for_files(10 * FEW), "invalid file id"),
 ]
 LONG = [
-    Case("10,000,000 files are listed", lists(ALL), UNFINISHED, seconds=LONG_SECONDS),
-    Case("one file more is listed", lists(ALL + 1), "more than 10,000,000 entries", seconds=LONG_SECONDS),
+    Case("10,000,001 files", lists(ALL + 1), "more than 10,000,000 entries", seconds=LONG_SECONDS),
     Case("10,000,000 devices", lists(ALL, mode=filemode.DEVICE), seconds=LONG_SECONDS),
     Case("10,000,000 requests for files that are not there", asks_for_files(ALL), "invalid file id"),
     Case("10,000,000 packets that mean nothing", says_what_means_nothing(ALL), seconds=LONG_SECONDS),
@@ -217,6 +216,7 @@ async def test_floods(case: Case, tmp_path: Path, survived: Survived) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(LONG_SECONDS + 100)
 @pytest.mark.parametrize("case", LONG, ids=by_name)
 async def test_floods_for_long(case: Case, tmp_path: Path, survived: Survived) -> None:
     ended = await run_as_process(case, tmp_path)

@@ -1,4 +1,4 @@
-"""What SECURITY.md says is there: the tests that it names, and a locked version of every dependency."""
+"""What pages say is there: the tests that they name, and a locked version of every dependency."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def rows() -> list[str]:
@@ -25,6 +29,15 @@ def test_every_threat_names_a_test_that_exists() -> None:
                 path,
                 test,
             )
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "README.md", *(f"docs/{one.name}" for one in DOCS)])
+def test_every_test_that_a_page_names_exists(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for path in re.findall(r"`(tests/[\w/]+\.py)", text):
+        assert (ROOT / path).exists(), path
+    defined = set(re.findall(r"def (test_\w+)\(", "".join(map(Path.read_text, TESTS))))
+    assert set(re.findall(r"`(test_\w+)`", text)) <= defined
 
 
 def test_every_dependency_is_locked() -> None:

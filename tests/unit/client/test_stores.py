@@ -14,7 +14,7 @@ import pytest
 
 from buildctl.client.request import check, control_request, gateway_request
 from buildctl.client.stores import enter_results, open_stores
-from buildctl.errors import BuildctlError, ProtocolError, UsageError
+from buildctl.errors import BuildctlError, ProtocolError, SolveError, UsageError
 from buildctl.model.solve import (
     CacheEntry,
     DirectoryDestination,
@@ -227,6 +227,14 @@ def test_an_image_is_entered_under_its_names(
     response = {"containerimage.descriptor": base64.b64encode(image).decode()}
     enter_results(layout_output(tmp_path), response | ({"image.name": names} if names else {}))
     assert [entry["annotations"] for entry in read_index(str(tmp_path))] == expected
+
+
+def test_a_result_that_was_not_delivered_is_no_success(tmp_path: Path) -> None:
+    image = json.dumps(described(add(tmp_path / "elsewhere", b"m"), MANIFEST)).encode()
+    response = {"containerimage.descriptor": base64.b64encode(image).decode()}
+    with pytest.raises(SolveError, match="is not complete: the daemon names sha256:"):
+        enter_results(layout_output(tmp_path / "out"), response)
+    assert not (tmp_path / "out" / "index.json").exists()
 
 
 def test_without_an_answer_nothing_is_entered(tmp_path: Path) -> None:
