@@ -52,7 +52,7 @@ def page_of(ctx: click.Context) -> Page:
     sections = [
         Section("Commands", tuple(_commands(ctx))),
         Section("Flags", tuple(_flags(own))),
-        *_vocabulary(own),
+        *_vocabulary(" ".join(path[1:]), own),
         Section("Global flags", tuple(_flags(everywhere))),
         Section("Environment", tuple((v.name, v.help) for v in variables_of(" ".join(path[1:])))),
     ]
@@ -88,7 +88,7 @@ def _flags(flags: Iterable[Flag]) -> Iterator[tuple[str, str]]:
         names = ", ".join(sorted(flag.opts, key=len))
         metavar = flag.metavar if flag.metavar is not None else flag.go_type.name.upper()
         notes = ["repeatable"] * flag.multiple
-        if flag.absent not in ("", 0, ()):
+        if flag.absent not in (None, "", 0, ()):
             default: object = flag.absent
             if flag.go_type.name == "duration" and isinstance(default, int):
                 default = format_duration(default)
@@ -99,9 +99,9 @@ def _flags(flags: Iterable[Flag]) -> Iterator[tuple[str, str]]:
         yield f"{names} {metavar}".rstrip(), text
 
 
-def _vocabulary(own: Iterable[Flag]) -> Iterator[Section]:
-    """What can be typed inside the values of these flags."""
-    names = {name for flag in own for name in flag.opts}
+def _vocabulary(command: str, own: Iterable[Flag]) -> Iterator[Section]:
+    """What can be typed inside the values of a command's flags."""
+    names = {name for flag in own for name in flag.opts if (command, name) not in flags.OVERRIDES}
     if "--opt" in names:
         yield Section("Keys of --opt (dockerfile.v0)", _rows(frontend.OPT_KEYS))
         yield Section("Build arguments that BuildKit reads (--opt build-arg:)", _rows(frontend.BUILD_ARGS))
