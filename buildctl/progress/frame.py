@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from buildctl.model.bytesize import format_bytes
 from buildctl.progress.fold import (
@@ -26,7 +27,7 @@ from buildctl.progress.fold import (
     unfold,
 )
 from buildctl.progress.line import Line, Measure, Role, Span, width_of
-from buildctl.progress.row import ASCII, UNICODE, Painter, format_elapsed, plural
+from buildctl.progress.row import ASCII, UNICODE, Painter, format_elapsed, plural, rate_of
 from buildctl.progress.survey import OVER, BranchSurvey, State, Survey
 from buildctl.progress.tree import Step
 from buildctl.progress.vt import tail
@@ -35,6 +36,8 @@ _FINAL_ROWS = 1000
 """Rows of the last frame, from which on finished stages are folded even there."""
 _LONG_NS = 1_000_000_000
 """Before that, being the longest is no news."""
+_SHORTEST_BAR, _SHORTEST_LABEL = 4, 8
+"""Cells in the head row."""
 _LOG_BYTES = 16 << 10
 """Read of a log for one frame, at most: some thousand cells are all that can be seen."""
 
@@ -196,6 +199,8 @@ def _step(painter: Painter, row: StepRow) -> Line:
         right.append(Span(plural(row.warnings, "warning") + "  ", Role.WARNING))
     moved = sum(status.current for status in vertex.statuses.values())
     if moved > 0 and painter.width >= 50 and (state in OVER or row.status is not None):
+        if row.status is not None and painter.width >= 70 and (rate := rate_of(row.status)):
+            right.append(Span(f"{format_bytes(rate)}/s  ", Role.FAINT))
         right.append(Span(format_bytes(moved) + "  ", Role.FAINT if state in OVER else Role.PLAIN))
     if painter.width >= 30 or state not in OVER:
         right += _time(painter, state, vertex.duration_ns(painter.now_ns))
@@ -220,18 +225,23 @@ def _folded(painter: Painter, row: FoldedRow, ended: bool) -> Line:
 
 
 def _head(painter: Painter, survey: Survey) -> Line:
-    """The totals; then, as there is room, how far it is, what went wrong, and the longest running step."""
-    left = [_title(painter, survey)]
+    """The totals; what went wrong; the longest running step; and with what room is left, how far it is."""
+    title, troubles = _title(painter, survey), _warnings(survey)
+    if failed := survey.counts[State.FAILED]:
+        troubles.insert(0, Span(f"  {failed} failed", Role.ERROR))
+    longest = _Longest.of(painter, survey)
+    room = painter.width - width_of([title, *troubles], painter.measure) - (longest.least if longest else 0)
+    left = [title]
     if survey.total and painter.width >= 60:
         done = survey.completed + sum(_fraction(step) for step in survey.running)
         fraction = min(done / survey.total, 1.0)
-        left += [Span(" "), *painter.bar(fraction, min(painter.width // 4, 40)), Span(f" {fraction:.0%}")]
-    if failed := survey.counts[State.FAILED]:
-        left.append(Span(f"  {failed} failed", Role.ERROR))
-    left += _warnings(survey)
-    longest = _longest(painter, survey)
-    room = painter.width - width_of(left, painter.measure) - 2
-    return painter.justified(left, longest if width_of(longest, painter.measure) <= room else [])
+        percent = f" {fraction:.0%}"
+        cells = min(painter.width // 4, 40, room - len(percent) - 1)
+        if cells >= _SHORTEST_BAR:
+            left += [Span(" "), *painter.bar(fraction, cells), Span(percent)]
+    left += troubles
+    right = longest.shown(painter, painter.width - width_of(left, painter.measure)) if longest else []
+    return painter.justified(left, right)
 
 
 def _title(painter: Painter, survey: Survey) -> Span:
@@ -245,16 +255,36 @@ def _warnings(survey: Survey) -> list[Span]:
     return [Span("  " + plural(survey.warnings, "warning"), Role.WARNING)] if survey.warnings else []
 
 
-def _longest(painter: Painter, survey: Survey) -> list[Span]:
-    """Which step has run longest; where it stands in its stage is enough to find it in the tree."""
-    if not survey.running:
-        return []
-    duration_ns, name = max((step.vertex.duration_ns(painter.now_ns), step.name) for step in survey.running)
-    if duration_ns < _LONG_NS:
-        return []
-    label = name.label.split()[0] if name.number else name.label
-    label = painter.label(f"{name.stage} {label}".strip(), painter.width // 4)
-    return [Span(f"longest: {label} ", Role.FAINT), Span(format_elapsed(duration_ns))]
+class _Longest(NamedTuple):
+    """The step that has run longest; where it stands in its stage is enough to find it in the tree."""
+
+    label: str
+    elapsed: str
+    least: int
+    """Cells that it needs, a gap before it included."""
+
+    @classmethod
+    def of(cls, painter: Painter, survey: Survey) -> _Longest | None:
+        """None: nothing runs, or not long."""
+        longest = max(
+            ((step.vertex.duration_ns(painter.now_ns), step.name) for step in survey.running),
+            default=(0, None),
+        )
+        duration_ns, name = longest
+        if name is None or duration_ns < _LONG_NS:
+            return None
+        label = name.label.split()[0] if name.number else name.label
+        label = painter.label(f"{name.stage} {label}".strip(), max(painter.width // 4, _SHORTEST_LABEL))
+        elapsed = format_elapsed(duration_ns)
+        return cls(label, elapsed, min(painter.measure(label), _SHORTEST_LABEL) + len(elapsed) + 3)
+
+    def shown(self, painter: Painter, room: int) -> list[Span]:
+        """In so many cells; nothing where they are too few."""
+        if room < self.least:
+            return []
+        title = "longest: " if room >= self.least + len("longest: ") else ""
+        label = painter.label(self.label, room - len(title) - len(self.elapsed) - 3)
+        return [Span(f"{title}{label} ", Role.FAINT), Span(self.elapsed)]
 
 
 def _fraction(step: Step) -> float:

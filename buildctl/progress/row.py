@@ -67,6 +67,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def rate_of(status: VertexStatus) -> int:
+    """Bytes a second so far; 0 while that is not known."""
+    elapsed_ns = status.timestamp_ns - (
+        status.timestamp_ns if status.started_ns is None else status.started_ns
+    )
+    return 0 if elapsed_ns < _RATE_AFTER_NS else max(status.current, 0) * _SECOND_NS // elapsed_ns
+
+
 @dataclass(frozen=True, slots=True)
 class Painter:
     """Draws rows of one frame."""
@@ -128,7 +136,7 @@ class Painter:
             spans += [*bar, Span(f" {fraction:4.0%}")]
         if self.width >= 40 or not spans:
             spans.append(Span(f" {amount:>19}", role))
-        rate = 0 if done or elapsed_ns < _RATE_AFTER_NS else max(status.current, 0) * _SECOND_NS // elapsed_ns
+        rate = 0 if done else rate_of(status)
         if self.width >= 70:
             spans.append(Span(f" {format_bytes(rate) + '/s' if rate else '':>10}", Role.FAINT))
         if self.width >= 90:

@@ -55,7 +55,7 @@ def build(stages: int, steps: int, done: int, running: int = 1) -> list[SolveSta
 
 def test_a_small_build_is_shown_whole() -> None:
     assert draw(*build(3, 2, 1), at=5, width=60, height=40) == [
-        "[+] Building 5.0s (3/6) ━━━━━━━──────── 50%",
+        "[+] Building 5.0s (3/6) ━━━━━━━──────── 50%      s1 2/2 5.0s",
         "✔ s0  2/2 steps, 1 cached                               1.0s",
         "│ ✔ 1/2 RUN 0.1                                       cached",
         "│ ✔ 2/2 RUN 0.2                                         1.0s",
@@ -69,7 +69,42 @@ def test_a_small_build_is_shown_whole() -> None:
     ]
 
 
-HEAD = "[+] Building 5.0s (9/16) ━━━━━━━━─────── 56%"
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (90, "[+] Building 9.0s (1/4) ━━━━━━━━────────────── 38%  1 failed  2 warnings  load build… 9.0s"),
+        (80, "[+] Building 9.0s (1/4) ━━━━━────────── 38%  1 failed  2 warnings  load bu… 9.0s"),
+        (60, "[+] Building 9.0s (1/4)  1 failed  2 warnings  load bu… 9.0s"),
+        (50, "[+] Building 9.0s (1/4)  1 failed  2 warnings"),
+        (30, "[+] Building 9.0s (1/4)  1 fa…"),
+        (20, "[+] 9.0s (1/4)  1 f…"),
+    ],
+)
+def test_the_head_row_names_the_longest_running_step_before_it_draws_a_long_bar(
+    width: int, head: str
+) -> None:
+    told = [
+        vertex("a", 0, name="load build context of the whole project"),
+        vertex("b", 5, name="[b 1/1] RUN b"),
+        vertex("c", 0, 1, name="[c 1/1] RUN c", error="exit code: 1"),
+        vertex("d", name="[d 1/1] RUN d"),
+        counter("a", "transfer", 50, 100, started=0),
+        warning("b", b"careful"),
+        warning("b", b"very"),
+    ]
+    assert draw(*told, at=9, width=width, height=20)[0] == head
+
+
+def test_a_transfer_without_a_total_has_a_rate() -> None:
+    context = [
+        vertex("a", 0, name="load build context"),
+        counter("a", "transferring context:", 60_000_000, started=0, at=4),
+    ]
+    (_, row, *_) = draw(*context, at=5, width=80, height=20)
+    assert row == "⠋ load build context" + "15.00MB/s  60.00MB  5.0s".rjust(60)
+
+
+HEAD = "[+] Building 5.0s (9/16) ━━━━━━━━─────── 56%     s2 2/4 5.0s"
 S0 = "✔ s0  4/4 steps, 1 cached                               1.0s"
 S1 = "✔ s1  4/4 steps, 1 cached                               1.0s"
 S2 = "▾ s2  1/4 steps, 1 cached                               5.0s"
@@ -137,7 +172,7 @@ def test_many_running_steps_share_the_rows() -> None:
 
 def test_more_running_steps_than_rows_in_ascii() -> None:
     assert draw(*build(40, 8, 15, 6), at=5, width=60, height=6, look=ASCII) == [
-        "[+] Building 5.0s (126/320) #####---------- 39%",
+        "[+] Building 5.0s (126/320) #####--------- 39%  s20 2/8 5.0s",
         "- s15 2/8 RUN 15.2                                      5.0s",
         "- s16 2/8 RUN 16.2                                      5.0s",
         "- s17 2/8 RUN 17.2                                      5.0s",
@@ -169,7 +204,7 @@ def test_counters() -> None:
         "━━━━────────────  25%    5.00MB / 20.00MB   2.50MB/s   6.0s left",
         "  extracting" + " " * 63 + "3B" + " " * 23,
         "  resolve x" + " " * 85 + "1.0s",
-        "⠋ load context" + " " * 74 + "1.50kB  2.0s",
+        "⠋ load context" + " " * 64 + "1.50kB/s  1.50kB  2.0s",
     ]
     narrow = draw(*statuses, at=2, width=39, height=10)[1:]
     assert narrow[1] == "  sha256:0123456789ab               25%"
