@@ -90,7 +90,8 @@ def running_daemon(folder: Path) -> Iterator[Daemon]:
     with Engine(release, parent=folder) as engine:
         dial = engine_socket_dialer(str(engine.socket))
         with in_thread(lambda: open_relay(dial, {"TMPDIR": str(folder)})) as relay:
-            direct = Path(relay.path)
+            # Its name is a descriptor of this process; to the clients it has to be that of this one.
+            direct = Path(relay.path.replace("/proc/self/", f"/proc/{os.getpid()}/"))
             with in_thread(lambda: slow_link(direct, folder / "slow.sock")) as slow:
                 yield Daemon(engine, direct, slow)
 

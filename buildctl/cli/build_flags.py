@@ -16,7 +16,7 @@ def declared(*names: str, **attributes: Any) -> Any:
     return field(metadata={"names": names, "attributes": attributes})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # of so many fields they take milliseconds to define
 class BuildFlags:
     """One command line, not interpreted yet. The help lists the flags in this order."""
 

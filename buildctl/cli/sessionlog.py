@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 
 from buildctl.cli.linefile import LineFile
 from buildctl.model.instant import format_instant
@@ -29,7 +28,7 @@ class SessionLog(LineFile):
         """Append a request of the build `ref`; of one that would make the log too long, that it ends."""
         if self._left < 0:
             return
-        told = {name: found for name, found in asdict(request).items() if found not in (None, {})}
+        told = {name: found for name, found in request._asdict().items() if found not in (None, {})}
         line = _encoded({"time": format_instant(self._now_ns()), "ref": ref, **told})
         self._left -= len(line)
         self.append(line if self._left >= 0 else _encoded({"ref": ref, "outcome": "the log is full"}))

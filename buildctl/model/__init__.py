@@ -1,1 +1,1 @@
-"""The nouns: frozen dataclasses that every floor above may use. No I/O, no protobuf."""
+"""The nouns: immutable values that every floor above may use. No I/O, no protobuf."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 Asked: TypeAlias = Mapping[str, str | int | list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRequest:
+class SessionRequest(NamedTuple):
     """One call of a session, when it has ended; or one file that a running call asked for."""
 
     service: str
     """Such as `moby.filesync.v1.FileSync`."""
     method: str
     """Such as `DiffCopy`; empty for a name that is none."""
-    asked: Asked = field(default_factory=dict)
+    asked: Asked = MappingProxyType({})
     """What for: a local name, a path, the id of a secret, a host. Long texts and lists are cut."""
     outcome: str = "OK"
     """The status that the call ended with, such as `NOT_FOUND`; `requested` for a file."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.status import SolveStatus, SourceInfo, Vertex, VertexLog, VertexStatus, VertexWarning
@@ -169,18 +168,17 @@ class StatusMasker:
         text = self._masker.mask_text
         group = vertex.progress_group
         if group is not None:
-            group = replace(group, id=text(group.id), name=text(group.name))
-        return replace(vertex, name=text(vertex.name), error=text(vertex.error), progress_group=group)
+            group = group._replace(id=text(group.id), name=text(group.name))
+        return vertex._replace(name=text(vertex.name), error=text(vertex.error), progress_group=group)
 
     def _counter(self, counter: VertexStatus) -> VertexStatus:
         text = self._masker.mask_text
-        return replace(counter, id=text(counter.id), name=text(counter.name))
+        return counter._replace(id=text(counter.id), name=text(counter.name))
 
     def _warning(self, warning: VertexWarning) -> VertexWarning:
         mask, text = self._masker.mask, self._masker.mask_text
         info = warning.source_info
-        return replace(
-            warning,
+        return warning._replace(
             short=mask(warning.short),
             detail=tuple(map(mask, warning.detail)),
             url=text(warning.url),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -110,7 +109,7 @@ class FileSync:
             if self._on_transfer:
                 transfer = _transfer(name, summary, began, clock() - began, complete=complete)
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
-                self._on_transfer(replace(transfer, unreadable=tuple(paths)))
+                self._on_transfer(transfer._replace(unreadable=tuple(paths)))
 
     def _recorder(self, name: str, root: str, selection: Selection) -> Recorder | None:
         """None for what frontends ask for only to learn the rules of the transfer that follows."""

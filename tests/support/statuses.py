@@ -100,8 +100,15 @@ _texts = st.one_of(
     st.sampled_from([b"", b"\n", b"line\n", b"part", b"a\nb\n", b"1\n2\n3\n" * 10, b"\x1b]0;t\x07\r"]),
 )
 _logs = st.builds(VertexLog, _digests, _texts, st.integers(0, 3), _instants)
-_files = st.one_of(st.none(), st.builds(SourceInfo, _names, _texts))
-_warnings = st.builds(VertexWarning, _digests, _texts, _int64, source_info=_files)
+# Functions, for hypothesis fills in what a named tuple has defaults for.
+_files = st.one_of(st.none(), st.builds(lambda name, data: SourceInfo(name, data), _names, _texts))
+_warnings = st.builds(
+    lambda vertex, short, level, file: VertexWarning(vertex, short, level, source_info=file),
+    _digests,
+    _texts,
+    _int64,
+    _files,
+)
 
 
 def _some(items: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:

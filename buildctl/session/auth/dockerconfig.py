@@ -13,7 +13,8 @@ import pwd
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = ("registry-1.docker.io", "docker.io", "index.docker.io")
@@ -38,18 +39,17 @@ class Account:
         return ("", self.identity_token) if self.identity_token else (self.username, self.password)
 
 
-@dataclass(frozen=True, slots=True)
-class DockerConfig:
+class DockerConfig(NamedTuple):
     """What the configuration says of registries."""
 
     directory: str
-    accounts: Mapping[str, Account] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = MappingProxyType({})
     """By registry, as `docker login` wrote it."""
     store: str = ""
     """The helper for all registries without one of their own: NAME of docker-credential-NAME."""
-    helpers: Mapping[str, str] = field(default_factory=dict)
+    helpers: Mapping[str, str] = MappingProxyType({})
     """Helpers by registry."""
-    overrides: Mapping[str, Account] = field(default_factory=dict)
+    overrides: Mapping[str, Account] = MappingProxyType({})
     """Accounts of DOCKER_AUTH_CONFIG, which go first."""
     warnings: tuple[str, ...] = ()
     """Lines for the user: what could not be read, and so does not count."""

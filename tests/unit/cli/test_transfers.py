@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from buildctl.cli.environment import Environment
@@ -48,7 +47,7 @@ def test_they_are_written_at_the_end(tmp_path: Path) -> None:
 
 
 def test_uniform_times_are_said_once() -> None:
-    uniform = replace(of("context"), uniform_times=True)
+    uniform = of("context")._replace(uniform_times=True)
     (line,) = warnings([uniform, of("dockerfile"), uniform], "error")
     assert line.startswith("warning: context: all files have one and the same time")
     assert "--context-check=content" in line

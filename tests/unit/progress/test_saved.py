@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -25,10 +24,9 @@ def read(text: bytes) -> list[SolveStatus]:
 def test_what_was_recorded_comes_back(name: str) -> None:
     statuses = [status for _, status in replay.load(name).statuses()]
     expected = [
-        replace(
-            status,
+        status._replace(
             warnings=tuple(
-                replace(one, source_info=one.source_info and replace(one.source_info, definition=b""))
+                one._replace(source_info=one.source_info and one.source_info._replace(definition=b""))
                 for one in status.warnings
             ),
         )
