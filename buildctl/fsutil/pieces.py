@@ -1,9 +1,11 @@
 """The bytes of large messages, written from where they lie.
 
 Hot for large files. Parsed by protobuf, content is copied into the message, out of it, and once more to join
-it with its neighbours for one write; here it is found by its header and handed to writev(2). Measured on
-1 GiB in messages of 32 KiB to tmpfs: 0.9 s of CPU, against 3.1 s with the copies (CPython 3.11, a VM with two
-cores). Small messages are cheaper by protobuf, which parses one in the time of two varints in Python.
+it with its neighbours for one write; here it is found by its header and handed to writev(2). Measured with
+8,192 different messages of 32 KiB, more than caches hold, written four times over into the same 256 MiB of a
+file on tmpfs, 32 messages a write: 0.50 to 0.59 s of CPU for 1 GiB, against 0.70 to 0.77 s with the copies
+(CPython 3.11, a busy VM with two cores). Small messages are cheaper by protobuf, which parses one in the time
+of two varints in Python.
 """
 
 from __future__ import annotations
