@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -26,13 +27,16 @@ settings.load_profile("busy")
 def process_as_before() -> Iterator[None]:
     """Undo what a command that runs in the process of the tests leaves behind.
 
-    That is the umask, and the log, whose descriptor is closed and its number another test's.
+    That is the umask, how soon threads take turns, and the log, whose descriptor is closed and its number
+    another test's.
     """
     logger = logging.getLogger("buildctl")
     handlers, level, propagate = list(logger.handlers), logger.level, logger.propagate
     umask = os.umask(0o022)
     os.umask(umask)
+    turn = sys.getswitchinterval()
     yield
+    sys.setswitchinterval(turn)
     os.umask(umask)
     logger.handlers, logger.propagate = handlers, propagate
     logger.setLevel(level)

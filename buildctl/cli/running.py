@@ -10,6 +10,7 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -22,6 +23,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _LEAVE_AFTER_SECONDS = 1.0
 """How long a second Ctrl-C waits for temporary files and processes to be removed."""
+
+_TURN_SECONDS = 0.0005
+"""How long a thread that computes keeps the interpreter from one that waits for it, such as the event loop.
+
+A health check passes between threads several times. With Python's 5 ms its median was 156 to 238 ms while
+files were walked and logs drawn beside four busy processes on two cores; with this, 26 to 38. An export of
+50,000 files, in which two threads compute all the time, takes the same CPU either way."""
 
 _LEAST_FILES = 32
 _ENOUGH_FILES = 1024
@@ -36,6 +44,7 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
     """
     _allow_files()
     _leave_no_core()
+    sys.setswitchinterval(_TURN_SECONDS)
 
     async def guarded() -> T:
         task = asyncio.current_task()

@@ -1,7 +1,8 @@
 """A daemon that keeps a build busy in every way at once, and measures how soon it answers health checks.
 
 It takes the offered folders, reads files, prints logs, and is itself quick: h2 speaks its end of the tunnel,
-packets are counted rather than parsed, and the logs are encoded once.
+packets are counted rather than parsed, and the logs are encoded once. One without folders and logs lets its
+build idle until the other's ends: what its checks take is the machine's doing, and the daemons'.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Load:
     """How long the transfers took."""
     answered_s: list[float] = field(default_factory=list)
     """How long each health check waited for its answer."""
+    until: asyncio.Event | None = None
+    """What a build waits for that has no folders."""
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.answered_s)
@@ -96,7 +99,8 @@ class BusyDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic i
         ).SerializeToString()
         due = time.monotonic()
         while not self._taken.is_set():
-            yield burst
+            if count:
+                yield burst
             self.load.lines += count
             # What could not be drawn in its time is not made up for.
             due = max(due + _BURST_S, time.monotonic() - _BURST_S)
@@ -126,6 +130,8 @@ class BusyDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic i
     async def _end(self, jobs: Iterable[asyncio.Task[None]]) -> None:
         began = time.monotonic()
         await asyncio.gather(*jobs)
+        if self.load.until is not None:
+            await self.load.until.wait()
         self.load.seconds = time.monotonic() - began
         self._taken.set()
 

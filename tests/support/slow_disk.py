@@ -1,4 +1,4 @@
-"""A disk that takes its time: a FUSE file system of one large file of zeros, served by a process of its own.
+"""A disk that is slow or broken: a FUSE file system of one file of zeros, served by a process of its own.
 
 It speaks the kernel's protocol on /dev/fuse (linux/fuse.h), so that nothing has to be installed; needs root.
 The mount is in a mount namespace of the server's own, which dies with the test run: whatever ends either, the
@@ -26,14 +26,17 @@ _MAX_WRITE = 1 << 17
 
 
 @contextmanager
-def slow_disk(path: Path, size: int, delay_s: float) -> Iterator[Path]:
+def slow_disk(path: Path, size: int, delay_s: float = 0.0, broken_at: int | None = None) -> Iterator[Path]:
     """Mount one on `path`, which is created: `slow` in it has `size` bytes, each read takes `delay_s`.
 
-    Gives the path under which other processes see it.
+    Reading fails with EIO from the byte `broken_at` on, a multiple of 4096. Gives the path under which other
+    processes see it.
     """
     path.mkdir()
     alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"]
     command = [*alone, sys.executable, "-m", __name__, str(path), str(size), str(delay_s)]
+    if broken_at is not None:
+        command.append(str(broken_at))
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -47,9 +50,10 @@ def slow_disk(path: Path, size: int, delay_s: float) -> Iterator[Path]:
 
 
 class _Disk:
-    def __init__(self, size: int, delay_s: float) -> None:
+    def __init__(self, size: int, delay_s: float, broken_at: int) -> None:
         self._size = size
         self._delay_s = delay_s
+        self._broken_at = broken_at
 
     def answer(self, opcode: int, node: int, body: bytes) -> bytes | int:
         """The answer's body, or an error number."""
@@ -67,6 +71,8 @@ class _Disk:
             case 15:  # READ
                 offset, wanted = struct.unpack_from("=QI", body, 8)
                 time.sleep(self._delay_s)
+                if offset + wanted > self._broken_at:  # the kernel asks again for the pages that it needs
+                    return errno.EIO
                 return bytes(max(0, min(wanted, self._size - offset)))
             case 28:  # READDIR
                 (offset,) = struct.unpack_from("=Q", body, 8)
@@ -83,7 +89,7 @@ class _Disk:
         )
 
 
-def serve(path: str, size: int, delay_s: float) -> None:
+def serve(path: str, size: int, delay_s: float, broken_at: int) -> None:
     """Mount, say so, and answer the kernel until it is unmounted."""
     device = os.open("/dev/fuse", os.O_RDWR)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
@@ -91,7 +97,7 @@ def serve(path: str, size: int, delay_s: float) -> None:
     if libc.mount(b"slow", path.encode(), b"fuse", 0, options) != 0:
         raise OSError(ctypes.get_errno(), "mount")
     print("mounted", flush=True)
-    disk = _Disk(size, delay_s)
+    disk = _Disk(size, delay_s, broken_at)
     while True:
         try:
             request = os.read(device, _MAX_WRITE + 4096)
@@ -115,4 +121,5 @@ def serve(path: str, size: int, delay_s: float) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    _, mounted_on, its_size, its_delay, *its_end = sys.argv
+    serve(mounted_on, int(its_size), float(its_delay), int(its_end[0]) if its_end else int(its_size))

@@ -17,10 +17,15 @@ from buildctl.fsutil.send import send
 from buildctl.fsutil.unreadable import Policy, Unreadable
 from tests.support import fsutil_receiver as receiver
 from tests.support.fsutil_receiver import Received, request, wants_all
+from tests.support.slow_disk import NAME, slow_disk
 from tests.support.streams import stream_pair
 from tests.support.users import nobody
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become another user")
+
+needs_fuse = pytest.mark.skipif(
+    os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="mounts a file system with FUSE, as root"
+)
 
 
 async def transfer(
@@ -221,3 +226,26 @@ async def test_a_lack_of_descriptors_is_no_excuse(tmp_path: Path) -> None:
         error = OSError(number, os.strerror(number))
         assert not Unreadable("empty").sends_empty(b"f", error)
         assert not Unreadable("skip").left_out(b"f", error)
+
+
+@needs_fuse
+@pytest.mark.parametrize("policy", [None, "skip", "empty"])
+async def test_a_disk_that_breaks_in_the_middle_of_a_file(tmp_path: Path, policy: Policy | None) -> None:
+    """What has been sent of it cannot be taken back, so that it fails whatever the policy is."""
+    with slow_disk(tmp_path / "disk", 1 << 20, broken_at=600 << 10) as disk:
+        with pytest.raises(TransferError) as caught:
+            await transfer(disk, Unreadable(policy) if policy else None)
+        assert f"read {disk / NAME}: input/output error" in str(caught.value)
+
+
+@needs_fuse
+async def test_a_disk_that_breaks_before_anything_is_read(tmp_path: Path) -> None:
+    with slow_disk(tmp_path / "disk", 1 << 20, broken_at=0) as disk:
+        for policy in (None, Unreadable("skip")):
+            with pytest.raises(TransferError) as caught:
+                await transfer(disk, policy)
+            assert f"read {disk / NAME}: input/output error" in str(caught.value)
+        empty = Unreadable("empty")
+        received = await transfer(disk, empty)
+        assert received.contents == {NAME.encode(): b""}
+        assert empty.paths == (NAME.encode(),)

@@ -1,4 +1,9 @@
-"""Health checks are answered at once whatever else the client does: it walks, reads, and draws logs."""
+"""Health checks are answered at once whatever else the client does: it walks, reads, and draws logs.
+
+How late the scheduler runs a process that hardly ever wants to run is shown by a second client, which idles
+beside the first: on two cores with four processes that never rest its own checks take 0.2 to 0.4 s (p99), for
+they pass through six threads of two processes. The first one's may take 0.25 s more than those.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +38,8 @@ needs_fuse = pytest.mark.skipif(
 
 @needs_fuse
 async def test_checks_are_answered_promptly(tmp_path: Path) -> None:
-    with files_in_memory(10_000) as context, slow_disk(tmp_path / "slow", 16 << 20, 0.005) as slow:
-        limit_s = PROMPT_S * machine_load()
-        await assert_prompt(tmp_path, context, slow, limit_s, entries=10_100, size=16 << 20)
+    with files_in_memory(10_000) as context, slow_disk(tmp_path / "slow", 16 << 20, 0.015) as slow:
+        await assert_prompt(tmp_path, context, slow, entries=10_100, size=16 << 20)
 
 
 @needs_fuse
@@ -46,38 +50,54 @@ async def test_checks_are_answered_promptly_on_an_overcommitted_machine(tmp_path
     with (
         files_in_memory(500_000) as context,
         slow_disk(tmp_path / "slow", 1 << 30, 0.002) as slow,
+        hogs(2 * (os.cpu_count() or 1)),
     ):
-        limit_s = PROMPT_S * machine_load()
-        with hogs(2 * (os.cpu_count() or 1)):
-            await assert_prompt(tmp_path, context, slow, limit_s, entries=505_000, size=1 << 30)
+        await assert_prompt(tmp_path, context, slow, entries=505_000, size=1 << 30)
 
 
-async def assert_prompt(
-    tmp_path: Path, context: Path, slow: Path, limit_s: float, *, entries: int, size: int
-) -> None:
+async def assert_prompt(tmp_path: Path, context: Path, slow: Path, *, entries: int, size: int) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         load = Load({"context": 0, NAME: 1}, lines_per_second=100_000)
-        async with busy_daemon(load, tmp_path / f"{attempt}.sock") as address:
-            assert await build(tmp_path, address, context, slow) == 0
+        async with (
+            idle_build(tmp_path, tmp_path / f"{attempt}-idle.sock") as idle,
+            busy_daemon(load, tmp_path / f"{attempt}.sock") as address,
+        ):
+            assert await build(tmp_path, address, f"context={context}", f"{NAME}={slow}") == 0
         assert load.entries == {"context": entries, NAME: 1}
         assert load.content_bytes == {"context": 0, NAME: size}
         assert load.lines >= 10_000
-        assert len(load.answered_s) >= 10
         rate, median, late = load.lines / load.seconds, load.percentile(0.5), load.percentile(0.99)
         print(f"{len(load.answered_s)} checks in {load.seconds:.1f} s, {rate:.0f} lines/s, ", end="")
-        print(f"median {median * 1e3:.0f} ms, p99 {late * 1e3:.0f} ms")
-        if late < limit_s:
+        print(
+            f"median {median * 1e3:.0f} ms, p99 {late * 1e3:.0f} ms; beside it, of {len(idle.answered_s)}, ",
+            end="",
+        )
+        print(f"median {idle.percentile(0.5) * 1e3:.0f} ms, p99 {idle.percentile(0.99) * 1e3:.0f} ms")
+        limit_s = PROMPT_S + idle.percentile(0.99)
+        if len(load.answered_s) >= 5 and late < limit_s:
             return
     raise AssertionError(f"answered after {late:.2f} s, not within {limit_s:.2f} s")
 
 
-def machine_load() -> float:
-    """How many processes a core had in the last minute, the test's own not yet among them; 1 at least."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+@contextlib.asynccontextmanager
+async def idle_build(tmp_path: Path, socket: Path) -> AsyncIterator[Load]:
+    """A build that does nothing, and how soon its checks are answered meanwhile."""
+    over = asyncio.Event()
+    load = Load({}, lines_per_second=0, until=over)
+    async with busy_daemon(load, socket) as address:
+        building = asyncio.create_task(build(tmp_path, address))
+        try:
+            while not load.answered_s and not building.done():
+                await asyncio.sleep(0.05)
+            load.answered_s.clear()
+            yield load
+        finally:
+            over.set()
+            assert await building == 0
 
 
-async def build(tmp_path: Path, address: str, context: Path, slow: Path) -> int:
-    """Run a build on a terminal that somebody reads; its exit status."""
+async def build(tmp_path: Path, address: str, *folders: str) -> int:
+    """Run a build on a terminal that somebody reads; its exit status. Folders are `NAME=PATH`."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     loop = asyncio.get_running_loop()
@@ -89,7 +109,7 @@ async def build(tmp_path: Path, address: str, context: Path, slow: Path) -> int:
             loop.remove_reader(ours)
 
     loop.add_reader(ours, read)
-    locals_ = [f"--local=context={context}", f"--local={NAME}={slow}"]
+    locals_ = [f"--local={folder}" for folder in folders]
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "--addr", address, "build", "--frontend=any", "--progress=tty", *locals_),
         env=environment(tmp_path, {"TERM": "xterm-256color"}),
