@@ -106,6 +106,12 @@ def _set_clock(folder: Path, seconds: int) -> None:
     time.sleep(_CLOCK_SECONDS)
 
 
+def _remove_clock(build: HeldBuild) -> None:
+    """The memory in which the library keeps the time: the program ends without the code that removes it."""
+    for path in Path("/dev/shm").glob(f"*faketime_s*_{build.process.pid}"):
+        path.unlink()
+
+
 def _endured(strike: Callable[[HeldBuild], None]) -> Fault:
     return Fault(strike, goes_on=True, harmless_in=PHASES, surroundings=Surroundings(step_seconds=2))
 
@@ -116,6 +122,7 @@ def _jump(seconds: int) -> Fault:
     )
     return Fault(
         lambda build: _set_clock(build.folder, seconds),
+        heal=_remove_clock,
         harmless_in=PHASES,
         goes_on=True,
         surroundings=surroundings,
