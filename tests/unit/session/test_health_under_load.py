@@ -2,7 +2,8 @@
 
 How late the scheduler runs a process that hardly ever wants to run is shown by a second client, which idles
 beside the first: on two cores with four processes that never rest its own checks take 0.2 to 0.4 s (p99), for
-they pass through six threads of two processes. The first one's may take 0.25 s more than those.
+they pass through six threads of two processes. The first one's may take 0.25 s more than those, times the
+processes that others had a core run before: so many times longer takes its own work.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ needs_fuse = pytest.mark.skipif(
 @needs_fuse
 async def test_checks_are_answered_promptly(tmp_path: Path) -> None:
     with files_in_memory(10_000) as context, slow_disk(tmp_path / "slow", 16 << 20, 0.015) as slow:
-        await assert_prompt(tmp_path, context, slow, entries=10_100, size=16 << 20)
+        await assert_prompt(tmp_path, context, slow, machine_load(), entries=10_100, size=16 << 20)
 
 
 @needs_fuse
@@ -47,15 +48,18 @@ async def test_checks_are_answered_promptly(tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 async def test_checks_are_answered_promptly_on_an_overcommitted_machine(tmp_path: Path) -> None:
     """Half a million files, a gibibyte from a slow disk, and twice as many other processes as cores."""
+    others = machine_load()
     with (
         files_in_memory(500_000) as context,
         slow_disk(tmp_path / "slow", 1 << 30, 0.002) as slow,
         hogs(2 * (os.cpu_count() or 1)),
     ):
-        await assert_prompt(tmp_path, context, slow, entries=505_000, size=1 << 30)
+        await assert_prompt(tmp_path, context, slow, others, entries=505_000, size=1 << 30)
 
 
-async def assert_prompt(tmp_path: Path, context: Path, slow: Path, *, entries: int, size: int) -> None:
+async def assert_prompt(
+    tmp_path: Path, context: Path, slow: Path, others: float, *, entries: int, size: int
+) -> None:
     for attempt in range(1, ATTEMPTS + 1):
         load = Load({"context": 0, NAME: 1}, lines_per_second=100_000)
         async with (
@@ -73,7 +77,7 @@ async def assert_prompt(tmp_path: Path, context: Path, slow: Path, *, entries: i
             end="",
         )
         print(f"median {idle.percentile(0.5) * 1e3:.0f} ms, p99 {idle.percentile(0.99) * 1e3:.0f} ms")
-        limit_s = PROMPT_S + idle.percentile(0.99)
+        limit_s = PROMPT_S * others + idle.percentile(0.99)
         if len(load.answered_s) >= 5 and late < limit_s:
             return
     raise AssertionError(f"answered after {late:.2f} s, not within {limit_s:.2f} s")
@@ -94,6 +98,11 @@ async def idle_build(tmp_path: Path, socket: Path) -> AsyncIterator[Load]:
         finally:
             over.set()
             assert await building == 0
+
+
+def machine_load() -> float:
+    """How many processes a core had in the last minute, the test's own not yet among them; 1 at least."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 async def build(tmp_path: Path, address: str, *folders: str) -> int:
