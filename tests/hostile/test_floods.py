@@ -64,8 +64,10 @@ def lists(count: int, *, mode: int = 0o644) -> Script:
         async with firehose(tunnel, takes=False) as hose:
             await hose.pour(1, entries(count, mode))
             await hose.pour(1, [framed(END_OF_LIST)])
-            await asyncio.sleep(1)
-            if mode & filemode.DEVICE:  # of which nothing is asked for
+            if count > ALL:
+                await hose.take_all(1)
+                await hose.until_ended(1)
+            elif mode & filemode.DEVICE:  # of which nothing is asked for
                 await hose.until_came(1, len(framed(FIN)))
                 await hose.pour(1, [framed(FIN)])
                 await hose.until_ended(1)

@@ -69,6 +69,7 @@ async def silent_daemon(folder: Path, stage: Stage) -> AsyncIterator[SilentDaemo
     async with scripted_daemon(folder / "daemon.sock", daemon.answers, session=hearing):
         with daemon.link:
             yield daemon
+            await daemon.hang_up()
 
 
 @dataclass(frozen=True)

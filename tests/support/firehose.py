@@ -53,6 +53,11 @@ class Firehose:
                 with contextlib.suppress(ConnectionError):
                     await self._tunnel.write(frame(DATA, 0, stream_id, part.tobytes()))
 
+    async def take_all(self, stream_id: int) -> None:
+        """Give the client window for all that it may have to send on a call."""
+        self._takes = True
+        await self._write(window_update(0, 1 << 30) + window_update(stream_id, 1 << 30))
+
     async def until_ended(self, stream_id: int) -> None:
         """Return when the client has ended the call or the session."""
         while not (stream_id in self.ended or self.is_over):

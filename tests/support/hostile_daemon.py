@@ -109,11 +109,15 @@ class HostileDaemon(Build):
             await context.abort(grpc.StatusCode.UNKNOWN, f"the script failed: {error!r}")
         finally:
             self.solved.set()
-            for tunnel in self._tunnels:
-                await tunnel.aclose()
-            if self._channel is not None:
-                await self._channel.close()
+            await self.hang_up()
         return control_pb2.SolveResponse()
+
+    async def hang_up(self) -> None:
+        """Make no more calls on the client."""
+        for tunnel in self._tunnels:
+            await tunnel.aclose()
+        if self._channel is not None:
+            await self._channel.close()
 
     def open(self, path: str, metadata: Sequence[tuple[str, str]] = (), **options: Any) -> DaemonStream:
         """Begin a call on the client."""
