@@ -1,4 +1,4 @@
-"""The forms in which a secret shows up in logs: as it is, quoted, in base64, percent-encoded; by line, too.
+"""The forms in which a secret, or a line of it, shows up in logs: as it is, quoted, and as encoders write it.
 
 No form has a newline in it, so that a log can be searched line by line.
 """
@@ -21,6 +21,8 @@ _ENCODED_LINES = 256
 """Lines of a secret of which each is looked for encoded, too; of longer secrets only the whole is."""
 _WIDTHS = (76, 64)
 """Characters of a line of base64: coreutils and MIME, OpenSSL and PEM."""
+_HEX_WIDTH = 60
+"""Digits of a line of `xxd -p`."""
 _KEPT_BY_ENCODERS = ("", "/", "!'()*", "$&+=:@", "*")
 """What is left as it is besides unreserved characters: RFC 3986, Python, JavaScript, Go's paths, forms."""
 
@@ -34,7 +36,7 @@ def secret_forms(secret: bytes) -> set[bytes]:
     forms = set(lines)
     for value in encoded:
         if len(value) >= SHORTEST:
-            forms.update(_quoted(value), _base64(value), _percent(value))
+            forms.update(_quoted(value), _base64(value), _hexadecimal(value), _percent(value))
     return {piece for form in forms for piece in _pieces(form) if len(piece) >= SHORTEST}
 
 
@@ -66,6 +68,16 @@ def _base64(value: bytes) -> Iterator[bytes]:
             # With bytes around it, the characters that no neighbour has a bit of.
             first, last = -(-8 * before // 6), 8 * (before + len(value)) // 6
             yield encode(bytes(before) + value)[first:last]
+
+
+def _hexadecimal(value: bytes) -> Iterator[bytes]:
+    """Digits without anything between them; pieces of lines count only where they say `SHORTEST` bytes."""
+    lower = value.hex()
+    for digits in (lower, lower.upper()):
+        yield digits.encode()
+        for start in range(0, len(digits), _HEX_WIDTH):
+            if len(line := digits[start : start + _HEX_WIDTH]) >= 2 * SHORTEST:
+                yield line.encode()
 
 
 def _percent(value: bytes) -> Iterator[bytes]:

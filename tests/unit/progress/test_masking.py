@@ -47,6 +47,8 @@ def shown(status: SolveStatus) -> bytes:
         b64encode(SECRET).rstrip(b"="),
         urlsafe_b64encode(SECRET),
         b64encode(SECRET + b"\n")[:-4],
+        SECRET.hex().encode(),
+        SECRET.hex().upper().encode(),
         quote(SECRET).encode(),
         quote(SECRET, safe="").encode(),
         quote(SECRET, safe="").lower().encode(),
@@ -77,6 +79,15 @@ def test_base64_in_lines(width: int) -> None:
     masked = masker(secret + b"\n").mask(b"\n".join(lines))
     assert masked.count(b"***") == len(lines)
     assert len(masked.replace(b"***", b"").strip()) < 8
+
+
+def test_hexadecimal_in_lines_and_in_a_longer_text() -> None:
+    secret = bytes(range(33, 127))
+    digits = secret.hex()
+    lines = [digits[start : start + 60] for start in range(0, len(digits), 60)]
+    masked = masker(secret + b"\n").mask("\n".join([*lines[:-1], lines[-1] + "0a"]).encode())
+    assert masked == b"\n".join([b"***"] * len(lines))
+    assert masker(SECRET).mask((b"user:%s\n" % SECRET).hex().encode()) == b"%s***0a" % b"user:".hex().encode()
 
 
 def test_quoted_as_in_an_error() -> None:
