@@ -101,6 +101,8 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
         return _report(app, error)
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
+    except OSError as error:  # the system has no room left for what nobody expects to fail
+        return _report(app, BuildctlError((error.strerror or str(error)).lower()))
 
 
 def _run(app: App, arguments: list[str]) -> int:
@@ -136,10 +138,11 @@ def _report(app: App, error: BuildctlError) -> int:
         app.environment.write_stderr(text)
 
     if isinstance(error, SolveError):
-        from buildctl.client.excerpt import format_excerpt
+        if error.excerpts:  # without them nothing is loaded: there may be no descriptor left for that
+            from buildctl.client.excerpt import format_excerpt
 
-        for excerpt in error.excerpts:
-            write(format_excerpt(excerpt))
+            for excerpt in error.excerpts:
+                write(format_excerpt(excerpt))
         for denial in filter(None, error.denials):
             write(f"policy deny: {denial}\n")
     write(f"error: {error}\n")

@@ -21,7 +21,7 @@ from buildctl.model.offer import AgentSource
 from buildctl.model.quote import quote
 from buildctl.session.privatekey import check_private_key
 from buildctl.session.sshforward import ForwardedSocket, SSHForward
-from buildctl.transport.relay import socket_root
+from buildctl.transport.relay import no_socket, socket_root
 
 _KEY_BYTES = 100 * 1024
 _AGENT_SECONDS = 10.0
@@ -142,7 +142,11 @@ async def _private_agent(keys: PrivateKeys, environ: Mapping[str, str]) -> Async
                 f"--ssh with a private key needs {program}: executable file not found in $PATH",
                 hint="install OpenSSH's client",
             )
-    folder = tempfile.mkdtemp(prefix="buildctl-", dir=socket_root(environ))  # mode 0700
+    root = socket_root(environ)
+    try:
+        folder = tempfile.mkdtemp(prefix="buildctl-", dir=root)  # mode 0700
+    except OSError as error:
+        raise no_socket(root, error) from None
     try:
         guard = await asyncio.create_subprocess_exec(
             *("sh", "-c", _GUARDED_AGENT, "sh", folder),

@@ -74,7 +74,15 @@ async def open_daemon(environ: Mapping[str, str]) -> AsyncIterator[Daemon]:
     """A daemon that runs while the block does; raises ConnectError where none can be started."""
     name = daemon_program(environ)
     _check(name, environ)
-    root = tempfile.mkdtemp(prefix="buildctl-", dir=_data_root(environ))
+    parent = _data_root(environ)
+    try:
+        root = tempfile.mkdtemp(prefix="buildctl-", dir=parent)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConnectError(
+            f"no throwaway daemon can be started in {parent}: {reason}",
+            hint="name another folder with TMPDIR",
+        ) from None
     cgroup = os.path.basename(root) if name == "dockerd" else ""
     daemon = Daemon(
         name,

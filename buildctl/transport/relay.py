@@ -108,10 +108,17 @@ class Relay:
 
 @contextlib.asynccontextmanager
 async def open_relay(dial: Dial, environ: Mapping[str, str]) -> AsyncIterator[Relay]:
-    """A relay that serves while the block runs; its socket and folder are gone afterwards."""
+    """A relay that serves while the block runs; its socket and folder are gone afterwards.
+
+    Raises `ConnectError` where no socket can be made.
+    """
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
-        path = _listen(listener, socket_root(environ), stack)
+        root = socket_root(environ)
+        try:
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            path = _listen(listener, root, stack)
+        except OSError as error:
+            raise no_socket(root, error) from None
         listener.setblocking(False)
         relay = Relay(dial, path)
         loop = asyncio.get_running_loop()
@@ -153,6 +160,12 @@ def socket_root(environ: Mapping[str, str]) -> str:
 def _no_room(what: str, error: OSError) -> ConnectError:
     reason = (error.strerror or str(error)).lower()
     return ConnectError(f"{what}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)")
+
+
+def no_socket(root: str, error: OSError) -> ConnectError:
+    """The error of a socket that cannot be made below a folder."""
+    reason = (error.strerror or str(error)).lower()
+    return ConnectError(f"make a socket in {root}: {reason}", hint="name another folder with TMPDIR")
 
 
 async def _copy_both_ways(client: socket.socket, stream: ByteStream) -> None:

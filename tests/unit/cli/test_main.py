@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from buildctl import __version__
+from buildctl.cli import running
 from buildctl.cli.environment import Environment
 from buildctl.cli.main import main
 from tests.support.program import COMMAND, environment, run, run_in_terminal
@@ -136,3 +138,14 @@ def test_a_clock_that_is_set_moves_no_duration(monkeypatch: pytest.MonkeyPatch) 
     assert abs(before - time.time_ns()) < 60_000_000_000
     monkeypatch.setattr(time, "time_ns", lambda: 0)
     assert 0 <= environment.now_ns() - before < 60_000_000_000
+
+
+def test_a_fault_of_the_system_that_nobody_expects_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(running, "run", fail)
+    assert main(["--addr", "unix:///no.sock", "debug", "info"]) == 1
+    assert capfd.readouterr().err == "error: cannot allocate memory\n"

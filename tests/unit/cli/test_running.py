@@ -19,7 +19,7 @@ def run_with(limit: str, cwd: Path) -> Ran:
     with replay_server("info", address, speed=0):
         ran = subprocess.run(
             [
-                *("sh", "-c", f'ulimit {limit} && exec "$@"', "sh"),
+                *("sh", "-c", f'ulimit {limit}; exec "$@"', "sh"),
                 *(*COMMAND, "--addr", f"unix://{address}", "debug", "info"),
             ],
             cwd=cwd,
@@ -43,6 +43,13 @@ def test_a_limit_on_open_files_that_stays_too_low_is_said(tmp_path: Path, files:
     assert run_with(f"-n {files}", tmp_path) == Ran(
         1, "", f"error: at most {files} files may be open, and 32 are needed\n"
     )
+
+
+def test_files_that_are_open_already_count(tmp_path: Path) -> None:
+    opened = "; ".join(f"exec {number}<&0" for number in range(3, 10))
+    ran = run_with(f"-n 38; {opened}", tmp_path)
+    assert ran == Ran(1, "", "error: at most 38 files may be open, and 39 are needed\n")
+    assert run_with(f"-n 39; {opened}", tmp_path).exit == 0
 
 
 def test_no_core_is_left_of_what_holds_secrets(tmp_path: Path) -> None:

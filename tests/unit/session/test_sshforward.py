@@ -268,6 +268,12 @@ async def test_the_agent_ends_even_if_its_owner_is_killed(short: Path) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_a_folder_that_takes_no_socket_is_named() -> None:
+    with pytest.raises(BuildctlError, match=r"^make a socket in /proc: no such file or directory$"):
+        async with serve_agents({"a": PrivateKeys((("k", b""),))}, {**ENVIRON, "TMPDIR": "/proc"}):
+            pass
+
+
 async def test_without_openssh(short: Path) -> None:
     with pytest.raises(BuildctlError, match="needs ssh-agent: executable file not found"):
         async with serve_agents({"a": PrivateKeys((("k", b""),))}, {"PATH": str(short)}):

@@ -251,3 +251,15 @@ async def test_a_stream_that_there_is_no_room_to_carry_is_told_of(
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
             assert str(failure) == "carry a connection: too many open files"
+
+
+async def test_a_folder_that_takes_no_socket_is_named(tmp_path: Path) -> None:
+    async def dial() -> ByteStream:
+        raise AssertionError("nobody can connect")
+
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ConnectError) as caught:
+        async with open_relay(dial, {"TMPDIR": "/proc"}):  # which takes no folders, root's neither
+            pass
+    assert str(caught.value) == "make a socket in /proc: no such file or directory"
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
