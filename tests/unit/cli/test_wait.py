@@ -19,7 +19,7 @@ def test_the_time_is_over(tmp_path: Path) -> None:
     began = time.monotonic()
     ran = run("--addr", f"unix://{tmp_path}/no.sock", "--wait", "--timeout", "1", "du", cwd=tmp_path)
     assert (ran.exit, ran.stdout, ran.stderr) == (1, "", "error: context deadline exceeded\n")
-    assert 1 <= time.monotonic() - began < 5
+    assert 1 <= time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("seconds", [20, 0, -1])
@@ -63,14 +63,17 @@ def test_a_log_tells_what_is_waited_for(tmp_path: Path) -> None:
 
 def test_an_interrupt_while_waiting(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "--addr", f"unix://{tmp_path}/no.sock", "--wait", "--timeout=0", "du"],
+        [*COMMAND, "--debug", "--addr", f"unix://{tmp_path}/no.sock", "--wait", "--timeout=0", "du"],
         env=environment(tmp_path),
         stderr=subprocess.PIPE,
     )
-    time.sleep(1.5)
+    assert process.stderr is not None
+    while b"waiting for the daemon" not in process.stderr.readline():
+        assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
-    assert (said, process.returncode) == (b"error: got SIGTERM/SIGINT, forcing shutdown\n", 1)
+    _, said = process.communicate(timeout=30)
+    assert said.startswith(b"error: got SIGTERM/SIGINT, forcing shutdown\n")
+    assert process.returncode == 1
 
 
 def test_a_person_sees_what_is_waited_for_once(tmp_path: Path) -> None:
