@@ -69,7 +69,7 @@ _STATUS_IDLE_SECONDS = 5.0
 _STATUS_SILENT_SECONDS = 1.0
 """The same where Status never said a word, because the build failed before it began."""
 _LONG_MESSAGE_SECONDS = 0.002
-"""What a message of Status may take before others are let run. Most take less than a turn's system calls."""
+"""What a message of Status may take before others are let run. Most take a fraction of it."""
 _TURNS = 8
 _IDLE_TURN_SECONDS = 0.0002
 _SESSION_DRAIN_SECONDS = 5.0
