@@ -123,6 +123,7 @@ def _jump(seconds: int) -> Fault:
     return Fault(
         lambda build: _set_clock(build.folder, seconds),
         heal=_remove_clock,
+        limit_seconds=END_SECONDS,  # most of it passes in the library, which slows down whatever asks for time
         harmless_in=PHASES,
         goes_on=True,
         surroundings=surroundings,
@@ -278,7 +279,7 @@ def check(outcome: Outcome) -> None:
     fault = FAULTS[outcome.fault]
     assert outcome.seconds < fault.limit_seconds, outcome
     assert not any("Traceback" in line for line in outcome.said), outcome
-    assert all(0 <= seconds < END_SECONDS for seconds in outcome.told_seconds), outcome
+    assert all(0 <= seconds < _JUMP_SECONDS / 2 for seconds in outcome.told_seconds), outcome
     assert not outcome.torn, outcome
     if outcome.phase in fault.harmless_in or (outcome.phase in fault.either_in and outcome.exit == 0):
         assert outcome.exit == 0, outcome
