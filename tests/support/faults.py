@@ -123,7 +123,7 @@ def _jump(seconds: int) -> Fault:
     return Fault(
         lambda build: _set_clock(build.folder, seconds),
         heal=_remove_clock,
-        limit_seconds=END_SECONDS,  # most of it passes in the library, which slows down whatever asks for time
+        limit_seconds=END_SECONDS,  # most of it is the library, in which whatever asks for time waits
         harmless_in=PHASES,
         goes_on=True,
         surroundings=surroundings,
