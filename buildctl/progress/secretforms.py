@@ -6,10 +6,9 @@ No form has a newline in it, so that a log can be searched line by line.
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
-from urllib.parse import quote_from_bytes
+from string import ascii_letters, digits
 
 from buildctl.model.quote import quote
 
@@ -19,10 +18,13 @@ PIECE = 1024
 """Bytes of a form; longer ones are looked for in pieces, which bounds what is kept of a line for later."""
 _ENCODED_LINES = 256
 """Lines of a secret of which each is looked for encoded, too; of longer secrets only the whole is."""
+_WRAPPED_BYTES = 64 << 10
+"""A secret of which each line of its encoding is looked for; a longer one has too many."""
 _WIDTHS = (76, 64)
 """Characters of a line of base64: coreutils and MIME, OpenSSL and PEM."""
 _HEX_WIDTH = 60
 """Digits of a line of `xxd -p`."""
+_UNRESERVED = ascii_letters + digits + "-._~"
 _KEPT_BY_ENCODERS = ("", "/", "!'()*", "$&+=:@", "*")
 """What is left as it is besides unreserved characters: RFC 3986, Python, JavaScript, Go's paths, forms."""
 
@@ -44,10 +46,10 @@ def _pieces(form: bytes) -> Iterator[bytes]:
     """The form in pieces of `PIECE` bytes, the last one up to twice as long; lines apart."""
     if b"\n" in form:
         return
-    while len(form) >= 2 * PIECE:
-        yield form[:PIECE]
-        form = form[PIECE:]
-    yield form
+    last = max(len(form) // PIECE - 1, 0) * PIECE
+    for start in range(0, last, PIECE):
+        yield form[start : start + PIECE]
+    yield form[last:]
 
 
 def _quoted(value: bytes) -> Iterator[bytes]:
@@ -62,7 +64,7 @@ def _base64(value: bytes) -> Iterator[bytes]:
         padded = encode(value)
         yield padded
         yield padded.rstrip(b"=")
-        for width in _WIDTHS:
+        for width in _WIDTHS if len(value) <= _WRAPPED_BYTES else ():
             yield from (padded[start : start + width] for start in range(0, len(padded), width))
         for before in range(3):
             # With bytes around it, the characters that no neighbour has a bit of.
@@ -72,18 +74,19 @@ def _base64(value: bytes) -> Iterator[bytes]:
 
 def _hexadecimal(value: bytes) -> Iterator[bytes]:
     """Digits without anything between them; pieces of lines count only where they say `SHORTEST` bytes."""
-    lower = value.hex()
-    for digits in (lower, lower.upper()):
-        yield digits.encode()
-        for start in range(0, len(digits), _HEX_WIDTH):
-            if len(line := digits[start : start + _HEX_WIDTH]) >= 2 * SHORTEST:
-                yield line.encode()
+    lower = value.hex().encode()
+    for text in (lower, lower.upper()):
+        yield text
+        for start in range(0, len(text), _HEX_WIDTH) if len(value) <= _WRAPPED_BYTES else ():
+            if len(line := text[start : start + _HEX_WIDTH]) >= 2 * SHORTEST:
+                yield line
 
 
 def _percent(value: bytes) -> Iterator[bytes]:
     for kept in _KEPT_BY_ENCODERS:
-        upper = quote_from_bytes(value, kept)
-        lower = re.sub("%..", lambda found: found[0].lower(), upper)
-        for text in (upper, lower):
-            yield text.encode()
-            yield text.replace("%20", "+").encode()
+        plain = frozenset((_UNRESERVED + kept).encode())
+        for escape in (b"%%%02X", b"%%%02x"):
+            forms = [bytes((byte,)) if byte in plain else escape % byte for byte in range(256)]
+            text = b"".join(map(forms.__getitem__, value))
+            yield text
+            yield text.replace(b"%20", b"+")
