@@ -67,7 +67,8 @@ async def test_the_upgrade(tmp_path: Path) -> None:
     request, *fields = engine.asked.split(b"\r\n")
     assert request == b"POST /grpc HTTP/1.1"
     assert {b"Connection: Upgrade", b"Upgrade: h2c"} <= set(fields)
-    assert [path.name for path in tmp_path.iterdir()] == ["docker.sock"]
+    # From Python 3.13 on asyncio's server removes its own.
+    assert {path.name for path in tmp_path.iterdir()} <= {"docker.sock"}
 
 
 async def test_docker_host(tmp_path: Path) -> None:
