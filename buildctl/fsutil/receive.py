@@ -405,7 +405,7 @@ class _Replies:
 
 
 def _requests(numbers: Iterable[int]) -> Iterator[bytes]:
-    """Packets that ask for files; one message that is filled again takes a third of the time of new ones."""
+    """Packets that ask for files; one message that is filled again takes half the time of new ones."""
     packet = Packet(type=Packet.PACKET_REQ)
     for number in numbers:
         packet.ID = number

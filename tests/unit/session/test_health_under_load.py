@@ -2,7 +2,7 @@
 
 How late the scheduler runs a process that hardly ever wants to run is shown by a second client, which idles
 beside the first: on two cores with four processes that never rest its own checks take 0.2 to 0.4 s (p99), for
-they pass through six threads of two processes. The first one's may take 0.25 s more than those, times the
+they pass through several threads of two processes. The first one's may take 0.25 s more than those, times the
 processes that others had a core run before: so many times longer takes its own work.
 """
 
