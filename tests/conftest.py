@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,12 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 with suppress(UnavailableError):  # then the tests that need a key say so
     packages.put_openssh_on_path(os.environ)
+
+# nohup(1), and shells for what is in the background, have signals ignored; programs that tests start would
+# ignore them too, but for handlers, which nobody inherits.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 
 # Time says nothing on a busy machine: pytest's own limit ends what hangs.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -34,7 +34,7 @@ def test_api_socket_becomes_a_grpc_connection(engine: Engine) -> None:
 
 def test_busybox_is_static(engine_20: Engine) -> None:
     argv: list[str | Path] = [
-        "chroot",
+        "/usr/sbin/chroot",
         engine_20.busybox.parent,
         "/busybox",
         "echo",

@@ -145,7 +145,8 @@ class HeldBuild:
                     *(*self._output(), *self._flags),
                 ],
                 cwd=self.folder / "work",
-                env=environment(self.folder, variables),
+                # What measures coverage would say in its own words that it cannot write.
+                env=environment(self.folder, variables, measured=False),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

@@ -30,9 +30,11 @@ class Ran:
     stderr: str
 
 
-def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables of a run: nothing of the caller's but what measures coverage."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+def environment(
+    home: Path, extra: Mapping[str, str] | None = None, *, measured: bool = True
+) -> dict[str, str]:
+    """The variables of a run: nothing of the caller's but what measures coverage, if that is to be."""
+    kept = {name: value for name, value in os.environ.items() if measured and name.startswith("COVERAGE_")}
     wrapped = [folder for folder in os.environ["PATH"].split(":") if Path(folder).name == packages.WRAPPED]
     return {
         **kept,
