@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from buildctl.oci.index import read_index
 from tests.load.record import record
 from tests.support import packages
 from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
 from tests.support.faults import FAULTS, Outcome, befall, check, table
-from tests.support.held_build import PHASES, STALL_SECONDS, HeldBuild
+from tests.support.held_build import PHASES, STALL_SECONDS, HeldBuild, Surroundings
 from tests.support.packages import Release
 
 pytestmark = pytest.mark.daemon
@@ -38,18 +40,26 @@ def test_a_fault(engine_26: Engine, tmp_path: Path, phase: str, fault: str) -> N
     check(befall(engine_26, tmp_path, phase, fault))
 
 
-def test_a_daemon_that_is_replaced_in_the_middle(engine_26: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "phase", [phase if phase == "upload" else pytest.param(phase, marks=pytest.mark.long) for phase in PHASES]
+)
+def test_a_daemon_that_is_replaced_in_the_middle(engine_26: Engine, tmp_path: Path, phase: str) -> None:
     old = started(packages.ENGINE_26)
     try:
-        with HeldBuild(old, tmp_path, "upload", "--retries", "2") as build:
-            build.link.rate["up"] = 0
+        short = Surroundings(step_seconds=5)
+        with HeldBuild(old, tmp_path, phase, "--retries", "2", surroundings=short) as build:
             build.link.target = engine_26.socket
             old.kill()
+            build.go_on()
             assert build.process.wait(40) == 0, build.said()
-            assert "attempt 1 of 3: failed to receive status: " in build.said()
+            assert "attempt 1 of 3: " in build.said()
     finally:
         old.stop()
-    assert (tmp_path / "work" / "out.tar").stat().st_size > build.big_bytes
+    if phase == "cache export":
+        assert read_index(str(tmp_path / "work" / "cache"))
+    else:
+        with tarfile.open(tmp_path / "work" / "out.tar") as tar:
+            assert {"big", "busybox"} & {*tar.getnames()}
 
 
 def test_a_late_network_and_a_trickle_are_no_faults(engine_26: Engine, tmp_path: Path) -> None:
