@@ -36,7 +36,7 @@ from tests.support.hostile_daemon import HostileDaemon, Script, hostile_daemon
 PRIVATE = b"nobody offered this"
 ENDS_WITHIN = 30.0
 """Seconds for a whole case, on a busy machine; those that flood take about one on an idle one."""
-MAX_MEMORY = 200 << 20
+MAX_MEMORY = 200_000_000
 """Bytes that a process may come to, whatever the daemon sends."""
 
 
