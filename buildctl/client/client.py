@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import grpc.aio
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from buildctl.model.workers import BuildkitVersion, WorkerRecord
     from buildctl.session.observed import RequestSink
     from buildctl.session.stream import Attachable
+    from buildctl.transport.stream import Dial
 
 _WAIT_SECONDS = 1.0
 
@@ -56,14 +58,17 @@ class Client:
         trace: Trace | None = None,
         open_another: Callable[[], grpc.aio.Channel] | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
+        dial: Dial | None = None,
     ) -> None:
         """A client on an open channel, which stays the caller's to close.
 
         `open_another` opens one more to the same daemon, for many builds at once: a connection carries some
-        fifty (see `lanes`). Whoever gives it closes what it opened.
+        fifty (see `lanes`). Whoever gives it closes what it opened. `dial` connects to a unix socket where
+        the same daemon answers: builds then transfer files faster, on connections of their own.
         """
-        self._caller = Caller(channel, diagnose, trace, stall_seconds)
-        another = (lambda: Caller(open_another(), diagnose, trace, stall_seconds)) if open_another else None
+        make = partial(Caller, diagnose=diagnose, trace=trace, stall_seconds=stall_seconds, dial=dial)
+        self._caller = make(channel)
+        another = (lambda: make(open_another())) if open_another else None
         self._lanes = Lanes(self._caller, another)
         self.notice = notice
         """One line for people on what this daemon cannot do; mostly empty."""
@@ -95,6 +100,7 @@ class Client:
                 trace=trace,
                 open_another=connection.open_another,
                 stall_seconds=stall_seconds,
+                dial=connection.dial,
             )
             try:
                 with trace.ending():

@@ -10,7 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # which few commands load
+    from buildctl.http2.frames import Buffer
+    from buildctl.session.server import ByteStream
 
 DEFAULT_STALL_SECONDS = 60.0
 """Twice as long as daemons wait for an answer of this client."""
@@ -90,23 +94,23 @@ class Liveness:
 
 
 class Heard:
-    """A call of a stream each way whose every message, sent or received, is a sign of life.
+    """A `ByteStream` over another, where all that is sent or received is a sign of life.
 
     Where the daemon is slow to read, that it takes what is sent may be all that comes of it.
     """
 
-    def __init__(self, call: Any, liveness: Liveness) -> None:
-        self._call = call
+    def __init__(self, stream: ByteStream, liveness: Liveness) -> None:
+        self._stream = stream
         self._liveness = liveness
 
-    async def read(self) -> Any:
-        message = await self._call.read()
+    async def read(self) -> Buffer | None:
+        data = await self._stream.read()
         self._liveness.heard()
-        return message
+        return data
 
-    async def write(self, message: bytes) -> None:
-        await self._call.write(message)
+    async def write(self, pieces: list[Buffer]) -> None:
+        await self._stream.write(pieces)
         self._liveness.heard()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
+    async def done_writing(self) -> None:
+        await self._stream.done_writing()

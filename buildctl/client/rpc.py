@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -20,6 +21,10 @@ from buildctl.client.details import wrapping
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS, Heard, Liveness
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
 from buildctl.telemetry.trace import Trace
+
+if TYPE_CHECKING:
+    from buildctl.session.server import ByteStream
+    from buildctl.transport.stream import Dial
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Diagnose: TypeAlias = Callable[[bool], Awaitable[ConnectError | None]]
@@ -48,8 +53,11 @@ class Caller:
         diagnose: Diagnose | None = None,
         trace: Trace | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
+        dial: Dial | None = None,
     ) -> None:
+        """`dial` opens a connection to a unix socket where the same daemon answers."""
         self._channel = channel
+        self._dial = dial
         self._diagnose = diagnose
         self._trace = trace or Trace()
         self._liveness = Liveness(stall_seconds, self._ask_for_health)
@@ -111,13 +119,25 @@ class Caller:
             finally:
                 call.cancel()
 
-    def session(self, metadata: Metadata) -> Any:
-        """The byte tunnel, a call whose messages are serialized `BytesMessage`s both ways."""
+    @contextlib.asynccontextmanager
+    async def session(self, metadata: Metadata) -> AsyncIterator[ByteStream]:
+        """The byte tunnel. It has a connection of its own where that reaches the same daemon for certain.
+
+        Raises `RPCError` where there is no connection.
+        """
+        with self._trace.call(SESSION_PATH) as headers:
+            async with self._open_session((*metadata, *headers)) as stream:
+                yield Heard(stream, self._liveness)
+
+    def _open_session(self, metadata: Metadata) -> AbstractAsyncContextManager[ByteStream]:
+        if self._dial is not None:
+            from buildctl.client.socketcall import open_call
+
+            return open_call(self._dial, SESSION_PATH, "localhost", metadata)
+        from buildctl.client.channelcall import ChannelCall
+
         start: Any = self._channel.stream_stream(SESSION_PATH, None, None)
-        traced = contextlib.ExitStack()
-        call = start(metadata=(*metadata, *traced.enter_context(self._trace.call(SESSION_PATH))))
-        call.add_done_callback(lambda _: traced.close())
-        return Heard(call, self._liveness)
+        return ChannelCall(start(metadata=metadata))
 
     async def deliver_spans(self) -> None:
         """Hand the daemon what has been recorded of the trace, so that it exports that with its own spans.

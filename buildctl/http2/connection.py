@@ -1,7 +1,8 @@
-"""One HTTP/2 connection seen from the server: bytes in, events out, bytes to send; no I/O (RFC 9113).
+"""One HTTP/2 connection seen from either end: bytes in, events out, bytes to send; no I/O (RFC 9113).
 
 `receive_data` turns the peer's bytes into events and queues what the protocol owes in return;
-`data_to_send` takes what is to be written next, in the order of `output`.
+`data_to_send` takes what is to be written next, in the order of `output`. What only a server or only a client
+does is in `server` and `client`.
 
 A stream error resets its stream and is reported as `StreamReset`. A connection error queues GOAWAY and
 raises `ProtocolError`; after it only `data_to_send` may be called.
@@ -9,31 +10,21 @@ raises `ProtocolError`; after it only `data_to_send` may be called.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 
 import hpack
 
 from buildctl.errors import ProtocolError
-from buildctl.http2 import fields, frames
-from buildctl.http2.events import DataReceived, Event, GoAway, RequestReceived, StreamReset
+from buildctl.http2 import frames
+from buildctl.http2.events import DataReceived, Event, GoAway, StreamReset
 from buildctl.http2.frames import Buffer, ErrorCode, Flag, FrameType, PeerError, Setting
-from buildctl.http2.headers import MAX_HEADER_LIST_SIZE, HeaderReader, Section
+from buildctl.http2.headers import HeaderReader, Section
 from buildctl.http2.output import Output
 from buildctl.http2.streams import Closed, Stream, Streams
 from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
 
-# What the Go server of a session announces (recorded), so that a daemon meets what it is used to.
-MAX_CONCURRENT_STREAMS = 250
-MAX_FRAME_SIZE = 1 << 20
-CONNECTION_WINDOW = 1 << 21
 HEADER_TABLE_SIZE = 4096
-
-STREAM_WINDOW = 1 << 14
-"""What a stream begins with: unlike the Go server's, too little for content, which has to be asked for
-(`widen`). A window cannot be made smaller again, and where short messages come faster than they are taken a
-small one makes the daemon gather them (`FileSync`)."""
-CONTENT_WINDOW = 1 << 20
-"""The Go server's."""
 
 # Floods. Each limit is far above what a real peer does, and reaching it costs us little.
 MAX_QUEUED_CONTROL_FRAMES = 10_000  # not taken by the peer; maxQueuedControlFrames of Go's net/http2
@@ -42,32 +33,31 @@ MAX_EXCESS_RESETS = 1_000  # resets beyond completed calls; nghttp2's burst sinc
 MAX_SETTINGS = 32  # in one frame; nghttp2's limit since CVE-2020-11080
 
 
-class Connection:
-    """The server's end; the peer is the client, which speaks first."""
+class Connection(ABC):
+    """What both ends do. Streams are the client's: a server of gRPC pushes none."""
 
-    def __init__(self) -> None:
-        self._frames = frames.FrameReader(MAX_FRAME_SIZE)
+    _layer: str
+    """What an error text says was broken."""
+    _largest_push: int
+    """Of the peer's ENABLE_PUSH (6.5.2)."""
+
+    def __init__(
+        self, reader: frames.FrameReader, settings: Sequence[tuple[Setting, int]], connection_window: int
+    ) -> None:
+        self._frames = reader
         self._headers = HeaderReader()
         self._encoder = hpack.Encoder()
         self._streams = Streams()
         self._output = Output()
-        self._receive_window = ReceiveWindow(0, CONNECTION_WINDOW)
+        self._receive_window = ReceiveWindow(0, connection_window)
         self._peer_stream_window = INITIAL_WINDOW
         self._greeted = False
         self._settled = False  # the peer has acknowledged our settings
-        self._going_away = False
         self._idle_frames = 0
         self._excess_resets = 0
-        settings = (
-            (Setting.HEADER_TABLE_SIZE, HEADER_TABLE_SIZE),
-            (Setting.MAX_CONCURRENT_STREAMS, MAX_CONCURRENT_STREAMS),
-            (Setting.INITIAL_WINDOW_SIZE, STREAM_WINDOW),
-            (Setting.MAX_FRAME_SIZE, MAX_FRAME_SIZE),
-            (Setting.MAX_HEADER_LIST_SIZE, MAX_HEADER_LIST_SIZE),
-        )
         self._output.control += (
             frames.settings_frame(settings),
-            frames.window_update_frame(0, CONNECTION_WINDOW - INITIAL_WINDOW),
+            frames.window_update_frame(0, connection_window - INITIAL_WINDOW),
         )
         self._handlers: dict[int, Callable[[int, int, memoryview, list[Event]], None]] = {
             FrameType.DATA: self._on_data,
@@ -106,7 +96,8 @@ class Connection:
         except PeerError as error:
             self._output.clear()
             self.go_away(error.code, error.text)
-            raise ProtocolError(f"session: the daemon {error.text} (HTTP/2 {error.code.name})") from None
+            text = f"{self._layer}: the daemon {error.text} (HTTP/2 {error.code.name})"
+            raise ProtocolError(text) from None
         return events
 
     def acknowledge(self, stream_id: int, size: int) -> None:
@@ -114,14 +105,6 @@ class Connection:
         stream = self._streams.get(stream_id)
         if stream is not None and not stream.remote_closed:
             grant = stream.receive_window.consume(size)
-            if grant:
-                self._output.control.append(frames.window_update_frame(stream_id, grant))
-
-    def widen(self, stream_id: int) -> None:
-        """Let the peer send `CONTENT_WINDOW` ahead of what is acknowledged on a stream."""
-        stream = self._streams.get(stream_id)
-        if stream is not None and not stream.remote_closed:
-            grant = stream.receive_window.widen(CONTENT_WINDOW)
             if grant:
                 self._output.control.append(frames.window_update_frame(stream_id, grant))
 
@@ -163,12 +146,12 @@ class Connection:
                 )
         if size != len(data):
             self.acknowledge(stream.id, size - len(data))
-        stream.remote_closed = end_stream
         events.append(DataReceived(stream.id, data, end_stream))
+        if end_stream:
+            self._end_remote(stream)
 
     def _on_headers(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
-        if not stream_id % 2:
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"opened stream {stream_id}, a server's")
+        self._check_header_stream(stream_id)
         payload = frames.unpad(flags, payload)
         if flags & Flag.PRIORITY:
             if len(payload) < 5:
@@ -179,48 +162,17 @@ class Connection:
     def _on_continuation(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         self._receive_section(stream_id, self._headers.go_on(flags, payload), events)
 
+    @abstractmethod
+    def _check_header_stream(self, stream_id: int) -> None:
+        """Whether the peer may send HEADERS on a stream of this number at all."""
+
+    @abstractmethod
     def _receive_section(self, stream_id: int, section: Section | None, events: list[Event]) -> None:
-        if section is None:  # there is more to come
-            return
-        stream = self._streams.get(stream_id)
-        if stream is not None:
-            self._receive_trailers(stream, section, events)
-        elif self._streams.is_idle(stream_id):
-            self._open_stream(stream_id, section, events)
-        else:
-            self._streams.check_late(stream_id, "HEADERS")
+        """Take a header section, or None where there is more of it to come."""
 
-    def _open_stream(self, stream_id: int, section: Section, events: list[Event]) -> None:
-        if self._going_away:  # 6.8: streams above the announced one are ignored
-            return
-        self._streams.last_id = stream_id
-        if len(self._streams) >= MAX_CONCURRENT_STREAMS:
-            raise PeerError(ErrorCode.REFUSED_STREAM, "opened too many streams at once", stream_id)
-        request = fields.parse_request(stream_id, section)
-        if self._headers.end_stream and request.content_length:
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, "announced content and sent none", stream_id)
-        # Until it has our settings the peer goes by the window that every stream has without (6.9.2).
-        slack = 0 if self._settled else INITIAL_WINDOW - STREAM_WINDOW
-        receive_window = ReceiveWindow(stream_id, STREAM_WINDOW, slack)
-        stream = Stream(stream_id, self._peer_stream_window, receive_window, request.content_length)
-        stream.remote_closed = self._headers.end_stream
-        self._streams.add(stream)
-        events.append(
-            RequestReceived(stream.id, request.method, request.path, request.fields, self._headers.end_stream)
-        )
-
-    def _receive_trailers(self, stream: Stream, section: Section, events: list[Event]) -> None:
-        if stream.remote_closed:
-            raise PeerError(ErrorCode.STREAM_CLOSED, "sent HEADERS after the end of the stream", stream.id)
-        if not self._headers.end_stream:
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent trailers that do not end the stream", stream.id)
-        fields.check_trailers(stream.id, section)
-        if stream.content_left:
-            raise PeerError(
-                ErrorCode.PROTOCOL_ERROR, "sent content of another length than announced", stream.id
-            )
+    def _end_remote(self, stream: Stream) -> None:
+        """The peer has said all on a stream."""
         stream.remote_closed = True
-        events.append(DataReceived(stream.id, b"", True))
 
     def _on_rst_stream(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         stream = self._streams.get(stream_id)
@@ -249,7 +201,7 @@ class Connection:
     def _apply_setting(self, key: int, value: int) -> None:
         if key == Setting.HEADER_TABLE_SIZE:
             self._encoder.header_table_size = min(value, HEADER_TABLE_SIZE)
-        elif key == Setting.ENABLE_PUSH and value > 1:
+        elif key == Setting.ENABLE_PUSH and value > self._largest_push:
             raise PeerError(ErrorCode.PROTOCOL_ERROR, f"set ENABLE_PUSH to {value}")
         elif key == Setting.INITIAL_WINDOW_SIZE:
             if value > LARGEST_WINDOW:
@@ -264,7 +216,7 @@ class Connection:
             self._output.frame_size = value
 
     def _on_push_promise(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
-        raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent PUSH_PROMISE, a server's frame")
+        raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent PUSH_PROMISE, which is not allowed")
 
     def _on_ping(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         if not flags & Flag.ACK:
@@ -289,7 +241,7 @@ class Connection:
     def _check_opened(self, stream_id: int, name: str) -> None:
         """On an idle stream nothing but HEADERS may come; a reset or a grant for a closed one is no news."""
         if self._streams.is_idle(stream_id):
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"sent {name} on a stream that it did not open")
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, f"sent {name} on a stream that was never opened")
 
     # Calls that fail
 
@@ -313,24 +265,11 @@ class Connection:
 
     # Sending
 
-    def send_headers(self, stream_id: int, section: Sequence[tuple[str, str]]) -> None:
-        """Begin a response. On a stream that is gone this and the next two do nothing."""
-        if self._streams.get(stream_id) is not None:
-            self._output.control.append(self._header_frames(stream_id, section, end_stream=False))
-
     def send_data(self, stream_id: int, data: Iterable[Buffer]) -> None:
         """Queue content, which must not change until it has been sent."""
         stream = self._streams.get(stream_id)
         if stream is not None:
             self._output.add(stream, data)
-
-    def send_trailers(self, stream_id: int, section: Sequence[tuple[str, str]]) -> None:
-        """End a response after all its content (or begin and end it in one section)."""
-        stream = self._streams.get(stream_id)
-        if stream is not None:
-            stream.trailers = section
-            if not stream.unsent:
-                self._output.control.append(self._finish(stream))
 
     def reset_stream(self, stream_id: int, code: ErrorCode) -> None:
         """Give a stream up, what it still had to send included."""
@@ -341,10 +280,14 @@ class Connection:
 
     def go_away(self, code: ErrorCode, debug: str = "") -> None:
         """Let no more streams be opened."""
-        self._going_away = True
         self._output.control.append(
-            frames.goaway_frame(self._streams.last_id, code, debug.encode("utf-8", "replace"))
+            frames.goaway_frame(self._last_peer_stream, code, debug.encode("utf-8", "replace"))
         )
+
+    @property
+    @abstractmethod
+    def _last_peer_stream(self) -> int:
+        """The latest stream that the peer opened."""
 
     def unsent(self, stream_id: int) -> int:
         """How much content of the stream waits for flow control and its turn."""
@@ -372,14 +315,6 @@ class Connection:
             stream_id, block, end_stream=end_stream, max_frame_size=self._output.frame_size
         )
 
+    @abstractmethod
     def _finish(self, stream: Stream) -> bytes:
-        """The frames that end a response whose content has been sent."""
-        assert stream.trailers is not None
-        end = self._header_frames(stream.id, stream.trailers, end_stream=True)
-        self._excess_resets = max(0, self._excess_resets - 1)
-        if stream.remote_closed:
-            self._streams.close(stream, Closed.BY_BOTH)
-        else:  # 8.1: the answer is complete, the rest of the request is not wanted
-            self._streams.close(stream, Closed.BY_US)
-            end += frames.rst_stream_frame(stream.id, ErrorCode.NO_ERROR)
-        return end
+        """The frames that end what we say on a stream, all of whose content has been sent."""

@@ -1,4 +1,4 @@
-"""What the peer did, as its server sees it: the events of `Connection.receive_data`."""
+"""What the peer did: the events of `Connection.receive_data`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,24 @@ class RequestReceived(NamedTuple):
     end_stream: bool
 
 
+class ResponseReceived(NamedTuple):
+    """The header section of the answer to a request; informational ones are not reported."""
+
+    stream_id: int
+    status: int
+    fields: tuple[tuple[str, str], ...]
+    end_stream: bool
+
+
+class TrailersReceived(NamedTuple):
+    """The fields that end a response."""
+
+    stream_id: int
+    fields: tuple[tuple[str, str], ...]
+
+
 class DataReceived(NamedTuple):
-    """Content, or its end (after trailers too).
+    """Content, or its end (of a request, after trailers too).
 
     `data` is a view that is good until the next call of `receive_data`. Its bytes count against the stream's
     window until the owner acknowledges them.
@@ -44,4 +60,4 @@ class GoAway(NamedTuple):
     debug: str
 
 
-Event: TypeAlias = RequestReceived | DataReceived | StreamReset | GoAway
+Event: TypeAlias = RequestReceived | ResponseReceived | DataReceived | TrailersReceived | StreamReset | GoAway

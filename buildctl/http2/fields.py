@@ -14,6 +14,7 @@ from buildctl.http2.frames import ErrorCode, PeerError
 
 _NAME = re.compile(rb"[^\x00-\x20A-Z:\x7f-\xff]+")
 _BAD_VALUE = re.compile(rb"[\x00\r\n]")
+_STATUS = re.compile(rb"[1-9][0-9]{2}")
 _PSEUDO = (b":method", b":scheme", b":path", b":authority")
 _REQUIRED = _PSEUDO[:3]
 _CONNECTION_SPECIFIC = frozenset(
@@ -24,6 +25,12 @@ _CONNECTION_SPECIFIC = frozenset(
 class Request(NamedTuple):
     method: str
     path: str
+    fields: tuple[tuple[str, str], ...]
+    content_length: int | None
+
+
+class Response(NamedTuple):
+    status: int
     fields: tuple[tuple[str, str], ...]
     content_length: int | None
 
@@ -47,17 +54,36 @@ def parse_request(stream_id: int, section: Iterable[tuple[bytes, bytes]]) -> Req
     return Request(_text(pseudo[b":method"]), _text(pseudo[b":path"]), tuple(fields), content_length)
 
 
-def check_trailers(stream_id: int, section: Iterable[tuple[bytes, bytes]]) -> None:
-    """gRPC requests have no trailers of meaning, so theirs are checked and dropped."""
+def parse_response(stream_id: int, section: Iterable[tuple[bytes, bytes]]) -> Response:
+    status = b""
+    fields: list[tuple[str, str]] = []
+    content_length: int | None = None
     for name, value in section:
-        _field(stream_id, name, value)
+        if not name.startswith(b":"):
+            fields.append(_field(stream_id, name, value, "response"))
+            if name == b"content-length":
+                content_length = _content_length(stream_id, value, content_length, "response")
+        elif name != b":status" or status or fields or not _STATUS.fullmatch(value):
+            raise _malformed(stream_id, f"pseudo-header field {name!r} unknown, repeated or late", "response")
+        else:
+            status = value
+    if not status:
+        raise _malformed(stream_id, "no :status", "response")
+    return Response(int(status), tuple(fields), content_length)
 
 
-def _field(stream_id: int, name: bytes, value: bytes) -> tuple[str, str]:
+def parse_trailers(
+    stream_id: int, section: Iterable[tuple[bytes, bytes]], message: str = "request"
+) -> tuple[tuple[str, str], ...]:
+    """The fields after the content of a message: a request or a response."""
+    return tuple(_field(stream_id, name, value, message) for name, value in section)
+
+
+def _field(stream_id: int, name: bytes, value: bytes, message: str = "request") -> tuple[str, str]:
     if not _NAME.fullmatch(name) or _BAD_VALUE.search(value):
-        raise _malformed(stream_id, f"field {name!r} has characters that fields must not have")
+        raise _malformed(stream_id, f"field {name!r} has characters that fields must not have", message)
     if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
-        raise _malformed(stream_id, f"connection-specific field {name!r}")
+        raise _malformed(stream_id, f"connection-specific field {name!r}", message)
     return _text(name), _text(value)
 
 
@@ -66,11 +92,11 @@ def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
-def _content_length(stream_id: int, value: bytes, earlier: int | None) -> int:
+def _content_length(stream_id: int, value: bytes, earlier: int | None, message: str = "request") -> int:
     if not value.isdigit() or len(value) > 19 or earlier not in (None, int(value)):
-        raise _malformed(stream_id, f"content-length {value!r}")
+        raise _malformed(stream_id, f"content-length {value!r}", message)
     return int(value)
 
 
-def _malformed(stream_id: int, text: str) -> PeerError:
-    return PeerError(ErrorCode.PROTOCOL_ERROR, f"sent a malformed request: {text}", stream_id)
+def _malformed(stream_id: int, text: str, message: str = "request") -> PeerError:
+    return PeerError(ErrorCode.PROTOCOL_ERROR, f"sent a malformed {message}: {text}", stream_id)

@@ -1,4 +1,4 @@
-"""HTTP/2 frames as bytes: cutting what arrives into frames, and writing the few kinds a server sends.
+"""HTTP/2 frames as bytes: cutting what arrives into frames, and writing the few kinds that are sent here.
 
 Nothing here knows what a frame means to a connection. RFC 9113 is the source of every number.
 """
@@ -134,7 +134,7 @@ _parse_header = _HEADER.unpack_from
 
 
 class FrameReader:
-    """Cuts the peer's bytes, its preface first, into frames, whatever pieces they arrive in.
+    """Cuts the peer's bytes into frames, whatever pieces they arrive in.
 
     Frames are views into the bytes given; only a frame that arrives in several pieces is copied, once,
     together. Its bytes wait in a growing buffer: a frame that trickles in costs no more than its size.
@@ -145,10 +145,11 @@ class FrameReader:
     (151,000 messages of 50,000 files as they came; CPython 3.11, a VM with two cores that were busy).
     """
 
-    def __init__(self, max_frame_size: int) -> None:
+    def __init__(self, max_frame_size: int, preface: bytes = b"") -> None:
+        """`preface` is what comes before the first frame: a client's, or nothing of a server's."""
         self._max_frame_size = max_frame_size
         self._joined_size = min(max_frame_size, DEFAULT_FRAME_SIZE)  # joining larger ones saves nothing
-        self._preface = PREFACE
+        self._preface = preface
         self._partial = bytearray()
 
     def feed(self, data: Buffer) -> Iterator[Frame]:
@@ -243,6 +244,11 @@ def frame_header(kind: int, flags: int, stream_id: int, size: int) -> bytes:
 def data_header(stream_id: int, size: int) -> bytes:
     """What stands before `size` bytes of DATA that do not end the stream."""
     return _HEADER.pack(size >> 8, size & 0xFF, 0, 0, stream_id)
+
+
+def end_frame(stream_id: int) -> bytes:
+    """DATA of nothing, which ends the stream."""
+    return frame_header(FrameType.DATA, Flag.END_STREAM, stream_id, 0)
 
 
 def settings_frame(settings: Iterable[tuple[Setting, int]]) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 from buildctl.errors import Code, ServiceError
-from buildctl.http2.frames import Buffer
+from buildctl.http2.frames import Buffer, ErrorCode
 
 MAX_MESSAGE = 16 << 20
 """Of one message that the daemon sends. Its own limit for what it receives on a session is 16 MiB, and its
@@ -161,6 +161,65 @@ def status_trailers(code: Code, message: str = "", details: bytes = b"") -> list
     return trailers
 
 
+_OK = 200
+_CODES = {str(int(code)): code for code in Code}
+_HTTP_CODES = {  # grpc's http-grpc-status-mapping
+    400: Code.INTERNAL,
+    401: Code.UNAUTHENTICATED,
+    403: Code.PERMISSION_DENIED,
+    404: Code.UNIMPLEMENTED,
+    429: Code.UNAVAILABLE,
+    502: Code.UNAVAILABLE,
+    503: Code.UNAVAILABLE,
+    504: Code.UNAVAILABLE,
+}
+_RESET_CODES: dict[int, Code] = {  # "Errors" of PROTOCOL-HTTP2; all others are INTERNAL
+    ErrorCode.REFUSED_STREAM: Code.UNAVAILABLE,
+    ErrorCode.CANCEL: Code.CANCELED,
+    ErrorCode.ENHANCE_YOUR_CALM: Code.RESOURCE_EXHAUSTED,
+    ErrorCode.INADEQUATE_SECURITY: Code.PERMISSION_DENIED,
+}
+
+
+def request_section(path: str, authority: str, metadata: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The header section of a call that this client makes, without a limit on its time."""
+    return [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", authority),
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        *metadata,
+    ]
+
+
+def response_failure(status: int, fields: Iterable[tuple[str, str]]) -> tuple[Code, str] | None:
+    """Why an answer is none of gRPC's, as grpc-go words it; None where it is one."""
+    if status != _OK:
+        code = _HTTP_CODES.get(status, Code.UNKNOWN)
+        return code, f"unexpected HTTP status code received from server: {status}"
+    content_type = next((value for name, value in fields if name == "content-type"), "")
+    if not content_type.startswith("application/grpc"):
+        return Code.UNKNOWN, f'unexpected content-type "{content_type}"'
+    return None
+
+
+def call_status(fields: Iterable[tuple[str, str]]) -> tuple[Code, str]:
+    """How a call ended, by the trailers of its answer; `UNKNOWN` where these do not say."""
+    found = dict(fields)
+    number = found.get("grpc-status", "")
+    if number not in _CODES:
+        return Code.UNKNOWN, f'malformed grpc-status: "{number}"'
+    return _CODES[number], percent_decode(found.get("grpc-message", ""))
+
+
+def reset_status(code: int) -> tuple[Code, str]:
+    """What a call's reset means that no trailers came before."""
+    name = ErrorCode(code).name if code in set(ErrorCode) else str(code)
+    return _RESET_CODES.get(code, Code.INTERNAL), f"stream terminated by RST_STREAM with error code: {name}"
+
+
 _UNSAFE = re.compile(rb"[^\x20-\x24\x26-\x7e]")
 
 
@@ -168,3 +227,12 @@ def percent_encode(message: str) -> str:
     """Text as grpc-message wants it: printable ASCII, all else and `%` as `%XX`."""
     data = message.encode("utf-8", "replace")
     return _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], data).decode("ascii")
+
+
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+
+
+def percent_decode(message: str) -> str:
+    """Text that came as grpc-message; what is no escape is left as it is."""
+    data = _ESCAPE.sub(lambda match: bytes((int(match[1], 16),)), message.encode("utf-8", "surrogateescape"))
+    return data.decode("utf-8", "replace")

@@ -21,11 +21,13 @@ class Closed(enum.Enum):
 
 
 class Stream:
-    """One call: a request that comes in and a response that waits to go out."""
+    """One call: what comes in of it, and what waits to go out."""
 
     __slots__ = (
+        "answered",
         "content_left",
         "id",
+        "local_closed",
         "output",
         "queued",
         "receive_window",
@@ -43,6 +45,8 @@ class Stream:
         self.receive_window = receive_window
         self.content_left = content_length
         self.remote_closed = False
+        self.local_closed = False  # a request was ended; a response closes its stream
+        self.answered = False  # the response to a request has begun
         self.output: deque[memoryview] = deque()
         self.unsent = 0  # bytes in output
         self.trailers: Sequence[tuple[str, str]] | None = None  # to follow when output is empty

@@ -24,8 +24,8 @@ from buildctl.fsutil.receive import Mode, ReceiveSummary, receive
 from buildctl.fsutil.worker import Worker, outlast
 from buildctl.http2.frames import Buffer
 from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
+from buildctl.session.bytesmessage import decode_bytes_message
 from buildctl.session.stream import Handler, ServerStream
-from buildctl.session.tunnel import decode_bytes_message
 
 DIFF_COPY_PATH = "/moby.filesync.v1.FileSend/DiffCopy"
 

@@ -15,9 +15,9 @@ from typing import Protocol
 from buildctl.errors import Code, ProtocolError, ServiceError, TransferEndedError
 from buildctl.fsutil.worker import outlast
 from buildctl.http2 import grpc
-from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, Connection
 from buildctl.http2.events import DataReceived, Event, GoAway, RequestReceived, StreamReset
 from buildctl.http2.frames import Buffer, ErrorCode
+from buildctl.http2.server import MAX_CONCURRENT_STREAMS, ServerConnection
 from buildctl.session.stream import Handler
 
 # Measured: 1 GiB through Control.Session costs this process 1.7 s of CPU in writes of 256 KiB, 2.0 s in those
@@ -181,7 +181,7 @@ class Server:
         on_go_away: Callable[[], None] | None = None,
     ) -> None:
         self._on_unknown = on_unknown
-        self.connection = Connection()
+        self.connection = ServerConnection()
         self.is_closing = False
         self.cut = 0  # bytes that calls have set aside for messages that have come in part
         self._methods = methods

@@ -1,26 +1,20 @@
 """A session: the services that a daemon may call on this client, through the bytes of `Control.Session`.
 
-The daemon is the HTTP/2 client and this end the server. Bytes travel as `BytesMessage{1: data}`, whose
-boundaries mean nothing; the message is encoded by hand, as that saves a copy of all that is sent.
+The daemon is the HTTP/2 client and this end the server. How the call is made is not known here: see
+`client.socketcall` and `client.channelcall`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import AbstractAsyncContextManager
 
-import grpc.aio
-from google.protobuf.message import DecodeError
-
-from buildctl._pb import control_pb2
-from buildctl.errors import Code, ProtocolError, RPCError, SessionLostError
-from buildctl.http2.frames import Buffer
+from buildctl.errors import Code, RPCError, SessionLostError
 from buildctl.session.health import Health
-from buildctl.session.server import Server
+from buildctl.session.server import ByteStream, Server
 from buildctl.session.stream import Attachable
 
-_EOF: object = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
 _EXPOSE = "x-docker-expose-session-"
 _LOST_HINT = (
     "the daemon gives up a client that answers no health check for about half a minute: one that sleeps, is "
@@ -75,21 +69,21 @@ class Session:
         """What is known of the daemon's health checks, as half a sentence."""
         return self._health.account()
 
-    async def run(self, call: Any) -> None:
-        """Serve on a call of `Control.Session`, messages as bytes, until `close` and then the daemon's end.
+    async def run(self, call: AbstractAsyncContextManager[ByteStream]) -> None:
+        """Serve on the bytes of a call of `Control.Session` until `close` and then the daemon's end.
 
         Raises `SessionLostError` when it ends before, and `ProtocolError` when the daemon breaks HTTP/2.
         """
         watching = asyncio.create_task(self._health.watch())
         try:
-            if not self._server.is_closing:
-                await self._server.serve(CallStream(call))
+            async with call as stream:
+                if not self._server.is_closing:
+                    await self._server.serve(stream)
         except RPCError as error:
             if not self._server.is_closing:
                 raise self._lost(error.code, error.message) from error
         finally:
             watching.cancel()
-            call.cancel()
         if not self._server.is_closing:
             raise self._lost(Code.ABORTED, "the daemon ended it")
 
@@ -99,64 +93,3 @@ class Session:
 
     def _lost(self, code: Code, message: str) -> SessionLostError:
         return SessionLostError(code, f"session lost: {message}; {self.account()}", hint=_LOST_HINT)
-
-
-class CallStream:
-    """The bytes inside a grpc.aio call whose messages are serialized `BytesMessage`s."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-
-    async def read(self) -> Buffer | None:
-        try:
-            message = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            raise _translate(error) from None
-        return None if message is _EOF else decode_bytes_message(message)
-
-    async def write(self, pieces: list[Buffer]) -> None:
-        await self._sending(self._call.write(encode_bytes_message(pieces)))
-
-    async def done_writing(self) -> None:
-        await self._sending(self._call.done_writing())
-
-    async def _sending(self, operation: Any) -> None:
-        try:
-            await operation
-        except grpc.aio.AioRpcError as error:
-            raise _translate(error) from None
-        except asyncio.InvalidStateError:  # the call has ended, and knows how
-            code = await self._call.code()
-            raise RPCError(Code(code.value[0]), await self._call.details() or "") from None
-
-
-def _translate(error: grpc.aio.AioRpcError) -> RPCError:
-    return RPCError(Code(error.code().value[0]), error.details() or "")
-
-
-def encode_bytes_message(pieces: list[Buffer]) -> bytes:
-    """`BytesMessage` with the pieces as its data, joined by the one copy that is needed anyway."""
-    size = sum(map(len, pieces))
-    header = bytearray(b"\x0a")
-    while size > 0x7F:
-        header.append(size & 0x7F | 0x80)
-        size >>= 7
-    header.append(size)
-    return b"".join((header, *pieces))
-
-
-def decode_bytes_message(message: bytes) -> Buffer:
-    """The data of a `BytesMessage`, without a copy when it is encoded as everyone does."""
-    size = shift = 0
-    for position in range(1, min(len(message), 6)):
-        byte = message[position]
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            if message[0] == 0x0A and position + 1 + size == len(message):
-                return memoryview(message)[position + 1 :]
-            break
-    try:
-        return control_pb2.BytesMessage.FromString(message).data
-    except DecodeError:
-        raise ProtocolError("session: the daemon sent a message that is no BytesMessage") from None

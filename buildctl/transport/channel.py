@@ -63,6 +63,8 @@ class _Route(NamedTuple):
     """The docker:// address to recommend where an Engine listens here."""
     notice: str = ""
     connect_timeout_ms: int = _CONNECT_TIMEOUT_MS
+    is_local: bool = False
+    """`dial` connects to a unix socket, so that another connection reaches the same daemon for certain."""
 
 
 class Connection:
@@ -80,6 +82,9 @@ class Connection:
         self.channel = open_another()
         self.open_another = open_another
         """Opens a second channel to the daemon, a connection of its own; closed with the first."""
+        self.dial = route.dial if route.is_local and tls is None else None
+        """Opens one more connection, without TLS, to a unix socket where the same daemon answers. Elsewhere
+        it is None: behind one TCP address there may be many daemons, and a login takes its time."""
         self.notice = route.notice
         """One line for people on what this daemon cannot do; mostly empty."""
         self._route = route
@@ -175,13 +180,15 @@ async def _find_route(
             if len(os.fsencode(address.path)) > _LONGEST_PATH:
                 return await _relayed(stack, dial, environ)  # which says so when it is dialled
             engine = f"docker://{address.path}" if address.path.startswith("/") else ""
-            return _Route(f"unix:{_escaped(address.path)}", dial, engine=engine)
+            return _Route(f"unix:{_escaped(address.path)}", dial, engine=engine, is_local=True)
         case "unix-abstract":
-            return _Route(f"unix-abstract:{_escaped(address.path)}", partial(dial_unix, "\0" + address.path))
+            dial = partial(dial_unix, "\0" + address.path)
+            return _Route(f"unix-abstract:{_escaped(address.path)}", dial, is_local=True)
         case "docker":
-            from buildctl.transport.engine import engine_dialer
+            from buildctl.transport.engine import engine_address, engine_dialer
 
-            return await _relayed(stack, engine_dialer(address, tls, environ), environ)
+            route = await _relayed(stack, engine_dialer(address, tls, environ), environ)
+            return route._replace(is_local=engine_address(address, environ).scheme == "unix")
         case "daemonless":
             from buildctl.transport.daemonless import open_daemon
             from buildctl.transport.engine import engine_socket_dialer
@@ -193,7 +200,7 @@ async def _find_route(
                 route = await _relayed(stack, engine_socket_dialer(daemon.socket), private)
             else:
                 route = _Route(f"unix:{_escaped(daemon.socket)}", partial(dial_unix, daemon.socket))
-            return route._replace(notice=daemon.notice)
+            return route._replace(notice=daemon.notice, is_local=True)
         case _ if argv := helper_command(address):
             from buildctl.transport.command import dial_command
 

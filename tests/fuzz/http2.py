@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from buildctl.errors import ProtocolError
-from buildctl.http2.connection import Connection
 from buildctl.http2.events import DataReceived, Event, RequestReceived
+from buildctl.http2.server import ServerConnection
 from tests.fuzz.driver import Harness
 from tests.support.http2 import GREETING, block, frame, headers, parse, sent, setting, window_update
 
@@ -41,7 +41,7 @@ def conversation(source: random.Random) -> bytes:
 
 def outcome(data: bytes, piece: int, *, answers: bool) -> str:
     """The error, if there was one; what was sent is always whole frames."""
-    connection = Connection()
+    connection = ServerConnection()
     try:
         for start in range(0, len(data), piece):
             events = connection.receive_data(data[start : start + piece])
@@ -55,7 +55,7 @@ def outcome(data: bytes, piece: int, *, answers: bool) -> str:
     return ""
 
 
-def echo(connection: Connection, events: list[Event]) -> None:
+def echo(connection: ServerConnection, events: list[Event]) -> None:
     for event in events:
         if isinstance(event, RequestReceived):
             connection.send_headers(event.stream_id, [(":status", "200")])

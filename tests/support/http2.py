@@ -10,9 +10,9 @@ import h2.connection
 import hpack
 from hyperframe import frame as hyperframe
 
-from buildctl.http2.connection import Connection
 from buildctl.http2.events import Event
 from buildctl.http2.frames import PREFACE
+from buildctl.http2.server import ServerConnection
 
 REQUEST = (
     (":method", "POST"),
@@ -55,7 +55,7 @@ def window_update(stream_id: int, increment: int) -> bytes:
     return frame(WINDOW_UPDATE, 0, stream_id, increment.to_bytes(4, "big"))
 
 
-def sent(connection: Connection, limit: int = 1 << 30) -> bytes:
+def sent(connection: ServerConnection, limit: int = 1 << 30) -> bytes:
     return b"".join(connection.data_to_send(limit))
 
 
@@ -71,15 +71,15 @@ def parse(data: bytes) -> list[Any]:
     return frames
 
 
-def greeted() -> Connection:
+def greeted() -> ServerConnection:
     """A connection that the peer has begun, with nothing left to send."""
-    connection = Connection()
+    connection = ServerConnection()
     connection.receive_data(GREETING)
     sent(connection)
     return connection
 
 
-def receive_all(connection: Connection, pieces: Iterable[bytes]) -> list[Event]:
+def receive_all(connection: ServerConnection, pieces: Iterable[bytes]) -> list[Event]:
     return [event for piece in pieces for event in connection.receive_data(piece)]
 
 
@@ -88,7 +88,7 @@ class Pair:
 
     def __init__(self, piece: int = 1 << 30) -> None:
         self.client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
-        self.server = Connection()
+        self.server = ServerConnection()
         self.piece = piece
         self.server_events: list[Event] = []
         self.client_events: list[Any] = []

@@ -11,11 +11,11 @@ import h2.settings
 import pytest
 from hyperframe import frame as hyperframe
 
-from buildctl.http2.connection import CONNECTION_WINDOW, CONTENT_WINDOW, STREAM_WINDOW
 from buildctl.http2.events import DataReceived, GoAway, RequestReceived, StreamReset
 from buildctl.http2.frames import DEFAULT_FRAME_SIZE, ErrorCode
 from buildctl.http2.headers import MAX_HEADER_LIST_SIZE
 from buildctl.http2.output import QUANTUM
+from buildctl.http2.server import CONNECTION_WINDOW, CONTENT_WINDOW, STREAM_WINDOW
 from tests.support.http2 import (
     END_HEADERS,
     END_STREAM,

@@ -10,10 +10,10 @@ from hyperframe import frame as hyperframe
 
 from buildctl.errors import ProtocolError
 from buildctl.http2 import connection as limits
-from buildctl.http2.connection import MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, STREAM_WINDOW, Connection
 from buildctl.http2.events import DataReceived, RequestReceived, StreamReset
 from buildctl.http2.frames import PREFACE, ErrorCode
 from buildctl.http2.headers import MAX_CONTINUATIONS
+from buildctl.http2.server import MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, STREAM_WINDOW, ServerConnection
 from buildctl.http2.windows import INITIAL_WINDOW
 from tests.support.http2 import (
     ACK,
@@ -130,7 +130,7 @@ CONNECTION_ERRORS = [
 )
 @pytest.mark.parametrize("piece", [1 << 30, 1])
 def test_connection_errors(name: str, data: bytes, code: ErrorCode, piece: int) -> None:
-    connection = Connection()
+    connection = ServerConnection()
     sent(connection)
     if piece == 1 and len(data) > 1 << 16:
         piece = 1 << 14
@@ -145,7 +145,7 @@ def test_connection_errors(name: str, data: bytes, code: ErrorCode, piece: int) 
     assert last.additional_data.decode() in str(caught.value)
 
 
-def answered(connection: Connection) -> None:
+def answered(connection: ServerConnection) -> None:
     connection.send_headers(1, [(":status", "200")])
     connection.send_trailers(1, [("grpc-status", "0")])
     sent(connection)
@@ -239,7 +239,7 @@ def test_a_peer_that_has_not_seen_our_settings_may_use_the_usual_window() -> Non
 
 
 def test_data_beyond_the_connections_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CONNECTION_WINDOW", 1 << 16)
+    monkeypatch.setattr("buildctl.http2.server.CONNECTION_WINDOW", 1 << 16)
     connection = greeted()
     connection.receive_data(OPEN)
     with pytest.raises(ProtocolError, match="FLOW_CONTROL_ERROR"):
@@ -285,7 +285,7 @@ def test_what_is_no_error(harmless: bytes) -> None:
 # Floods
 
 
-def last_error(connection: Connection, pieces: Iterable[bytes], *, drained: bool = True) -> ErrorCode:
+def last_error(connection: ServerConnection, pieces: Iterable[bytes], *, drained: bool = True) -> ErrorCode:
     """How the connection ends, once it does."""
     try:
         for piece in pieces:

@@ -37,13 +37,13 @@ def test_frames_that_a_server_writes() -> None:
 
 
 def test_the_reserved_bit_of_stream_ids_is_ignored() -> None:
-    reader = FrameReader(100)
+    reader = FrameReader(100, PREFACE)
     (one,) = reader.feed(PREFACE + b"\0\0\0\0\0\x80\0\0\1")
     assert one[2] == 1
 
 
 def test_whole_frames_are_views_of_what_arrived() -> None:
-    reader = FrameReader(100)
+    reader = FrameReader(100, PREFACE)
     data = PREFACE + frame(DATA, 0, 1, b"content")
     (one,) = reader.feed(data)
     assert one[3].obj is data
@@ -51,7 +51,7 @@ def test_whole_frames_are_views_of_what_arrived() -> None:
 
 def test_plain_data_that_follows_on_one_stream_is_one_frame() -> None:
     def read(*sent: bytes) -> list[tuple[int, int, int, bytes]]:
-        reader = FrameReader(1 << 20)
+        reader = FrameReader(1 << 20, PREFACE)
         return [(*one[:3], bytes(one[3])) for one in reader.feed(PREFACE + b"".join(sent))]
 
     one, two = frame(DATA, 0, 1, b"one"), frame(DATA, 0, 1, b"two")
@@ -70,7 +70,7 @@ def test_plain_data_that_follows_on_one_stream_is_one_frame() -> None:
 
 
 def test_of_data_that_is_joined_each_frame_has_its_limit() -> None:
-    reader = FrameReader(100)
+    reader = FrameReader(100, PREFACE)
     data = PREFACE + frame(DATA, 0, 1, bytes(100)) + frame(DATA, 0, 1, bytes(101))
     frames_read = reader.feed(data)
     assert len(next(frames_read)[3]) == 100
@@ -81,7 +81,7 @@ def test_of_data_that_is_joined_each_frame_has_its_limit() -> None:
 def test_a_frame_in_many_pieces_costs_its_size() -> None:
     """65,000 pieces take 0.2 s, and would take many seconds if each meant a copy of those before."""
     data = frame(DATA, 0, 1, bytes(1 << 20))
-    reader = FrameReader(1 << 20)
+    reader = FrameReader(1 << 20, PREFACE)
     list(reader.feed(PREFACE))
     started = time.process_time()
     found = [one for start in range(0, len(data), 16) for one in reader.feed(data[start : start + 16])]
@@ -91,7 +91,7 @@ def test_a_frame_in_many_pieces_costs_its_size() -> None:
 
 def test_too_large_a_frame_is_refused_by_its_header() -> None:
     for data in (frame(PING, 0, 0, bytes(101))[:9], frame(PING, 0, 0) + frame(PING, 0, 0, bytes(101))[:9]):
-        reader = FrameReader(100)
+        reader = FrameReader(100, PREFACE)
         with pytest.raises(PeerError) as caught:
             [list(reader.feed(bytes([byte]))) for byte in PREFACE + data]
         assert caught.value.code is ErrorCode.FRAME_SIZE_ERROR

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildctl.errors import ProtocolError, ServiceError
-from buildctl.http2.connection import Connection
 from buildctl.http2.events import DataReceived, Event
 from buildctl.http2.grpc import MessageReader, frame_messages
+from buildctl.http2.server import ServerConnection
 from tests.support.http2 import GREETING, REQUEST, Pair, block, frame, headers, sent, setting, window_update
 
 small = st.integers(0, 9)
@@ -40,7 +40,7 @@ conversations = st.builds(
 
 def outcome(data: bytes, cuts: list[int]) -> tuple[list[object], str, bytes]:
     """Events with neighbouring content joined, the error if there was one, and what is answered."""
-    connection = Connection()
+    connection = ServerConnection()
     sent(connection)
     events: list[object] = []
     error = ""

@@ -19,9 +19,9 @@ from hyperframe import frame as hyperframe
 from buildctl._pb import health_pb2
 from buildctl.errors import BuildctlError, Code, ProtocolError, ServiceError
 from buildctl.fsutil.worker import outlast
-from buildctl.http2.connection import CONTENT_WINDOW, STREAM_WINDOW
 from buildctl.http2.frames import ErrorCode
 from buildctl.http2.grpc import MAX_MESSAGE
+from buildctl.http2.server import CONTENT_WINDOW, STREAM_WINDOW
 from buildctl.session.health import Health
 from buildctl.session.stream import Handler, ServerStream
 from tests.support.http2 import (

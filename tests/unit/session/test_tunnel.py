@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
@@ -16,11 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildctl._pb.control_pb2 import BytesMessage
+from buildctl.client.channelcall import ChannelCall
+from buildctl.client.socketcall import open_call
 from buildctl.errors import Code, ProtocolError, SessionLostError
+from buildctl.session.bytesmessage import decode_bytes_message, encode_bytes_message
 from buildctl.session.health import now
-from buildctl.session.server import WRITE_SIZE
+from buildctl.session.server import WRITE_SIZE, ByteStream
 from buildctl.session.stream import Handler, ServerStream
-from buildctl.session.tunnel import Session, decode_bytes_message, encode_bytes_message
+from buildctl.session.tunnel import Session
+from buildctl.transport.dial import dial_unix
 from tests.support.session_daemon import SESSION, SessionDaemon, session_daemon
 
 CHECK = "/grpc.health.v1.Health/Check"
@@ -58,12 +64,27 @@ async def daemon(tmp_path: Path) -> AsyncIterator[SessionDaemon]:
         yield daemon
 
 
-@pytest.fixture
-async def control(daemon: SessionDaemon) -> AsyncIterator[Any]:
+Open: TypeAlias = Callable[[Session], AbstractAsyncContextManager[ByteStream]]
+
+
+@pytest.fixture(params=["socket", "channel"])
+async def control(daemon: SessionDaemon, request: pytest.FixtureRequest) -> AsyncIterator[Open]:
+    """Both ways to make the call."""
+    if request.param == "socket":
+        yield partial(on_socket, daemon.address.removeprefix("unix:"))
+        return
     async with grpc.aio.insecure_channel(
         daemon.address, options=[("grpc.max_receive_message_length", -1)]
     ) as channel:
-        yield channel
+        yield partial(on_channel, channel)
+
+
+def on_socket(path: str, session: Session) -> AbstractAsyncContextManager[ByteStream]:
+    return open_call(partial(dial_unix, path), SESSION, "localhost", session.metadata)
+
+
+def on_channel(channel: Any, session: Session) -> AbstractAsyncContextManager[ByteStream]:
+    return ChannelCall(channel.stream_stream(SESSION)(metadata=session.metadata))
 
 
 @pytest.fixture
@@ -77,8 +98,10 @@ def session(service: Service) -> Session:
 
 
 @pytest.fixture
-async def running(control: Any, daemon: SessionDaemon, session: Session) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(session.run(open_session(control, session)))
+async def running(
+    control: Open, daemon: SessionDaemon, session: Session
+) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(session.run(control(session)))
     await daemon.opened.wait()
     yield task
     session.close()
@@ -89,10 +112,6 @@ async def running(control: Any, daemon: SessionDaemon, session: Session) -> Asyn
 async def channel(daemon: SessionDaemon, running: asyncio.Task[None]) -> AsyncIterator[Any]:
     async with daemon.channel() as channel:
         yield channel
-
-
-def open_session(control: Any, session: Session) -> Any:
-    return control.stream_stream(SESSION)(metadata=session.metadata)
 
 
 async def call(channel: Any, method: str, request: bytes = b"", **options: Any) -> bytes:
@@ -165,9 +184,9 @@ async def test_closing_ends_the_session_on_both_sides(
         await waiting
 
 
-async def test_a_session_that_is_closed_first_never_runs(control: Any, session: Session) -> None:
+async def test_a_session_that_is_closed_first_never_runs(control: Open, session: Session) -> None:
     session.close()
-    await asyncio.wait_for(session.run(open_session(control, session)), 1)
+    await asyncio.wait_for(session.run(control(session)), 1)
 
 
 async def test_a_daemon_that_does_not_end_the_stream_is_left(
@@ -212,10 +231,14 @@ async def test_a_lost_session_says_so(
         await waiting
 
 
-async def test_no_daemon(tmp_path: Path, session: Session) -> None:
-    async with grpc.aio.insecure_channel(f"unix:{tmp_path}/none.sock") as control:
+@pytest.mark.parametrize("way", ["socket", "channel"])
+async def test_no_daemon(tmp_path: Path, session: Session, way: str) -> None:
+    async with grpc.aio.insecure_channel(f"unix:{tmp_path}/none.sock") as channel:
+        none = (
+            on_socket(f"{tmp_path}/none.sock", session) if way == "socket" else on_channel(channel, session)
+        )
         with pytest.raises(SessionLostError, match=r"session lost: .*; no health check ever came$") as caught:
-            await session.run(open_session(control, session))
+            await session.run(none)
     assert caught.value.code is Code.UNAVAILABLE
 
 
