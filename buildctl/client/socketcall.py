@@ -116,6 +116,8 @@ class SocketCall(asyncio.BufferedProtocol):
 
     def receive(self, data: Buffer) -> None:
         """Take what the daemon sent; it is not needed when this returns."""
+        if self._outcome is not None:  # what still comes has no meaning
+            return
         try:
             pieces = [piece for event in self._connection.receive_data(data) for piece in self._take(event)]
         except ProtocolError as error:
@@ -131,6 +133,8 @@ class SocketCall(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
 
     def _take(self, event: Event) -> Iterable[Buffer]:
+        if self._outcome is not None:
+            return ()
         if isinstance(event, DataReceived):
             self._connection.acknowledge(event.stream_id, len(event.data))
             if event.end_stream:

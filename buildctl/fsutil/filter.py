@@ -78,18 +78,32 @@ class Filter:
 
     def keeps(self, path: str, scope: Scope) -> bool:
         """Whether anything but a folder is sent."""
-        if self._includes is not None:
+        return not self.drops(scope)(path)
+
+    def drops(self, scope: Scope) -> Callable[[str], object]:
+        """Whether anything but a folder is not sent, for all that is in a folder with `scope`."""
+        included = self._test("include", self._includes, scope.includes)
+        excluded = self._test("exclude", self._excludes, scope.excludes)
+        if included is None:
+            return excluded or _never
+        if excluded is None:
+            return lambda path: not included(path)
+        return lambda path: not included(path) or excluded(path)
+
+    def _test(
+        self, kind: str, matcher: Matcher | None, inherited: Inherited
+    ) -> Callable[[str], object] | None:
+        if matcher is None:
+            return None
+        test = matcher.test(inherited)
+
+        def checked(path: str) -> object:
             try:
-                if not self._includes.matches(path, scope.includes):
-                    return False
+                return test(path)
             except PatternError as error:
-                raise _failed("include", error) from error
-        if self._excludes is not None:
-            try:
-                return not self._excludes.matches(path, scope.excludes)
-            except PatternError as error:
-                raise _failed("exclude", error) from error
-        return True
+                raise _failed(kind, error) from error
+
+        return checked if matcher.is_bad else test
 
 
 def _matcher(kind: str, patterns: Sequence[str]) -> Matcher | None:

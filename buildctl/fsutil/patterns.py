@@ -154,9 +154,10 @@ class Matcher:
                 self._exact.setdefault(pattern.text, []).append(index)
             else:
                 self._tested.append(index)
-        self._bad = any(pattern.bad for pattern in self.patterns)
+        self.is_bad = any(pattern.bad for pattern in self.patterns)
+        """Whether a pattern is wrong, which is an error once it is tried."""
         self._any = _joined(p for p in self.patterns if not p.bad and p.kind is not Kind.EXACT)
-        self._deciders: dict[int, Callable[[str], bool]] = {}
+        self._deciders: dict[int, Callable[[str], object]] = {}
 
     def match(self, path: str, inherited: Inherited = ROOT) -> tuple[bool, Inherited]:
         """Whether a path is matched, and what everything below it inherits.
@@ -182,24 +183,28 @@ class Matcher:
 
     def matches(self, path: str, inherited: Inherited = ROOT) -> bool:
         """`match` for a path with nothing below it, faster."""
-        if self._bad:
-            return self.match(path, inherited)[0]
+        return bool(self.test(inherited)(path))
+
+    def test(self, inherited: Inherited) -> Callable[[str], object]:
+        """`matches` for the many paths that inherit the same; what it returns is true or false."""
+        if self.is_bad:
+            return lambda path: self.match(path, inherited)[0]
         last = inherited[-1] if inherited else -1
         decide = self._deciders.get(last)
         if decide is None:
             decide = self._deciders[last] = self._decider(last)
-        return decide(path)
+        return decide
 
     def _verdict(self, inherited: Inherited) -> bool:
         return bool(inherited) and not self.patterns[inherited[-1]].exclusion
 
     def _hits(self, path: str) -> list[int]:
         hits = list(self._exact.get(path, ()))
-        if self._bad or self._any(path):
+        if self.is_bad or self._any(path):
             hits += [index for index in self._tested if self.patterns[index].may_match(path)]
         return hits
 
-    def _decider(self, last: int) -> Callable[[str], bool]:
+    def _decider(self, last: int) -> Callable[[str], object]:
         """A test of the patterns after `last`, in runs of equal polarity from the last one backwards."""
         default = last >= 0 and not self.patterns[last].exclusion
         runs: list[tuple[bool, list[Pattern]]] = []
@@ -239,13 +244,13 @@ def _parse(patterns: Iterable[str]) -> Iterable[Pattern]:
         yield Pattern(text, exclusion)
 
 
-def _run_test(patterns: list[Pattern]) -> Callable[[str], bool]:
+def _run_test(patterns: list[Pattern]) -> Callable[[str], object]:
     exact = frozenset(pattern.text for pattern in patterns if pattern.kind is Kind.EXACT)
     others = [pattern for pattern in patterns if pattern.kind is not Kind.EXACT]
     if not others:
         return exact.__contains__
     joined = _joined(others)
-    return lambda path: path in exact or bool(joined(path))
+    return (lambda path: path in exact or joined(path)) if exact else joined
 
 
 def _joined(patterns: Iterable[Pattern]) -> Callable[[str], object]:

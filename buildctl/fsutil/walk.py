@@ -21,6 +21,8 @@ from buildctl.fsutil.unreadable import LeftOutError, Unreadable
 
 _GONE = (FileNotFoundError, NotADirectoryError)
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # faster than os.fsencode
+_NAMES_ARE_TEXT = (_ENCODING, _ERRORS) == ("utf-8", "surrogateescape")
+"""Whether Python decodes names as `glob.decode` does: but for old locales."""
 _NO_XATTRS: Mapping[bytes, bytes] = {}
 
 
@@ -110,12 +112,8 @@ class _Walk:
                 is_folder = name in folders
                 kept = walked = True
                 scope = parent.scope
-                if not keeps_all:
-                    text = glob.decode(path)
-                    if is_folder:
-                        kept, walked, scope = choose.folder(text, scope)
-                    else:
-                        kept = choose.keeps(text, scope)
+                if is_folder and not keeps_all:
+                    kept, walked, scope = choose.folder(glob.decode(path), scope)
                 if kept:
                     try:
                         entry = self._read(descriptor, name, path)
@@ -143,16 +141,29 @@ class _Walk:
             self._fail("open", folder.path, error)
 
     def _push(self, stack: list[_Folder], folder: _Folder) -> None:
-        """Read a folder's names and walk it next, unless it is gone, or cannot and need not be read."""
+        """Read a folder's names and walk it next, unless it is gone, or cannot and need not be read.
+
+        Of what is no folder, only what is kept: in a folder that is excluded and has to be read for an
+        exception's sake, that is little or nothing.
+        """
         if folder.path in self._closed:
             return
+        drops = None if self._filter.keeps_all else self._filter.drops(folder.scope)
+        text_prefix = glob.decode(folder.prefix)
+        dropped = 0
         try:
             with os.scandir(self._root.descriptor(folder.path)) as found:
                 names = []
                 for entry in found:
+                    is_folder = entry.is_dir(follow_symlinks=False)
                     name = entry.name.encode(_ENCODING, _ERRORS)
+                    if drops is not None and not is_folder:
+                        text = entry.name if _NAMES_ARE_TEXT else glob.decode(name)
+                        if drops(text_prefix + text):
+                            dropped += 1
+                            continue
                     names.append(name)
-                    if entry.is_dir(follow_symlinks=False):
+                    if is_folder:
                         folder.folders.add(name)
         except _GONE:
             return
@@ -163,7 +174,7 @@ class _Walk:
                 return
             self._fail("open", folder.path, error)
         self._walked.folders += 1
-        self._walked.files += len(names) - len(folder.folders)
+        self._walked.files += len(names) - len(folder.folders) + dropped
         names.sort()
         folder.names = iter(names)
         stack.append(folder)

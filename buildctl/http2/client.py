@@ -98,6 +98,7 @@ class ClientConnection(Connection):
     def _on_data(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         stream = self._streams.get(stream_id)
         if stream is not None and not stream.answered:
+            self._pass_window(len(payload))
             raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent DATA before a response", stream_id)
         super()._on_data(flags, stream_id, payload, events)
 

@@ -11,6 +11,7 @@ import base64
 import re
 import struct
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NoReturn
 
 from buildctl.errors import Code, ServiceError
@@ -31,12 +32,32 @@ _write_prefix = _PREFIX.pack
 PREFIX_SIZE = _PREFIX.size
 
 
+class _Prefixes(dict[int, bytes]):
+    """What comes before a message, by its length: those of short ones are the same again and again."""
+
+    def __missing__(self, size: int) -> bytes:
+        prefix = _write_prefix(0, size)
+        if size < LARGE:
+            self[size] = prefix
+        return prefix
+
+
+_PREFIXES = _Prefixes()
+
+
 def frame_messages(messages: Iterable[bytes]) -> list[bytes]:
     """Messages with their length before each, as few buffers."""
+    messages = list(messages)
+    if (
+        max(map(len, messages), default=0) < LARGE
+    ):  # most often: without a loop in Python, a third of the time
+        prefixes = map(_PREFIXES.__getitem__, map(len, messages))
+        joined = b"".join(chain.from_iterable(zip(prefixes, messages, strict=True)))
+        return [joined] if joined else []
     buffers: list[bytes] = []
     small: list[bytes] = []
     for message in messages:
-        small.append(_write_prefix(0, len(message)))
+        small.append(_PREFIXES[len(message)])
         if len(message) < LARGE:
             small.append(message)
         else:

@@ -98,7 +98,7 @@ class BytesReader:
             return _PREFIX_SIZE, 0
         head = _parse_head(view, position + _PREFIX_SIZE)
         if head is None:
-            if len(view) - position < _LONGEST_HEAD:
+            if len(view) - position < min(_LONGEST_HEAD, _PREFIX_SIZE + size):
                 return None
             raise _no_bytes_message()
         if head[0] + head[1] != size:

@@ -80,7 +80,7 @@ class Session:
                 if not self._server.is_closing:
                     await self._server.serve(stream)
         except RPCError as error:
-            if not self._server.is_closing:
+            if not self._server.is_closing and error.code is not Code.OK:  # which ends a write as well
                 raise self._lost(error.code, error.message) from error
         finally:
             watching.cancel()
