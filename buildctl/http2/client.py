@@ -64,7 +64,7 @@ class ClientConnection(Connection):
             self._streams.check_late(stream_id, "HEADERS")
         elif stream.remote_closed:
             raise PeerError(ErrorCode.STREAM_CLOSED, "sent HEADERS after the end of the stream", stream_id)
-        elif stream.answered:
+        elif stream.has_begun:
             self._receive_trailers(stream, section, events)
         else:
             self._receive_response(stream, section, events)
@@ -78,7 +78,7 @@ class ClientConnection(Connection):
             return
         if ends and response.content_length:
             raise PeerError(ErrorCode.PROTOCOL_ERROR, "announced content and sent none", stream.id)
-        stream.answered = True
+        stream.has_begun = True
         stream.content_left = response.content_length
         events.append(ResponseReceived(stream.id, response.status, response.fields, ends))
         if ends:
@@ -94,13 +94,6 @@ class ClientConnection(Connection):
             )
         events.append(TrailersReceived(stream.id, trailers))
         self._end_remote(stream)
-
-    def _on_data(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
-        stream = self._streams.get(stream_id)
-        if stream is not None and not stream.answered:
-            self._pass_window(len(payload))
-            raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent DATA before a response", stream_id)
-        super()._on_data(flags, stream_id, payload, events)
 
     def _end_remote(self, stream: Stream) -> None:
         super()._end_remote(stream)

@@ -121,7 +121,11 @@ class Connection(ABC):
 
     def _on_data(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         size = len(payload)
-        self._pass_window(size)
+        self._receive_window.receive(size)
+        # The connection's window is given back at once, or one stream that is not read would stop all.
+        grant = self._receive_window.consume(size)
+        if grant:
+            self._output.control.append(frames.window_update_frame(0, grant))
         data = frames.unpad(flags, payload) if flags & Flag.PADDED else payload
         if data:
             self._idle_frames = 0
@@ -132,6 +136,8 @@ class Connection(ABC):
             return
         if stream.remote_closed:
             raise PeerError(ErrorCode.STREAM_CLOSED, "sent DATA after the end of the stream", stream.id)
+        if not stream.has_begun:
+            raise PeerError(ErrorCode.PROTOCOL_ERROR, "sent DATA before a response", stream.id)
         stream.receive_window.receive(size)
         end_stream = bool(flags & Flag.END_STREAM)
         if stream.content_left is not None:
@@ -145,16 +151,6 @@ class Connection(ABC):
         events.append(DataReceived(stream.id, data, end_stream))
         if end_stream:
             self._end_remote(stream)
-
-    def _pass_window(self, size: int) -> None:
-        """DATA counts against the connection's window whatever becomes of it.
-
-        It is given back at once, or one stream that is not read would stop all.
-        """
-        self._receive_window.receive(size)
-        grant = self._receive_window.consume(size)
-        if grant:
-            self._output.control.append(frames.window_update_frame(0, grant))
 
     def _on_headers(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         self._check_header_stream(stream_id)

@@ -86,6 +86,7 @@ class ServerConnection(Connection):
         slack = 0 if self._settled else INITIAL_WINDOW - STREAM_WINDOW
         receive_window = ReceiveWindow(stream_id, STREAM_WINDOW, slack)
         stream = Stream(stream_id, self._peer_stream_window, receive_window, request.content_length)
+        stream.has_begun = True
         stream.remote_closed = self._headers.end_stream
         self._streams.add(stream)
         events.append(

@@ -24,7 +24,7 @@ class Stream:
     """One call: what comes in of it, and what waits to go out."""
 
     __slots__ = (
-        "answered",
+        "has_begun",
         "content_left",
         "id",
         "local_closed",
@@ -46,7 +46,7 @@ class Stream:
         self.content_left = content_length
         self.remote_closed = False
         self.local_closed = False  # a request was ended; a response closes its stream
-        self.answered = False  # the response to a request has begun
+        self.has_begun = False  # what comes in of it: a request, or the response to one
         self.output: deque[memoryview] = deque()
         self.unsent = 0  # bytes in output
         self.trailers: Sequence[tuple[str, str]] | None = None  # to follow when output is empty
