@@ -24,8 +24,8 @@ class Stream:
     """One call: what comes in of it, and what waits to go out."""
 
     __slots__ = (
-        "has_begun",
         "content_left",
+        "has_begun",
         "id",
         "local_closed",
         "output",

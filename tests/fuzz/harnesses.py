@@ -9,6 +9,7 @@ from tests.fuzz import (
     docker_config,
     grpc_framing,
     http2,
+    http2_client,
     index_files,
     pattern_lists,
     receiving,
@@ -20,6 +21,7 @@ HARNESSES = {
     module.HARNESS.name: module.HARNESS
     for module in (
         http2,
+        http2_client,
         grpc_framing,
         receiving,
         pattern_lists,

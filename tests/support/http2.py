@@ -1,4 +1,4 @@
-"""Raw HTTP/2 for tests: frames written by hand, and the `h2` library as an independent client."""
+"""Raw HTTP/2 for tests: frames written by hand, and the `h2` library as an independent peer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import h2.connection
 import hpack
 from hyperframe import frame as hyperframe
 
+from buildctl.http2.client import ClientConnection
+from buildctl.http2.connection import Connection
 from buildctl.http2.events import Event
 from buildctl.http2.frames import PREFACE
 from buildctl.http2.server import ServerConnection
@@ -22,6 +24,8 @@ REQUEST = (
     ("content-type", "application/grpc"),
     ("te", "trailers"),
 )
+RESPONSE = ((":status", "200"), ("content-type", "application/grpc"))
+TRAILERS = (("grpc-status", "0"),)
 
 
 def frame(kind: int, flags: int, stream_id: int, payload: bytes = b"") -> bytes:
@@ -36,6 +40,7 @@ DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDO
 END_STREAM, ACK, END_HEADERS, PADDED, WITH_PRIORITY = 1, 1, 4, 8, 32
 
 GREETING = PREFACE + frame(SETTINGS, 0, 0)
+SERVER_GREETING = frame(SETTINGS, 0, 0)
 
 
 def block(section: Iterable[tuple[str | bytes, str | bytes]] = REQUEST) -> bytes:
@@ -55,7 +60,7 @@ def window_update(stream_id: int, increment: int) -> bytes:
     return frame(WINDOW_UPDATE, 0, stream_id, increment.to_bytes(4, "big"))
 
 
-def sent(connection: ServerConnection, limit: int = 1 << 30) -> bytes:
+def sent(connection: Connection, limit: int = 1 << 30) -> bytes:
     return b"".join(connection.data_to_send(limit))
 
 
@@ -79,7 +84,16 @@ def greeted() -> ServerConnection:
     return connection
 
 
-def receive_all(connection: ServerConnection, pieces: Iterable[bytes]) -> list[Event]:
+def called() -> ClientConnection:
+    """A connection that both ends have begun, with a request on stream 1 and nothing left to send."""
+    connection = ClientConnection()
+    connection.request(REQUEST)
+    connection.receive_data(SERVER_GREETING)
+    sent(connection)
+    return connection
+
+
+def receive_all(connection: Connection, pieces: Iterable[bytes]) -> list[Event]:
     return [event for piece in pieces for event in connection.receive_data(piece)]
 
 
@@ -118,4 +132,49 @@ class Pair:
         taken = [event for event in (*self.server_events, *self.client_events) if isinstance(event, kind)]
         self.server_events.clear()
         self.client_events.clear()
+        return taken
+
+
+class ServedPair:
+    """Our client and an h2 server, joined in memory."""
+
+    def __init__(self, piece: int = 1 << 30) -> None:
+        self.client = ClientConnection()
+        self.server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        self.piece = piece
+        self.client_events: list[Event] = []
+        self.server_events: list[Any] = []
+        self.server.initiate_connection()
+        self.exchange()
+
+    def exchange(self) -> None:
+        """Pass bytes both ways until neither end has any."""
+        while True:
+            upstream = sent(self.client)
+            for start in range(0, len(upstream), self.piece):
+                self.server_events += self.server.receive_data(upstream[start : start + self.piece])
+            downstream = self.server.data_to_send()
+            for start in range(0, len(downstream), self.piece):
+                self.client_events += self.client.receive_data(downstream[start : start + self.piece])
+            if not upstream and not downstream:
+                return
+
+    def request(self, extra: Sequence[tuple[str, str]] = ()) -> int:
+        stream_id = self.client.request([*REQUEST, *extra])
+        self.exchange()
+        return stream_id
+
+    def answered(self, extra: Sequence[tuple[str, str]] = ()) -> int:
+        """A stream whose response has begun, of which both sides have heard."""
+        stream_id = self.request()
+        self.server.send_headers(stream_id, [*RESPONSE, *extra])
+        self.exchange()
+        self.take(object)
+        return stream_id
+
+    def take(self, kind: type[Any]) -> list[Any]:
+        """Events of one class that either side has seen, forgetting all."""
+        taken = [event for event in (*self.client_events, *self.server_events) if isinstance(event, kind)]
+        self.client_events.clear()
+        self.server_events.clear()
         return taken

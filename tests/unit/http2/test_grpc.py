@@ -6,15 +6,22 @@ import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from buildctl.errors import Code, ServiceError
 from buildctl.http2.grpc import (
     LARGE,
     MessageReader,
+    call_status,
     frame_messages,
+    percent_decode,
     percent_encode,
     request_metadata,
+    request_section,
     request_timeout,
+    reset_status,
+    response_failure,
     status_trailers,
 )
 
@@ -124,3 +131,138 @@ def test_trailers() -> None:
 )
 def test_percent_encoding(text: str, encoded: str) -> None:
     assert percent_encode(text) == encoded
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_percent_decoding_is_the_inverse(text: str) -> None:
+    assert percent_decode(percent_encode(text)) == text
+
+
+@given(st.text(st.characters(max_codepoint=0x7F)))
+def test_any_message_is_decoded(text: str) -> None:
+    decoded = percent_decode(text)
+    assert decoded == text or "%" in text
+
+
+@pytest.mark.parametrize(
+    ("encoded", "text"),
+    [
+        ("", ""),
+        ("a%20b", "a b"),
+        ("n%C3%A9", "né"),
+        ("n%c3%a9", "né"),
+        ("%25C3", "%C3"),  # once
+        ("100%", "100%"),  # what is no escape stays
+        ("%", "%"),
+        ("%4", "%4"),
+        ("%zz%41", "%zzA"),
+        ("%%41", "%A"),
+        ("%+1 %-1 % 1", "%+1 %-1 % 1"),
+        ("%C3", "\ufffd"),  # no UTF-8
+        ("%FFx", "\ufffdx"),
+        ("né", "né"),  # not as it should be, but plain
+        ("\udcff", "\ufffd"),  # a byte of a header that is no UTF-8
+        ("%00%0A", "\0\n"),
+    ],
+)
+def test_percent_decoding(encoded: str, text: str) -> None:
+    assert percent_decode(encoded) == text
+
+
+def test_a_request() -> None:
+    section = request_section("/a.B/C", "localhost", [("key", "1"), ("key", "2")])
+    assert section == [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/a.B/C"),
+        (":authority", "localhost"),
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+        ("key", "1"),
+        ("key", "2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "refused"),
+    [
+        ("application/grpc", False),
+        ("application/grpc+proto", False),
+        ("application/grpc; charset=utf-8", False),
+        ("text/html", True),
+        ("application/json", True),
+        ("", True),
+        (None, True),
+    ],
+)
+def test_types_of_an_answer(content_type: str | None, refused: bool) -> None:
+    fields = [("server", "x")] if content_type is None else [("server", "x"), ("content-type", content_type)]
+    failure = response_failure(200, fields)
+    said = (Code.UNKNOWN, f'unexpected content-type "{content_type or ""}"')
+    assert failure == (said if refused else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, Code.INTERNAL),
+        (401, Code.UNAUTHENTICATED),
+        (403, Code.PERMISSION_DENIED),
+        (404, Code.UNIMPLEMENTED),
+        (429, Code.UNAVAILABLE),
+        (502, Code.UNAVAILABLE),
+        (503, Code.UNAVAILABLE),
+        (504, Code.UNAVAILABLE),
+        (204, Code.UNKNOWN),
+        (302, Code.UNKNOWN),
+        (418, Code.UNKNOWN),
+        (500, Code.UNKNOWN),
+        (999, Code.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/grpc", "text/plain"])
+def test_http_statuses(status: int, code: Code, content_type: str) -> None:
+    failure = response_failure(status, [("content-type", content_type)])
+    assert failure == (code, f"unexpected HTTP status code received from server: {status}")
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_a_status_comes_back(code: Code) -> None:
+    assert call_status(status_trailers(code, "né 100%")) == (code, "né 100%")
+
+
+def test_a_status_without_a_message() -> None:
+    assert call_status([("date", "x"), ("grpc-status", "0")]) == (Code.OK, "")
+
+
+@pytest.mark.parametrize("number", ["", "17", "-1", "00", "0 ", " 0", "+0", "1_0", "0x1", "OK", "٠", "0" * 999])
+def test_statuses_that_are_none(number: str) -> None:
+    trailers = [("grpc-status", number), ("grpc-message", "x")]
+    assert call_status(trailers) == (Code.UNKNOWN, f'malformed grpc-status: "{number}"')
+
+
+def test_no_status() -> None:
+    assert call_status([("grpc-message", "x")])[0] is Code.UNKNOWN
+    assert call_status([])[0] is Code.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "name"),
+    [
+        (0, Code.INTERNAL, "NO_ERROR"),
+        (1, Code.INTERNAL, "PROTOCOL_ERROR"),
+        (2, Code.INTERNAL, "INTERNAL_ERROR"),
+        (3, Code.INTERNAL, "FLOW_CONTROL_ERROR"),
+        (5, Code.INTERNAL, "STREAM_CLOSED"),
+        (7, Code.UNAVAILABLE, "REFUSED_STREAM"),
+        (8, Code.CANCELED, "CANCEL"),
+        (9, Code.INTERNAL, "COMPRESSION_ERROR"),
+        (11, Code.RESOURCE_EXHAUSTED, "ENHANCE_YOUR_CALM"),
+        (12, Code.PERMISSION_DENIED, "INADEQUATE_SECURITY"),
+        (13, Code.INTERNAL, "HTTP_1_1_REQUIRED"),
+        (14, Code.INTERNAL, "14"),
+        ((1 << 32) - 1, Code.INTERNAL, "4294967295"),
+    ],
+)
+def test_resets(number: int, code: Code, name: str) -> None:
+    assert reset_status(number) == (code, f"stream terminated by RST_STREAM with error code: {name}")
