@@ -142,7 +142,8 @@ def warm_up(contest: Contest) -> None:
 
 
 def run_pairs(contest: Contest, count: int, *, on_pair: Callable[[Pair], None] = lambda pair: None) -> Pairs:
-    """Run `count` pairs; every second one starts with the peer. A pair with a run that hangs is run again.
+    """Run `count` pairs; every second one starts with the peer. A pair with a run that hangs is run again,
+    and both sides once before it.
 
     Raises `FailedRunError` when a run fails, too many hang, or the daemon says that the two sent different
     amounts.
@@ -159,6 +160,7 @@ def run_pairs(contest: Contest, count: int, *, on_pair: Callable[[Pair], None] =
                 hung[side] += 1
                 if sum(hung.values()) == contest.hung_at_most:
                     raise
+                warm_up(contest)  # the daemon forgets the context of a client that is killed
                 break
         else:
             pair = Pair(**samples)

@@ -10,7 +10,6 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from buildctl.cli.statefolder import state_folder
 from buildctl.fsutil.privatefolder import make_private
@@ -19,7 +18,7 @@ from buildctl.model.identity import new_id
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-z]{25}")
-_MACHINE = Path("/etc/machine-id")  # homes may be shared by machines, where one path is several folders
+_MACHINE = "/etc/machine-id"  # homes may be shared by machines, where one path is several folders
 
 
 def client_id(variables: Mapping[str, str]) -> str:
@@ -27,7 +26,7 @@ def client_id(variables: Mapping[str, str]) -> str:
     machine = _machine()
     path = _path(variables)
     try:
-        if path is None:
+        if not path:
             raise FileNotFoundError("neither XDG_STATE_HOME nor HOME is set")
         kept = _read(path) or _create(path)
     except OSError as error:
@@ -36,27 +35,28 @@ def client_id(variables: Mapping[str, str]) -> str:
     return f"{kept} {machine}"
 
 
-def _path(variables: Mapping[str, str]) -> Path | None:
+def _path(variables: Mapping[str, str]) -> str:
     folder = state_folder(variables)
-    return Path(folder, "client-id") if folder else None
+    return os.path.join(folder, "client-id") if folder else ""
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     """The id in the file, empty where there is none."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             text = file.read(64).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return ""
     return text if _ID.fullmatch(text) else ""
 
 
-def _create(path: Path) -> str:
+def _create(path: str) -> str:
     """Put a new id there, whole at once, unless another process has been faster; then its id."""
     import tempfile  # once for each user
 
-    make_private(str(path.parent))
-    descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=path.parent)  # mode 0600
+    folder = os.path.dirname(path)
+    make_private(folder)
+    descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=folder)  # mode 0600
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(new_id() + "\n")
@@ -73,5 +73,6 @@ def _create(path: Path) -> str:
 
 def _machine() -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return _MACHINE.read_text("ascii").strip()
+        with open(_MACHINE, encoding="ascii") as file:
+            return file.read().strip()
     return ""
