@@ -72,7 +72,6 @@ def _create(path: str) -> str:
 
 
 def _machine() -> str:
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        with open(_MACHINE, encoding="ascii") as file:
-            return file.read().strip()
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(_MACHINE, encoding="ascii") as file:
+        return file.read().strip()
     return ""

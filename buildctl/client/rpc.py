@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -121,23 +120,32 @@ class Caller:
 
     @contextlib.asynccontextmanager
     async def session(self, metadata: Metadata) -> AsyncIterator[ByteStream]:
-        """The byte tunnel. It has a connection of its own where that reaches the same daemon for certain.
-
-        Raises `RPCError` where there is no connection.
-        """
+        """The byte tunnel. It has a connection of its own where that reaches the same daemon for certain."""
         with self._trace.call(SESSION_PATH) as headers:
-            async with self._open_session((*metadata, *headers)) as stream:
+            async with contextlib.AsyncExitStack() as stack:
+                stream = await self._own_session(stack, (*metadata, *headers))
+                if stream is None:
+                    from buildctl.client.channelcall import ChannelCall
+
+                    start: Any = self._channel.stream_stream(SESSION_PATH, None, None)
+                    call = ChannelCall(start(metadata=(*metadata, *headers)))
+                    stream = await stack.enter_async_context(call)
                 yield Heard(stream, self._liveness)
 
-    def _open_session(self, metadata: Metadata) -> AbstractAsyncContextManager[ByteStream]:
-        if self._dial is not None:
-            from buildctl.client.socketcall import open_call
+    async def _own_session(self, stack: contextlib.AsyncExitStack, metadata: Metadata) -> ByteStream | None:
+        """None where a second connection is not wanted or not to be had: a forwarded socket may take one."""
+        if self._dial is None:
+            return None
+        from buildctl.client.socketcall import open_call
 
-            return open_call(self._dial, SESSION_PATH, "localhost", metadata)
-        from buildctl.client.channelcall import ChannelCall
-
-        start: Any = self._channel.stream_stream(SESSION_PATH, None, None)
-        return ChannelCall(start(metadata=metadata))
+        with contextlib.suppress(RPCError):
+            async with contextlib.AsyncExitStack() as own:
+                opening = open_call(self._dial, SESSION_PATH, "localhost", metadata)
+                call = await own.enter_async_context(opening)
+                await call.greeted()
+                await stack.enter_async_context(own.pop_all())
+                return call
+        return None
 
     async def deliver_spans(self) -> None:
         """Hand the daemon what has been recorded of the trace, so that it exports that with its own spans.

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from buildctl.errors import Code, ConnectError, ProtocolError, RPCError
 from buildctl.http2 import grpc
 from buildctl.http2.client import ClientConnection
-from buildctl.http2.events import DataReceived, Event, ResponseReceived, StreamReset, TrailersReceived
+from buildctl.http2.events import DataReceived, Event, GoAway, ResponseReceived, StreamReset, TrailersReceived
 from buildctl.http2.frames import Buffer, ErrorCode
 from buildctl.session.bytesmessage import BytesReader, frame_bytes_message
 from buildctl.transport.stream import Dial
@@ -23,6 +23,8 @@ from buildctl.transport.stream import Dial
 READ_SIZE = 1 << 18
 MAX_UNREAD = 1 << 20  # then no more is read from the socket
 MAX_BUFFERED = 1 << 16  # of what the socket does not take, before writing waits
+GREETING_SECONDS = 2.0
+"""A daemon waits five seconds for a session that a build names; the other way to make the call needs some."""
 _BROKEN = "error reading from server: EOF"
 """What the reference says of a connection that ended during a call (grpc-go's http2_client)."""
 
@@ -43,6 +45,19 @@ class SocketCall(asyncio.BufferedProtocol):
         self._room: asyncio.Future[None] | None = None  # the writer waits
         self._is_full = False  # the socket takes no more for now
         self._is_paused = False  # nothing is read from the socket
+
+    async def greeted(self) -> None:
+        """Wait for the daemon's first word. Raises `RPCError` where it does not come."""
+        try:
+            async with asyncio.timeout(GREETING_SECONDS):
+                while not (self._connection.is_greeted or isinstance(self._outcome, ProtocolError)):
+                    self._check_open()
+                    self._room = asyncio.get_running_loop().create_future()
+                    await self._room
+        except TimeoutError:
+            raise RPCError(Code.UNAVAILABLE, "error reading server preface: i/o timeout") from None
+        finally:
+            self._room = None
 
     # What a session uses
 
@@ -105,7 +120,7 @@ class SocketCall(asyncio.BufferedProtocol):
         self._end(RPCError(Code.UNAVAILABLE, _BROKEN))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(RPCError(Code.UNAVAILABLE, f"error reading from server: {exc}" if exc else _BROKEN))
+        self._end(RPCError(Code.UNAVAILABLE, _BROKEN))
 
     def pause_writing(self) -> None:
         self._is_full = True
@@ -153,6 +168,8 @@ class SocketCall(asyncio.BufferedProtocol):
                 if event.reason
                 else RPCError(*grpc.reset_status(event.code))
             )
+        elif isinstance(event, GoAway) and event.last_stream_id < self._stream_id:
+            self._end(RPCError(Code.UNAVAILABLE, "the daemon is shutting down: it took no call"))
         return ()
 
     def _flush(self) -> None:

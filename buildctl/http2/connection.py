@@ -73,6 +73,11 @@ class Connection(ABC):
 
     # Receiving
 
+    @property
+    def is_greeted(self) -> bool:
+        """Whether the peer has begun the conversation."""
+        return self._greeted
+
     def receive_data(self, data: Buffer) -> list[Event]:
         """What the peer's next bytes mean. Raises `ProtocolError` when they break the connection."""
         events: list[Event] = []
@@ -226,7 +231,8 @@ class Connection(ABC):
 
     def _on_goaway(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         debug = bytes(payload[8:]).decode("utf-8", "replace")
-        events.append(GoAway(int.from_bytes(payload[4:8], "big"), debug))
+        last_stream_id = int.from_bytes(payload[:4], "big") & LARGEST_WINDOW
+        events.append(GoAway(last_stream_id, int.from_bytes(payload[4:8], "big"), debug))
 
     def _on_window_update(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         increment = int.from_bytes(payload, "big") & LARGEST_WINDOW

@@ -54,8 +54,9 @@ class StreamReset(NamedTuple):
 
 
 class GoAway(NamedTuple):
-    """The peer will open no more streams; those that are open go on."""
+    """The peer takes no more streams, and none above `last_stream_id`; the others go on."""
 
+    last_stream_id: int
     code: int
     debug: str
 

@@ -7,6 +7,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from buildctl.client.client import Client
 from buildctl.model.address import parse_address
 from buildctl.model.solve import DirectoryDestination, Export, SolveOpt
@@ -14,6 +16,7 @@ from buildctl.model.transfer import Transfer
 from buildctl.session.sharedkey import shared_key
 from tests.support import program
 from tests.support.engines import Engine
+from tests.support.slow_disk import NAME, needs_fuse, slow_disk
 
 FILES = 30
 
@@ -112,3 +115,33 @@ async def test_a_change_that_metadata_does_not_show(engine: Engine, tmp_path: Pa
     write_unseen(folder / "7", "two 7")
     assert await sent(engine, checked) == 0
     assert await built(engine, checked, tmp_path / "out") == "two 7"
+
+
+@needs_fuse
+@pytest.mark.parametrize("policy", ["error", "skip", "empty"])
+def test_a_disk_that_breaks_in_the_middle_of_a_file_fails_the_build(
+    engine: Engine, tmp_path: Path, policy: str
+) -> None:
+    """With the file's path, whatever the policy is; and no build gets what the daemon has of it."""
+    recipe = tmp_path / "recipe"
+    recipe.mkdir()
+    (recipe / "Dockerfile").write_text(f"FROM scratch\nCOPY {NAME} /\n")
+    out = tmp_path / "out"
+
+    def build(disk: Path) -> program.Ran:
+        arguments = ["--addr", f"docker://{engine.socket}", "build", "--frontend", "dockerfile.v0"]
+        arguments += ["--local", f"context={disk}", "--local", f"dockerfile={recipe}"]
+        arguments += [f"--on-unreadable={policy}", "--shared-key", f"disk-{policy}", "--progress", "quiet"]
+        return program.run(*arguments, "--output", f"type=local,dest={out}", cwd=tmp_path)
+
+    with slow_disk(tmp_path / "disk", 1 << 20, broken_at=600 << 10) as disk:
+        ran = build(disk)
+        assert ran.exit == 1
+        assert f"read {disk / NAME}: input/output error" in ran.stderr
+        assert not out.exists()
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / NAME).write_bytes(b"whole" * 1000)
+    again = build(whole)
+    assert again.exit == 0, again.stderr
+    assert (out / NAME).read_bytes() == b"whole" * 1000

@@ -36,7 +36,8 @@ async def hold_session(engine: Engine, folder: Path, seconds: float) -> Idle:
     context = builds.make_context(folder / "context", 1)
     async with open_connection(parse_address(f"docker://{engine.socket}"), environ={}) as connection:
         session = Session([], new_id())
-        running = asyncio.create_task(session.run(Caller(connection.channel).session(session.metadata)))
+        caller = Caller(connection.channel, dial=connection.dial)
+        running = asyncio.create_task(session.run(caller.session(session.metadata)))
         while session.last_health_check is None:
             await asyncio.sleep(_POLL_SECONDS)
         began, cpu, before = time.monotonic(), time.process_time(), take_sample(0, folder)
@@ -48,5 +49,5 @@ async def hold_session(engine: Engine, folder: Path, seconds: float) -> Idle:
         session.close()
         await running
         took = time.monotonic() - began
-        await builds.build(Client(connection.channel), context, folder / "out", 1)
+        await builds.build(Client(connection.channel, dial=connection.dial), context, folder / "out", 1)
     return Idle(took, len(seen), cpu, before, after)

@@ -62,8 +62,8 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
             else:  # a session is one connection, and one may still come when it has ended
                 writer.close()
 
-        server = await asyncio.start_unix_server(accept, str(self.socket))
-        self.opened.set()
+        # Not served at once: a call that is cancelled meanwhile would leave the socket open.
+        server = await asyncio.start_unix_server(accept, str(self.socket), start_serving=False)
         writer: asyncio.StreamWriter | None = None
         tasks: list[asyncio.Task[Any]] = []
         received: list[bytes] = []
@@ -83,6 +83,8 @@ class SessionDaemon(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
                 await context.write(BytesMessage(data=data).SerializeToString())
 
         try:
+            await server.start_serving()
+            self.opened.set()
             pump = asyncio.create_task(from_client())
             leaving = asyncio.create_task(self._leave.wait())
             accepting = asyncio.create_task(accepted.get())

@@ -17,15 +17,11 @@ from buildctl.fsutil.send import send
 from buildctl.fsutil.unreadable import Policy, Unreadable
 from tests.support import fsutil_receiver as receiver
 from tests.support.fsutil_receiver import Received, request, wants_all
-from tests.support.slow_disk import NAME, slow_disk
+from tests.support.slow_disk import NAME, needs_fuse, slow_disk
 from tests.support.streams import stream_pair
 from tests.support.users import nobody
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become another user")
-
-needs_fuse = pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="mounts a file system with FUSE, as root"
-)
 
 
 async def transfer(

@@ -373,7 +373,7 @@ def test_go_away_is_told() -> None:
     connection = greeted()
     connection.receive_data(headers(1))
     (event,) = connection.receive_data(frame(7, 0, 0, bytes(7) + b"\x0b" + b"too_many_pings"))
-    assert event == GoAway(ErrorCode.ENHANCE_YOUR_CALM, "too_many_pings")
+    assert event == GoAway(0, ErrorCode.ENHANCE_YOUR_CALM, "too_many_pings")
     connection.send_trailers(1, [*RESPONSE, *TRAILERS])
     assert len(parse(sent(connection))) == 2  # what was open is still answered
 

@@ -28,13 +28,10 @@ import pytest
 
 from tests.support.busy_daemon import BusyDaemon, Load
 from tests.support.program import COMMAND, environment
-from tests.support.slow_disk import NAME, slow_disk
+from tests.support.slow_disk import NAME, needs_fuse, slow_disk
 
 PROMPT_S = 0.25
 ATTEMPTS = 3  # other processes of the machine may have had theirs
-needs_fuse = pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="mounts a file system with FUSE, as root"
-)
 
 
 @needs_fuse
