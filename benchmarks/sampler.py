@@ -25,14 +25,15 @@ PARTS = {
     "buildctl.fsutil.listing": "encoding the list of files",
     "buildctl.fsutil.content": "reading files",
     "buildctl.fsutil": "walking, and choosing by patterns",
-    "buildctl.http2": "HTTP/2 of the tunnel",
+    "buildctl.http2": "HTTP/2",
     "buildctl.session": "session and tunnel",
+    "buildctl.client.socketcall": "session and tunnel",
     "buildctl.progress": "display",
     "_frozen_importlib": "start-up: imports",
     "_frozen_importlib_external": "start-up: imports",
     "buildctl": "everything else of the client",
-    "grpc": "event loop and grpcio",
-    "asyncio": "event loop and grpcio",
+    "grpc": "event loop, sockets, grpcio",
+    "asyncio": "event loop, sockets, grpcio",
 }
 NATIVE = "grpcio's own threads, and the interpreter's start and end"
 _OTHER = "everything else of the client"
