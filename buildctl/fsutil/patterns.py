@@ -156,7 +156,7 @@ class Matcher:
                 self._tested.append(index)
         self.is_bad = any(pattern.bad for pattern in self.patterns)
         """Whether a pattern is wrong, which is an error once it is tried."""
-        self._any = _joined(p for p in self.patterns if not p.bad and p.kind is not Kind.EXACT)
+        self._any = _any_of(p for p in self.patterns if not p.bad and p.kind is not Kind.EXACT)
         self._deciders: dict[int, Callable[[str], object]] = {}
 
     def match(self, path: str, inherited: Inherited = ROOT) -> tuple[bool, Inherited]:
@@ -214,7 +214,7 @@ class Matcher:
                 runs[-1][1].append(pattern)
             elif runs or verdict is not default:  # a first run that confirms the default decides nothing
                 runs.append((verdict, [pattern]))
-        tests = [(verdict, _run_test(patterns)) for verdict, patterns in reversed(runs)]
+        tests = [(verdict, _any_of(patterns)) for verdict, patterns in reversed(runs)]
         if not tests:
             return lambda path: default
         if len(tests) == 1:
@@ -244,22 +244,37 @@ def _parse(patterns: Iterable[str]) -> Iterable[Pattern]:
         yield Pattern(text, exclusion)
 
 
-def _run_test(patterns: list[Pattern]) -> Callable[[str], object]:
-    exact = frozenset(pattern.text for pattern in patterns if pattern.kind is Kind.EXACT)
-    others = [pattern for pattern in patterns if pattern.kind is not Kind.EXACT]
-    if not others:
-        return exact.__contains__
-    joined = _joined(others)
-    return (lambda path: path in exact or joined(path)) if exact else joined
+def _any_of(patterns: Iterable[Pattern]) -> Callable[[str], object]:
+    """A test of all patterns at once: literal ones are looked up, the others joined into one expression.
 
+    Those that `re` would be slow at are tried one by one.
+    """
+    exact: set[str] = set()
+    starts: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    sources: list[str] = []
+    slow: list[Callable[[str], bool]] = []
+    for pattern in patterns:
+        match pattern.kind:
+            case Kind.EXACT:
+                exact.add(pattern.text)
+            case Kind.PREFIX:
+                starts += (pattern.text[:-2],)
+            case Kind.SUFFIX:
+                ends += (pattern.text[2:],)
+                if pattern.text.startswith("**/"):
+                    exact.add(pattern.text[3:])
+            case Kind.REGEX if pattern.slow:
+                slow.append(pattern.may_match)
+            case Kind.REGEX:
+                sources.append(f"(?:{pattern.source})")
 
-def _joined(patterns: Iterable[Pattern]) -> Callable[[str], object]:
-    """A test of all patterns at once; those that are slow are tried one by one."""
-    patterns = tuple(patterns)
-    slow = [pattern.may_match for pattern in patterns if pattern.slow]
-    fast = re.compile(
-        "|".join(f"(?:{pattern.source})" for pattern in patterns if not pattern.slow) or "(?!)"
-    ).match
-    if not slow:
-        return fast
-    return lambda path: fast(path) or any(test(path) for test in slow)
+    def is_literal(path: str) -> bool:
+        return path in exact or path.endswith(ends) or path.startswith(starts)
+
+    if not (sources or slow):
+        return is_literal
+    expression = re.compile("|".join(sources) or "(?!)").match
+    if not (exact or starts or ends or slow):
+        return expression
+    return lambda path: is_literal(path) or expression(path) or any(test(path) for test in slow)

@@ -156,12 +156,12 @@ class _Walk:
                 names = []
                 for entry in found:
                     is_folder = entry.is_dir(follow_symlinks=False)
-                    name = entry.name.encode(_ENCODING, _ERRORS)
                     if drops is not None and not is_folder:
-                        text = entry.name if _NAMES_ARE_TEXT else glob.decode(name)
+                        text = entry.name if _NAMES_ARE_TEXT else glob.decode(os.fsencode(entry.name))
                         if drops(text_prefix + text):
                             dropped += 1
                             continue
+                    name = entry.name.encode(_ENCODING, _ERRORS)
                     names.append(name)
                     if is_folder:
                         folder.folders.add(name)
