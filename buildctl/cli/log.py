@@ -22,7 +22,7 @@ _LEVELS = {
     logging.CRITICAL: ("fatal", "FATA", 31),
 }
 """Name, short name, and colour by its number in ECMA-48."""
-_PLAIN = re.compile(r"[A-Za-z0-9._/@^+-]*")
+_PLAIN = r"[A-Za-z0-9._/@^+-]*"  # compiled with the first line, which few builds log
 
 
 class LogrusHandler(logging.Handler):
@@ -113,4 +113,4 @@ def _fields(record: logging.LogRecord) -> dict[str, str]:
 
 
 def _value(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text)
+    return text if re.fullmatch(_PLAIN, text) else quote(text)

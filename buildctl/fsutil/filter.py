@@ -148,12 +148,12 @@ def _below(patterns: Iterable[Pattern]) -> Callable[[str], bool]:
 
 
 def _literal_start(text: str) -> str:
-    found = _NOT_LITERAL.search(text)
+    found = re.search(_NOT_LITERAL, text)
     return text[: found.start()] if found else text
 
 
 # a byte that is no UTF-8 also matches U+FFFD
-_NOT_LITERAL = re.compile("[]*?^[\\\\\udc80-\udcff\ufffd]")
+_NOT_LITERAL = "[]*?^[\\\\\udc80-\udcff\ufffd]"
 
 
 def _slashes(path: str) -> Iterable[int]:

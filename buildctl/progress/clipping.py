@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from buildctl.model.status import UnreadLogs, VertexLog
 
 _LAST = b" reached]\n"
-_NOTE = re.compile(rb"\n\[output clipped, log limit ([0-9.]{1,12}[A-Za-z]{1,3}(/s)?) reached\]\n\Z")
+_NOTE = rb"\n\[output clipped, log limit ([0-9.]{1,12}[A-Za-z]{1,3}(/s)?) reached\]\n\Z"
 _LIMITS = 100
 """Steps that are remembered."""
 
@@ -31,7 +31,7 @@ class Clippings:
     def update(self, logs: Sequence[VertexLog]) -> None:
         """Look for notes of the daemon."""
         for log in _ending(logs):
-            if found := _NOTE.search(log.data):
+            if found := re.search(_NOTE, log.data):
                 steps = self._steps.setdefault(SPEED if found[2] else SIZE, {})
                 if len(steps) < _LIMITS:
                     steps.setdefault(log.vertex, found[1].decode())
