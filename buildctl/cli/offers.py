@@ -88,6 +88,8 @@ def _checked(source: SecretSource) -> SecretSource:
 
 def offered_values(secrets: Sequence[SecretSource], variables: Mapping[str, str]) -> Iterator[bytes]:
     """What the secrets are now, as far as it can be read more than once: a step may ask for another value."""
+    if not secrets:
+        return
     from buildctl.session.secrets import MAX_SECRET_BYTES
 
     for source in secrets:
