@@ -7,6 +7,8 @@ import functools
 import os
 import socket
 import stat as st
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -353,3 +355,25 @@ def test_a_tree_of_everything(tmp_path: Path) -> None:
         assert entry.mtime_ns == status.st_mtime_ns
         assert entry.size == (0 if st.S_ISDIR(status.st_mode) else status.st_size)
         assert entry.mode == filemode.from_st_mode(status.st_mode)
+
+
+_WALK = """
+import os
+from buildctl.fsutil.directories import Directories
+from buildctl.fsutil.filter import Filter
+from buildctl.fsutil.walk import walk
+root = Directories(os.open(".", os.O_RDONLY))
+print([entry.path for entry in walk(root, b".", Filter((), ["\\u00e9*"]))])
+"""
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "POSIX"])
+def test_patterns_mean_the_same_in_every_locale(tmp_path: Path, locale: str) -> None:
+    """In the second one Python takes names for ASCII."""
+    for name in ("\u00e9 dropped", "kept", "z\u00e9"):
+        (tmp_path / name).touch()
+    variables = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    walked = subprocess.run(
+        [sys.executable, "-c", _WALK], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True
+    )
+    assert walked.stdout.strip() == repr([b"kept", "z\u00e9".encode()])
