@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -24,6 +25,8 @@ from buildctl.telemetry.trace import Trace
 if TYPE_CHECKING:
     from buildctl.session.server import ByteStream
     from buildctl.transport.stream import Dial
+
+_LOG = logging.getLogger("buildctl")
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Diagnose: TypeAlias = Callable[[bool], Awaitable[ConnectError | None]]
@@ -119,11 +122,16 @@ class Caller:
                 call.cancel()
 
     @contextlib.asynccontextmanager
-    async def session(self, metadata: Metadata) -> AsyncIterator[ByteStream]:
-        """The byte tunnel. It has a connection of its own where that reaches the same daemon for certain."""
+    async def session(
+        self, metadata: Metadata, workers: Collection[str] | None = None
+    ) -> AsyncIterator[ByteStream]:
+        """The byte tunnel. It has a connection of its own where that reaches the same daemon.
+
+        `workers` are the ids of the daemon's workers, by which it is known again; None for any daemon.
+        """
         with self._trace.call(SESSION_PATH) as headers:
             async with contextlib.AsyncExitStack() as stack:
-                stream = await self._own_session(stack, (*metadata, *headers))
+                stream = await self._own_session(stack, (*metadata, *headers), workers)
                 if stream is None:
                     from buildctl.client.channelcall import ChannelCall
 
@@ -132,20 +140,22 @@ class Caller:
                     stream = await stack.enter_async_context(call)
                 yield Heard(stream, self._liveness)
 
-    async def _own_session(self, stack: contextlib.AsyncExitStack, metadata: Metadata) -> ByteStream | None:
+    async def _own_session(
+        self, stack: contextlib.AsyncExitStack, metadata: Metadata, workers: Collection[str] | None
+    ) -> ByteStream | None:
         """None where a second connection is not wanted or not to be had: a forwarded socket may take one."""
         if self._dial is None:
             return None
-        from buildctl.client.socketcall import open_call
+        from buildctl.client.socketcall import open_session
 
-        with contextlib.suppress(RPCError):
-            async with contextlib.AsyncExitStack() as own:
-                opening = open_call(self._dial, SESSION_PATH, "localhost", metadata)
-                call = await own.enter_async_context(opening)
-                await call.greeted()
-                await stack.enter_async_context(own.pop_all())
-                return call
-        return None
+        try:
+            call = await open_session(self._dial, metadata, workers)
+        except ConnectError as error:
+            _LOG.debug("the session shares the connection of the other calls: %s", error)
+            self._dial = None  # nor for later builds
+            return None
+        stack.callback(call.cancel)
+        return call
 
     async def deliver_spans(self) -> None:
         """Hand the daemon what has been recorded of the trace, so that it exports that with its own spans.

@@ -120,7 +120,8 @@ async def solve(
         async with _checking_contents(opt, disk) as (shared_key, watch):
             opt = replace(opt, shared_key=shared_key)
             services = session_services(opt, attachables, by_id, watch, note_transfer, on_request)
-            build = _Build(caller, opt, on_status, services, imports, with_gateway, on_request)
+            ids = [worker.ID for worker in workers.record]
+            build = _Build(caller, opt, on_status, services, imports, ids, with_gateway, on_request)
             try:
                 result = await build.run()
             except (RPCError, SolveError) as error:
@@ -245,12 +246,14 @@ class _Build:
         on_status: StatusSink | None,
         services: Sequence[Attachable],
         imports: Sequence[CacheEntry],
+        workers: Sequence[str],
         with_gateway: bool,
         on_request: RequestSink | None = None,
     ) -> None:
         self._caller = caller
         self._opt = opt
         self._on_status = on_status
+        self._workers = workers  # their ids
         self._with_gateway = with_gateway
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
@@ -317,7 +320,7 @@ class _Build:
 
     async def _run_session(self) -> None:
         try:
-            await self._session.run(self._caller.session(self._session.metadata))
+            await self._session.run(self._caller.session(self._session.metadata, self._workers))
         except SessionLostError as error:
             self._lost = error  # which matters if the daemon needs it again, and then Solve fails
 

@@ -76,10 +76,6 @@ class Filter:
         except PatternError as error:
             raise _failed("exclude", error) from error
 
-    def keeps(self, path: str, scope: Scope) -> bool:
-        """Whether anything but a folder is sent."""
-        return not self.drops(scope)(path)
-
     def drops(self, scope: Scope) -> Callable[[str], object]:
         """Whether anything but a folder is not sent, for all that is in a folder with `scope`."""
         included = self._test("include", self._includes, scope.includes)

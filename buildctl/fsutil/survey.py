@@ -47,10 +47,13 @@ class Counting(Filter):
         self._note(path, decision.scope.excludes)
         return decision
 
-    def keeps(self, path: str, scope: Scope) -> bool:
-        dropped, held = self.excludes(path, scope)
-        self._note(path, held)
-        return not dropped
+    def drops(self, scope: Scope) -> Callable[[str], bool]:
+        def dropped(path: str) -> bool:
+            verdict, held = self.excludes(path, scope)
+            self._note(path, held)
+            return verdict
+
+        return dropped
 
     def uses(self, clock_ns: Callable[[], int]) -> Iterator[Use]:
         """The use of each pattern for what was walked; tries them again to see how long that takes."""

@@ -21,7 +21,7 @@ from buildctl.http2.events import DataReceived, Event, GoAway, StreamReset
 from buildctl.http2.frames import Buffer, ErrorCode, Flag, FrameType, PeerError, Setting
 from buildctl.http2.headers import HeaderReader, Section
 from buildctl.http2.output import Output
-from buildctl.http2.streams import Closed, Stream, Streams
+from buildctl.http2.streams import LARGEST_STREAM_ID, Closed, Stream, Streams
 from buildctl.http2.windows import INITIAL_WINDOW, LARGEST_WINDOW, ReceiveWindow
 
 HEADER_TABLE_SIZE = 4096
@@ -72,11 +72,6 @@ class Connection(ABC):
         }
 
     # Receiving
-
-    @property
-    def is_greeted(self) -> bool:
-        """Whether the peer has begun the conversation."""
-        return self._greeted
 
     def receive_data(self, data: Buffer) -> list[Event]:
         """What the peer's next bytes mean. Raises `ProtocolError` when they break the connection."""
@@ -231,7 +226,7 @@ class Connection(ABC):
 
     def _on_goaway(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:
         debug = bytes(payload[8:]).decode("utf-8", "replace")
-        last_stream_id = int.from_bytes(payload[:4], "big") & LARGEST_WINDOW
+        last_stream_id = int.from_bytes(payload[:4], "big") & LARGEST_STREAM_ID
         events.append(GoAway(last_stream_id, int.from_bytes(payload[4:8], "big"), debug))
 
     def _on_window_update(self, flags: int, stream_id: int, payload: memoryview, events: list[Event]) -> None:

@@ -107,7 +107,7 @@ class ServerConnection(Connection):
         self._end_remote(stream)
 
     def send_headers(self, stream_id: int, section: Sequence[tuple[str, str]]) -> None:
-        """Begin a response. On a stream that is gone this and the next two do nothing."""
+        """Begin a response. On a stream that is gone this does nothing, nor do the other ways to send."""
         if self._streams.get(stream_id) is not None:
             self._output.control.append(self._header_frames(stream_id, section, end_stream=False))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from buildctl.http2.frames import ErrorCode, PeerError
 from buildctl.http2.windows import ReceiveWindow, SendWindow
 
+LARGEST_STREAM_ID = (1 << 31) - 1
 REMEMBERED = 1_000  # closed streams of which it is known how they closed
 
 
@@ -83,7 +84,7 @@ class Streams:
             del self._closed[next(iter(self._closed))]
 
     def is_idle(self, stream_id: int) -> bool:
-        """No such stream was opened; only the peer's HEADERS can."""
+        """No such stream was opened; only a client's HEADERS can."""
         return stream_id > self.last_id or not stream_id % 2
 
     def check_late(self, stream_id: int, name: str) -> None:

@@ -40,15 +40,16 @@ from tests.support.http2 import (
     setting,
     window_update,
 )
-from tests.support.session_front import OuterScript, fronted_daemon
+from tests.support.session_front import SESSION_STREAM, OuterScript, fronted_daemon
 
 OUTPUT = "type=local,dest=out"
-ANSWER = SERVER_GREETING + headers(1, RESPONSE)
+STREAM = SESSION_STREAM
+ANSWER = headers(STREAM, RESPONSE)
 ENDED = END_HEADERS | END_STREAM
 LOST = "session lost: "
 
 
-def floods(data: bytes, times: int = 1, begin: bytes = SERVER_GREETING) -> OuterScript:
+def floods(data: bytes, times: int = 1, begin: bytes = b"") -> OuterScript:
     """Write the same bytes again and again, and read nothing before the end."""
 
     async def script(tunnel: Tunnel) -> None:
@@ -75,7 +76,7 @@ def leaves(data: bytes) -> OuterScript:
 def content(data: bytes) -> bytes:
     """Any number of bytes in DATA frames."""
     return b"".join(
-        frame(DATA, 0, 1, data[start : start + (1 << 14)]) for start in range(0, len(data), 1 << 14)
+        frame(DATA, 0, STREAM, data[start : start + (1 << 14)]) for start in range(0, len(data), 1 << 14)
     )
 
 
@@ -90,7 +91,7 @@ def message(size: int) -> bytes:
     return bytes(1) + (len(head) + size).to_bytes(4, "big") + head
 
 
-ENDLESS = frame(DATA, 0, 1, message((1 << 32) - 100))
+ENDLESS = frame(DATA, 0, STREAM, message((1 << 32) - 100))
 
 
 @dataclass(frozen=True)
@@ -114,46 +115,46 @@ CASES = [
         floods(bytes(1 << 16), 1000, b""),
         "connection: the daemon sent DATA on no stream",
     ),
-    OuterCase(
-        "no greeting", says(headers(1, RESPONSE)), "connection: the daemon did not begin with SETTINGS"
-    ),
     OuterCase("a flood of SETTINGS", floods(setting(3, 100) * 1000, 100), CALM),
     OuterCase("too many settings at once", floods(frame(SETTINGS, 0, 0, bytes(6) * 33)), CALM),
     OuterCase("a flood of PING", floods(PING_FRAME * 1000, 100), CALM),
     OuterCase(
-        "a flood of PING before a greeting's end", floods(PING_FRAME * 1000, 100, b""), "did not begin with"
-    ),
-    OuterCase(
         "a flood of PING between content",
-        floods((PING_FRAME + frame(DATA, 0, 1, framed(b"")) * 3) * 1000, 100, ANSWER),
+        floods((PING_FRAME + frame(DATA, 0, STREAM, framed(b"")) * 3) * 1000, 100, ANSWER),
         CALM,
     ),
-    OuterCase("a flood of PRIORITY", floods(frame(PRIORITY, 0, 1, bytes(5)) * 1000, 100), CALM),
+    OuterCase("a flood of PRIORITY", floods(frame(PRIORITY, 0, STREAM, bytes(5)) * 1000, 100), CALM),
     OuterCase("a flood of unknown frames", floods(frame(99, 0, 0) * 1000, 100), CALM),
-    OuterCase("a flood of grants", floods(window_update(1, 1) * 1000, 100), CALM),
-    OuterCase("a flood of GOAWAY", floods(frame(GOAWAY, 0, 0, bytes(8)) * 1000, 100), CALM),
-    OuterCase("a flood of empty DATA", floods(frame(DATA, 0, 1) * 20_000, begin=ANSWER), CALM),
-    OuterCase("a flood of informational answers", floods(headers(1, [(":status", "103")]) * 1000, 100), CALM),
+    OuterCase("a flood of grants", floods(window_update(STREAM, 1) * 1000, 100), CALM),
+    OuterCase(
+        "a flood of GOAWAY",
+        floods(frame(GOAWAY, 0, 0, bytes([0, 0, 0, STREAM, 0, 0, 0, 0])) * 1000, 100),
+        CALM,
+    ),
+    OuterCase("a flood of empty DATA", floods(frame(DATA, 0, STREAM) * 20_000, begin=ANSWER), CALM),
+    OuterCase(
+        "a flood of informational answers", floods(headers(STREAM, [(":status", "103")]) * 1000, 100), CALM
+    ),
     OuterCase(
         "a flood of CONTINUATION",
-        floods(frame(CONTINUATION, 0, 1) * 200, begin=SERVER_GREETING + frame(HEADERS, 0, 1)),
+        floods(frame(CONTINUATION, 0, STREAM) * 200, begin=frame(HEADERS, 0, STREAM)),
         "a header block without end",
     ),
     OuterCase(
         "headers without end",
-        floods(frame(CONTINUATION, 0, 1, bytes(16_000)), 100, SERVER_GREETING + frame(HEADERS, 0, 1)),
+        floods(frame(CONTINUATION, 0, STREAM, bytes(16_000)), 100, frame(HEADERS, 0, STREAM)),
         "bytes of headers",
     ),
     OuterCase("a header bomb", floods(in_parts(bomb())), "bytes of headers"),
     OuterCase("a bomb of trailers", floods(in_parts(bomb()), begin=ANSWER), "bytes of headers"),
     OuterCase(
         "headers that do not decompress",
-        says(SERVER_GREETING + frame(HEADERS, 4, 1, b"\xff" * 20)),
+        says(frame(HEADERS, 4, STREAM, b"\xff" * 20)),
         "decompress",
     ),
-    OuterCase("a window beyond 2^31", says(SERVER_GREETING + window_update(0, 2**31 - 1)), "a window beyond"),
-    OuterCase("a window of nothing", says(SERVER_GREETING + window_update(0, 0)), "WINDOW_UPDATE of nothing"),
-    OuterCase("a first window beyond 2^31", says(SERVER_GREETING + setting(4, 2**31)), "INITIAL_WINDOW_SIZE"),
+    OuterCase("a window beyond 2^31", says(window_update(0, 2**31 - 1)), "a window beyond"),
+    OuterCase("a window of nothing", says(window_update(0, 0)), "WINDOW_UPDATE of nothing"),
+    OuterCase("a first window beyond 2^31", says(setting(4, 2**31)), "INITIAL_WINDOW_SIZE"),
     OuterCase(
         "a frame longer than allowed",
         says(ANSWER + b"\xff\xff\xff\0\0\0\0\0\1" + bytes(100)),
@@ -161,12 +162,12 @@ CASES = [
     ),
     OuterCase(
         "a frame inside a header block",
-        says(SERVER_GREETING + frame(HEADERS, 0, 1) + PING_FRAME),
+        says(frame(HEADERS, 0, STREAM) + PING_FRAME),
         "interrupted",
     ),
     OuterCase(
         "a pushed stream",
-        says(ANSWER + frame(PUSH_PROMISE, 4, 1, bytes(3) + b"\2" + http2.block())),
+        says(ANSWER + frame(PUSH_PROMISE, 4, STREAM, bytes(3) + b"\2" + http2.block())),
         "PUSH_PROMISE",
     ),
     OuterCase(
@@ -179,12 +180,12 @@ CASES = [
     ),
     OuterCase(
         "a malformed answer",
-        says(SERVER_GREETING + headers(1, RESPONSE[1:])),
+        says(headers(STREAM, RESPONSE[1:])),
         LOST + "the daemon sent a malformed response",
     ),
     OuterCase(
         "a malformed answer and content without end",
-        floods(content(bytes(1 << 18)), 400, SERVER_GREETING + headers(1, RESPONSE[1:])),
+        floods(content(bytes(1 << 18)), 400, headers(STREAM, RESPONSE[1:])),
         LOST + "the daemon sent a malformed response",
     ),
     OuterCase(
@@ -192,56 +193,55 @@ CASES = [
         floods(
             content(framed(http2.GREETING)),
             400,
-            SERVER_GREETING + headers(1, [*RESPONSE, ("content-length", "40")]),
+            headers(STREAM, [*RESPONSE, ("content-length", "40")]),
         ),
         LOST + "the daemon sent content of another length than announced",
     ),
     OuterCase(
         "a page that is not found",
-        says(SERVER_GREETING + headers(1, [(":status", "404")]) + frame(DATA, 1, 1, b"<html>")),
+        says(headers(STREAM, [(":status", "404")]) + frame(DATA, 1, STREAM, b"<html>")),
         LOST + "unexpected HTTP status code received from server: 404",
     ),
     OuterCase(
         "a page",
-        says(SERVER_GREETING + headers(1, [(":status", "200"), ("content-type", "text/html")])),
+        says(headers(STREAM, [(":status", "200"), ("content-type", "text/html")])),
         LOST + 'unexpected content-type "text/html"',
     ),
     OuterCase(
         "no trailers",
-        says(ANSWER + frame(DATA, END_STREAM, 1)),
+        says(ANSWER + frame(DATA, END_STREAM, STREAM)),
         LOST + "server closed the stream without sending trailers",
     ),
     OuterCase(
         "no status in trailers",
-        says(ANSWER + headers(1, [("a", "b")], flags=ENDED)),
+        says(ANSWER + headers(STREAM, [("a", "b")], flags=ENDED)),
         LOST + "malformed grpc-status",
     ),
     OuterCase(
         "trailers that end nothing",
-        says(ANSWER + headers(1, TRAILERS)),
+        says(ANSWER + headers(STREAM, TRAILERS)),
         LOST + "the daemon sent trailers that do not end",
     ),
     OuterCase(
         "a session that is over at once",
-        says(ANSWER + headers(1, TRAILERS, flags=ENDED)),
+        says(ANSWER + headers(STREAM, TRAILERS, flags=ENDED)),
         LOST + "the daemon ended it",
     ),
     OuterCase(
         "a session that is reset",
-        says(ANSWER + frame(RST_STREAM, 0, 1, bytes(3) + b"\2")),
+        says(ANSWER + frame(RST_STREAM, 0, STREAM, bytes(3) + b"\2")),
         LOST + "stream terminated by RST_STREAM",
     ),
     OuterCase("a connection that is closed", leaves(ANSWER), LOST + "error reading from server: "),
-    # Then the call is made on the connection of the others, and Solve fails as the daemon says.
-    OuterCase("a connection that is closed at once", leaves(b""), "failed to solve: no active session"),
+    OuterCase("a connection that is closed at once", leaves(b""), LOST + "error reading from server: "),
     OuterCase(
         "a compressed message",
-        says(ANSWER + frame(DATA, 0, 1, b"\1\0\0\0\1x")),
+        says(ANSWER + frame(DATA, 0, STREAM, b"\1\0\0\0\1x")),
         "session: the daemon sent a compressed message",
     ),
     OuterCase(
         "a message of another kind",
-        says(ANSWER + frame(DATA, 0, 1, b"\0\0\0\0\2\x10\5")),
+        says(ANSWER + frame(DATA, 0, STREAM, b"\0\0\0\0\2\x10\5")),
         "a message that is no BytesMessage",
     ),
     OuterCase(
@@ -267,6 +267,27 @@ CASES = [
         "session: the daemon sent DATA on no stream",
     ),
 ]
+NO_CONNECTION = "failed to solve: no active session"
+"""The call is made on the connection of the others then, and Solve fails as the daemon says."""
+AT_ONCE = [
+    OuterCase("a socket that is closed", leaves(b""), NO_CONNECTION),
+    OuterCase("silence", says(b""), NO_CONNECTION),
+    OuterCase("another protocol", says(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10), NO_CONNECTION),
+    OuterCase("garbage at once", floods(b"garbage" * 10_000, 1000), NO_CONNECTION),
+    OuterCase("no greeting", says(headers(1, RESPONSE)), NO_CONNECTION),
+    OuterCase("a flood of PING in place of a greeting", floods(PING_FRAME * 1000, 100), NO_CONNECTION),
+    OuterCase("a greeting and no answer", says(SERVER_GREETING), NO_CONNECTION),
+    OuterCase(
+        "an answer without end",
+        floods(
+            frame(DATA, 0, 1, bytes(1 << 14)),
+            10_000,
+            SERVER_GREETING + headers(1, RESPONSE) + frame(DATA, 0, 1, b"\0\xff\xff\xff\xff"),
+        ),
+        NO_CONNECTION,
+    ),
+]
+"""What a daemon does before it has heard of the session."""
 AS_PROCESS = {
     "garbage without end",
     "a flood of PING between content",
@@ -282,12 +303,23 @@ AS_PROCESS = {
 async def test_breaks_the_connection(
     case: OuterCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await run(case, tmp_path, monkeypatch, answers=True)
+
+
+@pytest.mark.parametrize("case", AT_ONCE, ids=lambda case: case.name)
+async def test_refuses_the_connection(
+    case: OuterCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(case, tmp_path, monkeypatch, answers=False)
+
+
+async def run(case: OuterCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, answers: bool) -> None:
     work, outside = lay_out(tmp_path)
     monkeypatch.chdir(work)
     before = tree(outside)
     opt, attachables = offers(work, OUTPUT)
     address = parse_address(f"unix://{tmp_path / 'daemon.sock'}")
-    async with fronted_daemon(tmp_path, case.script) as build:
+    async with fronted_daemon(tmp_path, case.script, answers=answers) as build:
         with pytest.raises(BuildctlError) as caught:
             async with asyncio.timeout(ENDS_WITHIN), Client.connect(address) as client:
                 await client.solve(opt, attachables=attachables)

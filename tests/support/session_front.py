@@ -1,7 +1,8 @@
 """A daemon whose connection for `Control.Session` is answered by hand, while grpcio serves the rest.
 
 grpcio's server cannot break HTTP/2. So a front has the socket: it looks at what each connection begins with,
-answers the one that asks for `Control.Session` by a script, and carries the others to a real gRPC server.
+answers the session's by a script, and carries the others to a real gRPC server. On the session's own
+connection the client first asks for workers, to know the daemon again; the front answers that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import h2.connection
 import h2.events
 from google.protobuf.message import Message
 
+from buildctl.http2.grpc import frame_messages
 from tests.support.hostile_daemon import Tunnel
+from tests.support.http2 import RESPONSE, TRAILERS
 from tests.support.scripted_daemon import Build, scripted_daemon
 from tests.support.session_daemon import SESSION
 
@@ -27,8 +30,10 @@ GRPCIO = 0xFE03
 """GRPC_ALLOW_TRUE_BINARY_METADATA, a setting that only grpcio's client sends. Its connections cannot be told
 by the path: it makes no request before it is greeted."""
 
+SESSION_STREAM = 3
+
 OuterScript: TypeAlias = Callable[[Tunnel], Awaitable[None]]
-"""Has the connection, once the request has come."""
+"""Has the connection, once the session's request has come on stream `SESSION_STREAM`."""
 
 
 class FrontedBuild(Build):
@@ -53,9 +58,10 @@ class FrontedBuild(Build):
 class Front:
     """One socket in front of another."""
 
-    def __init__(self, target: Path, script: OuterScript, build: FrontedBuild) -> None:
+    def __init__(self, target: Path, script: OuterScript, build: FrontedBuild, *, answers: bool) -> None:
         self._target = target
         self._script = script
+        self._answers = answers
         self._build = build
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -72,6 +78,8 @@ class Front:
         try:
             data, is_session = await self._look(reader)
             if is_session:
+                if self._answers:
+                    await self._answer(data, reader, writer)
                 await self._misbehave(Tunnel(reader, writer, []))
             elif data:
                 await self._carry(data, reader, writer)
@@ -88,9 +96,25 @@ class Front:
                 if isinstance(event, h2.events.RemoteSettingsChanged) and GRPCIO in event.changed_settings:
                     return data, False
                 if isinstance(event, h2.events.RequestReceived):
-                    assert (b":path", SESSION.encode()) in list(event.headers)
                     return data, True
         return b"", False
+
+    async def _answer(self, data: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Greet, list the build's workers, and wait for the session's request."""
+        peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        peer.initiate_connection()
+        while data:
+            for event in peer.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded):
+                    workers = await self._build.list_workers(b"", None)
+                    peer.send_headers(1, RESPONSE)
+                    peer.send_data(1, b"".join(frame_messages([workers.SerializeToString()])))
+                    peer.send_headers(1, TRAILERS, end_stream=True)
+                elif isinstance(event, h2.events.RequestReceived) and event.stream_id == SESSION_STREAM:
+                    assert (b":path", SESSION.encode()) in list(event.headers)
+                    return
+            writer.write(peer.data_to_send())
+            data = await reader.read(READ_SIZE)
 
     async def _misbehave(self, tunnel: Tunnel) -> None:
         try:
@@ -133,11 +157,13 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 
 
 @contextlib.asynccontextmanager
-async def fronted_daemon(folder: Path, script: OuterScript) -> AsyncIterator[FrontedBuild]:
-    """Serve on `folder/daemon.sock` until the block ends."""
+async def fronted_daemon(
+    folder: Path, script: OuterScript, *, answers: bool = True
+) -> AsyncIterator[FrontedBuild]:
+    """Serve on `folder/daemon.sock` until the block ends; unless it `answers`, the script is all it says."""
     build = FrontedBuild()
     async with scripted_daemon(folder / "grpcio.sock", build.answers):
-        front = Front(folder / "grpcio.sock", script, build)
+        front = Front(folder / "grpcio.sock", script, build, answers=answers)
         server = await asyncio.start_unix_server(front.accept, str(folder / "daemon.sock"))
         try:
             yield build

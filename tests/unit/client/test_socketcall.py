@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import socket
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
-from buildctl.client.socketcall import MAX_UNREAD, READ_SIZE, SocketCall, open_call
+from buildctl._pb.control_pb2 import ListWorkersResponse
+from buildctl._pb.worker_pb2 import WorkerRecord
+from buildctl.client.socketcall import MAX_UNREAD, READ_SIZE, SocketCall, connect, open_session
 from buildctl.errors import Code, ConnectError, ProtocolError, RPCError, SessionLostError
 from buildctl.http2.frames import ErrorCode
+from buildctl.http2.grpc import frame_messages
 from buildctl.http2.windows import INITIAL_WINDOW
 from buildctl.session.tunnel import Session
 from buildctl.transport.stream import ByteStream
@@ -55,8 +58,14 @@ class Sockets:
     async def dial(self) -> ByteStream:
         return ByteStream(self.ours, self.early)
 
-    def call(self) -> contextlib.AbstractAsyncContextManager[SocketCall]:
-        return open_call(self.dial, PATH, "localhost", METADATA)
+    @contextlib.asynccontextmanager
+    async def call(self, metadata: Sequence[tuple[str, str]] = METADATA) -> AsyncIterator[SocketCall]:
+        call = await connect(self.dial)
+        call.start(PATH, metadata)
+        try:
+            yield call
+        finally:
+            call.cancel()
 
 
 @pytest.fixture
@@ -164,11 +173,13 @@ async def test_an_answer_of_trailers_alone(call: SocketCall, peer: CallPeer) -> 
 
 
 async def test_early_bytes_are_taken(sockets: Sockets, peer: CallPeer) -> None:
-    answer = BEGUN + frame(DATA, 0, STREAM, framed(b"early"))
-    sockets.early = answer[:-3]
+    """With which a daemon greets that an Engine's answer has led to."""
+    sockets.early = SERVER_GREETING[:-3]
     async with sockets.call() as call:
-        await peer.write(answer[-3:] + headers(STREAM, TRAILERS, flags=END_HEADERS | END_STREAM))
-        assert await read_all(call) == b"early"
+        answer = ANSWER + frame(DATA, 0, STREAM, framed(b"late"))
+        await peer.write(SERVER_GREETING[-3:] + answer)
+        await peer.write(headers(STREAM, TRAILERS, flags=END_HEADERS | END_STREAM))
+        assert await read_all(call) == b"late"
 
 
 # Calls that fail
@@ -355,16 +366,6 @@ async def test_a_daemon_that_ends_well_while_something_is_written(sockets: Socke
     with pytest.raises(SessionLostError, match="session lost: the daemon ended it;") as caught:
         await running
     assert caught.value.code is Code.ABORTED
-
-
-async def test_no_connection() -> None:
-    async def dial() -> ByteStream:
-        raise ConnectError("no daemon there")
-
-    with pytest.raises(RPCError, match="Unavailable: no daemon there") as caught:
-        async with open_call(dial, PATH, "localhost", METADATA):
-            raise AssertionError("there is no call")
-    assert caught.value.code is Code.UNAVAILABLE
 
 
 # Backpressure
@@ -618,44 +619,145 @@ async def test_a_reader_and_a_writer_that_are_cancelled_may_go_on(call: SocketCa
 async def test_a_large_request_passes(sockets: Sockets, peer: CallPeer) -> None:
     """More methods than a frame has room for."""
     methods = [("x-docker-expose-session-grpc-method", f"/service.number{n}/Method") for n in range(500)]
-    async with open_call(sockets.dial, PATH, "localhost", methods):
+    async with sockets.call(methods):
         await peer.greet()
         request = await peer.until("RequestReceived")
         assert len(block(methods)) > 1 << 14
         assert len(request.headers) == 6 + 500
 
 
-# The daemon's first word
-
-
-async def test_the_greeting_is_waited_for(call: SocketCall, peer: CallPeer) -> None:
-    waiting = asyncio.create_task(call.greeted())
-    await asyncio.sleep(0.05)
-    assert not waiting.done()
-    await peer.greet()
-    await waiting
-    await call.greeted()
-
-
-async def test_a_greeting_that_does_not_come(call: SocketCall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("buildctl.client.socketcall.GREETING_SECONDS", 0.05)
-    with pytest.raises(RPCError, match="error reading server preface: i/o timeout"):
-        await call.greeted()
-
-
-async def test_a_daemon_that_leaves_instead(call: SocketCall, sockets: Sockets) -> None:
-    sockets.theirs.close()
-    with pytest.raises(RPCError, match="error reading from server: EOF"):
-        await call.greeted()
-
-
-async def test_what_is_no_greeting_is_for_the_reader(call: SocketCall, sockets: Sockets) -> None:
-    sockets.theirs.send(b"SSH-2.0-OpenSSH_9.2p1\r\n")
-    await call.greeted()
-    with pytest.raises(ProtocolError):
-        await call.read()
-
-
 async def test_a_daemon_that_takes_no_call(call: SocketCall, sockets: Sockets) -> None:
     sockets.theirs.send(SERVER_GREETING + frame(GOAWAY, 0, 0, bytes(8)))
-    assert (await failure(call)).code is Code.UNAVAILABLE
+    error = await failure(call)
+    assert (error.code, error.message) == (Code.UNAVAILABLE, "the daemon is shutting down: it took no call")
+
+
+# Which daemon it is
+
+WORKERS = ListWorkersResponse(record=[WorkerRecord(ID="one"), WorkerRecord(ID="two")]).SerializeToString()
+LIST = "/moby.buildkit.v1.Control/ListWorkers"
+
+
+async def answer(peer: CallPeer, message: bytes, status: str = "0") -> None:
+    """Greet, and answer the first call with a message."""
+    await peer.greet()
+    request = await peer.until("RequestReceived")
+    assert (b":path", LIST.encode()) in request.headers
+    await peer.until("StreamEnded")
+    peer.h2.send_headers(1, RESPONSE)
+    peer.h2.send_data(1, b"".join(frame_messages([message])))
+    peer.h2.send_headers(1, [("grpc-status", status), ("grpc-message", "why")], end_stream=True)
+    await peer.flush()
+
+
+@pytest.mark.parametrize("workers", [["two", "one"], None])
+async def test_a_session_is_opened_where_the_known_daemon_answers(
+    sockets: Sockets, peer: CallPeer, workers: list[str] | None
+) -> None:
+    opening = asyncio.create_task(open_session(sockets.dial, METADATA, workers))
+    await answer(peer, WORKERS)
+    call = await opening
+    request = await peer.until("RequestReceived")
+    assert request.stream_id == 3
+    assert (b":path", PATH.encode()) in request.headers
+    assert [(name.decode(), text.decode()) for name, text in request.headers][-3:] == METADATA
+    peer.h2.send_headers(3, RESPONSE)
+    peer.h2.send_data(3, framed(b"hello"))
+    peer.h2.send_headers(3, TRAILERS, end_stream=True)
+    await peer.flush()
+    assert await read_all(call) == b"hello"
+    call.cancel()
+
+
+async def refused(opening: asyncio.Task[SocketCall], peer: CallPeer) -> str:
+    """Why there is no session, of which the daemon has not heard."""
+    with pytest.raises(ConnectError) as caught:
+        await opening
+    if peer.sock.fileno() >= 0:
+        await peer.until_closed()
+    requests = [event for event in peer.events if type(event).__name__ == "RequestReceived"]
+    assert not any((b":path", PATH.encode()) in event.headers for event in requests)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "says"),
+    [
+        (ListWorkersResponse(record=[WorkerRecord(ID="three")]).SerializeToString(), "0", "another daemon"),
+        (b"", "0", "another daemon"),
+        (WORKERS, "12", "Unimplemented: why"),
+        (b"\xff", "0", "Error parsing message"),
+        (bytes(1 << 21), "0", "received message larger than max"),
+    ],
+    ids=["another", "nobody", "a refusal", "garbage", "a long answer"],
+)
+async def test_no_session_where_another_daemon_answers(
+    sockets: Sockets, peer: CallPeer, message: bytes, status: str, says: str
+) -> None:
+    opening = asyncio.create_task(open_session(sockets.dial, METADATA, ["one", "two"]))
+    if len(message) > 1 << 20:
+        await peer.greet()
+        await peer.until("StreamEnded")
+        head = bytes(1) + len(message).to_bytes(4, "big")
+        await peer.write(headers(1, RESPONSE) + frame(DATA, 0, 1, head))
+    else:
+        await answer(peer, message, status)
+    assert says in await refused(opening, peer)
+
+
+async def test_no_session_where_nobody_answers(
+    sockets: Sockets, peer: CallPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("buildctl.client.socketcall.OPENING_SECONDS", 0.05)
+    opening = asyncio.create_task(open_session(sockets.dial, METADATA, None))
+    await asyncio.sleep(0.1)
+    assert await refused(opening, peer) == "i/o timeout"
+
+
+async def test_no_session_where_the_daemon_leaves(sockets: Sockets, peer: CallPeer) -> None:
+    sockets.theirs.close()
+    opening = asyncio.create_task(open_session(sockets.dial, METADATA, None))
+    assert "error reading from server: EOF" in await refused(opening, peer)
+
+
+@pytest.mark.parametrize(
+    "data", [b"SSH-2.0-OpenSSH_9.2p1\r\n", SERVER_GREETING + frame(GOAWAY, 0, 0, bytes(8))]
+)
+async def test_no_session_where_something_else_answers(sockets: Sockets, peer: CallPeer, data: bytes) -> None:
+    opening = asyncio.create_task(open_session(sockets.dial, METADATA, None))
+    await peer.write(data)
+    with pytest.raises(ConnectError):
+        await opening
+
+
+async def test_a_daemon_that_goes_away_between_the_calls(sockets: Sockets, peer: CallPeer) -> None:
+    call = await connect(sockets.dial)
+    asking = asyncio.create_task(call.ask(LIST, b""))
+    await answer(peer, WORKERS)
+    assert await asking == WORKERS
+    await peer.write(frame(GOAWAY, 0, 0, (1).to_bytes(4, "big") + bytes(4)))
+    await asyncio.sleep(0.01)
+    call.start(PATH, METADATA)
+    assert (await failure(call)).message == "the daemon is shutting down: it took no call"
+    call.cancel()
+
+
+async def test_a_connection_that_ends_between_the_calls(sockets: Sockets, peer: CallPeer) -> None:
+    call = await connect(sockets.dial)
+    asking = asyncio.create_task(call.ask(LIST, b""))
+    await answer(peer, WORKERS)
+    await asking
+    peer.sock.close()
+    await asyncio.sleep(0.01)
+    call.start(PATH, METADATA)
+    assert str(await failure(call)) == BROKEN
+    call.cancel()
+
+
+@pytest.mark.parametrize("error", [ConnectError("no daemon there"), OSError(24, "Too many open files")])
+async def test_no_connection(error: Exception) -> None:
+    async def dial() -> ByteStream:
+        raise error
+
+    with pytest.raises(ConnectError, match="no daemon there|Too many open files"):
+        await open_session(dial, METADATA, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from buildctl._pb.control_pb2 import BytesMessage
 from buildctl.client.channelcall import ChannelCall
-from buildctl.client.socketcall import open_call
+from buildctl.client.socketcall import connect
 from buildctl.errors import Code, ProtocolError, SessionLostError
 from buildctl.session.bytesmessage import decode_bytes_message, encode_bytes_message
 from buildctl.session.health import now
@@ -79,8 +80,14 @@ async def control(daemon: SessionDaemon, request: pytest.FixtureRequest) -> Asyn
         yield partial(on_channel, channel)
 
 
-def on_socket(path: str, session: Session) -> AbstractAsyncContextManager[ByteStream]:
-    return open_call(partial(dial_unix, path), SESSION, "localhost", session.metadata)
+@contextlib.asynccontextmanager
+async def on_socket(path: str, session: Session) -> AsyncIterator[ByteStream]:
+    call = await connect(partial(dial_unix, path))
+    call.start(SESSION, session.metadata)
+    try:
+        yield call
+    finally:
+        call.cancel()
 
 
 def on_channel(channel: Any, session: Session) -> AbstractAsyncContextManager[ByteStream]:
@@ -231,14 +238,10 @@ async def test_a_lost_session_says_so(
         await waiting
 
 
-@pytest.mark.parametrize("way", ["socket", "channel"])
-async def test_no_daemon(tmp_path: Path, session: Session, way: str) -> None:
+async def test_no_daemon(tmp_path: Path, session: Session) -> None:
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/none.sock") as channel:
-        none = (
-            on_socket(f"{tmp_path}/none.sock", session) if way == "socket" else on_channel(channel, session)
-        )
         with pytest.raises(SessionLostError, match=r"session lost: .*; no health check ever came$") as caught:
-            await session.run(none)
+            await session.run(on_channel(channel, session))
     assert caught.value.code is Code.UNAVAILABLE
 
 
