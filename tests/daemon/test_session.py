@@ -39,31 +39,32 @@ async def test_the_daemon_asks_for_health_and_lets_go(engine: Engine) -> None:
         assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("others", ["refused", "unanswered"])
+@pytest.mark.parametrize("others", ["refused", "unanswered", "another daemon"])
 async def test_a_socket_that_carries_one_connection_is_enough(
-    engine_26: Engine, tmp_path: Path, others: str
+    engine_26: Engine, engine_20: Engine, tmp_path: Path, others: str
 ) -> None:
     """Such as one that is forwarded: the session then shares the connection of the other calls."""
     context = make_context(tmp_path / "context", 5)
     async with (
-        one_connection(engine_26, tmp_path / "one.sock", others) as path,
+        one_connection(engine_26, engine_20, tmp_path / "one.sock", others) as path,
         Client.connect(parse_address(f"unix://{path}")) as client,
     ):
         await build(client, context, tmp_path / "out", 5)
 
 
 @contextlib.asynccontextmanager
-async def one_connection(engine: Engine, path: Path, others: str) -> AsyncIterator[Path]:
-    """A socket that leads the first who comes to the daemon."""
+async def one_connection(engine: Engine, another: Engine, path: Path, others: str) -> AsyncIterator[Path]:
+    """A socket that leads the first who comes to the daemon, and others nowhere or to another."""
     carried: list[asyncio.StreamWriter] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         carried.append(writer)
-        if len(carried) > 1:
+        first = len(carried) == 1
+        if not first and others != "another daemon":
             return
         if others == "refused":
             server.close()
-        upstream = await engine_socket_dialer(str(engine.socket))()
+        upstream = await engine_socket_dialer(str((engine if first else another).socket))()
         answers, requests = await asyncio.open_unix_connection(sock=upstream.sock)
         carried.append(requests)
         writer.write(upstream.early)
