@@ -61,6 +61,8 @@ class SocketCall(asyncio.BufferedProtocol):
         answer = b""
         while (data := await self.read()) is not None:
             answer += data
+            if len(answer) > MAX_ANSWER:
+                raise ProtocolError(f"connection: the daemon answered {path} with more than a message")
         return answer
 
     def start(self, path: str, metadata: Sequence[tuple[str, str]]) -> None:

@@ -73,10 +73,10 @@ def leaves(data: bytes) -> OuterScript:
     return script
 
 
-def content(data: bytes) -> bytes:
+def content(data: bytes, stream: int = STREAM) -> bytes:
     """Any number of bytes in DATA frames."""
     return b"".join(
-        frame(DATA, 0, STREAM, data[start : start + (1 << 14)]) for start in range(0, len(data), 1 << 14)
+        frame(DATA, 0, stream, data[start : start + (1 << 14)]) for start in range(0, len(data), 1 << 14)
     )
 
 
@@ -277,6 +277,11 @@ AT_ONCE = [
     OuterCase("no greeting", says(headers(1, RESPONSE)), NO_CONNECTION),
     OuterCase("a flood of PING in place of a greeting", floods(PING_FRAME * 1000, 100), NO_CONNECTION),
     OuterCase("a greeting and no answer", says(SERVER_GREETING), NO_CONNECTION),
+    OuterCase(
+        "answers without end",
+        floods(content(framed(bytes(1 << 16)), stream=1) * 16, 1000, SERVER_GREETING + headers(1, RESPONSE)),
+        NO_CONNECTION,
+    ),
     OuterCase(
         "an answer without end",
         floods(
