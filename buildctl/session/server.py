@@ -21,8 +21,8 @@ from buildctl.http2.server import MAX_CONCURRENT_STREAMS, ServerConnection
 from buildctl.session.stream import Handler
 
 # Measured: 1 GiB through Control.Session, called by grpcio, costs this process 1.7 s of CPU in writes of
-# 256 KiB, 2.0 s in those of 128 KiB and 3.0 s in those of 512 KiB (CPython 3.11, grpcio 1.85, medians of four, a
-# VM with two cores).
+# 256 KiB, 2.0 s in those of 128 KiB and 3.0 s in those of 512 KiB (CPython 3.11, grpcio 1.85, medians of
+# four, a VM with two cores).
 WRITE_SIZE = 1 << 18
 SEND_BUFFER = 1 << 19  # so that the next writes are there while one is on its way
 MAX_UNSENT = 1 << 25  # of all calls together, about: with more than 64 calls each has less
