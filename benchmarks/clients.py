@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[1]
 # What pip installs for the project's entry point.
 _SCRIPT = """\
 import sys
-from buildctl.cli.main import entry
+from buildctl.__main__ import entry
 sys.exit(entry())
 """
 

@@ -100,7 +100,7 @@ def main() -> None:
         shares[NATIVE] = max(0.0, time.process_time() - sampler.own_seconds - sum(shares.values()))
         output.write_text(json.dumps(shares))
 
-    from buildctl.cli.main import entry  # its imports are sampled too
+    from buildctl.__main__ import entry  # its imports are sampled too
 
     entry()
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
-import os
 from collections.abc import Sequence
 
 import click
@@ -17,9 +14,6 @@ from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, Unkn
 
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
-
-_GARBAGE_THRESHOLD = 100_000
-"""New containers before a search for cycles, of which little here makes any; by default it is 700."""
 
 
 @click.group(
@@ -154,16 +148,3 @@ def _report(app: App, error: BuildctlError) -> int:
     if error.hint and on_terminal:
         write(f"hint: {error.hint}\n")
     return error.exit_code
-
-
-def entry() -> None:
-    """The `buildctl` program; it does not return.
-
-    Python would take all modules apart first. By then every stream is written and closed, so only what was
-    registered for the end is run. That saves a tenth of the CPU time of `du`, and so does the collector of
-    cyclic garbage, which by default searches again and again while modules are loaded.
-    """
-    gc.set_threshold(_GARBAGE_THRESHOLD)
-    status = main()
-    atexit._run_exitfuncs()
-    os._exit(status)
