@@ -109,7 +109,8 @@ def test_a_full_standard_output_is_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_registered_for_the_end_is_run(tmp_path: Path) -> None:
-    script = "import atexit, os, runpy; atexit.register(os.write, 2, b'last'); runpy.run_module('buildctl', run_name='__main__')"
+    script = "import atexit, os; atexit.register(os.write, 2, b'last'); import buildctl.__main__ as program; "
+    script += "program.entry()"
     command = [sys.executable, "-c", script, "frob"]
     ran = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True)
     assert ran.returncode == 3
