@@ -131,7 +131,7 @@ class Caller:
         """
         with self._trace.call(SESSION_PATH) as headers:
             async with contextlib.AsyncExitStack() as stack:
-                stream = await self._own_session(stack, (*metadata, *headers), workers)
+                stream = await self._own_session(stack, metadata, workers, headers)
                 if stream is None:
                     from buildctl.client.channelcall import ChannelCall
 
@@ -141,7 +141,11 @@ class Caller:
                 yield Heard(stream, self._liveness)
 
     async def _own_session(
-        self, stack: contextlib.AsyncExitStack, metadata: Metadata, workers: Collection[str] | None
+        self,
+        stack: contextlib.AsyncExitStack,
+        metadata: Metadata,
+        workers: Collection[str] | None,
+        headers: Metadata,
     ) -> ByteStream | None:
         """None where a second connection is not wanted or not to be had: a forwarded socket may take one."""
         if self._dial is None:
@@ -149,7 +153,7 @@ class Caller:
         from buildctl.client.socketcall import open_session
 
         try:
-            call = await open_session(self._dial, metadata, workers)
+            call = await open_session(self._dial, metadata, workers, headers)
         except ConnectError as error:
             _LOG.debug("the session shares the connection of the other calls: %s", error)
             self._dial = None  # nor for later builds

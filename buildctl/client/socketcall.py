@@ -53,9 +53,9 @@ class SocketCall(asyncio.BufferedProtocol):
         self._is_full = False  # the socket takes no more for now
         self._is_paused = False  # nothing is read from the socket
 
-    async def ask(self, path: str, message: bytes) -> bytes:
+    async def ask(self, path: str, message: bytes, metadata: Sequence[tuple[str, str]] = ()) -> bytes:
         """Make a call with a message each way. Raises `RPCError` and `ProtocolError`."""
-        self._begin(path, (), grpc.MessageReader(MAX_ANSWER))
+        self._begin(path, metadata, grpc.MessageReader(MAX_ANSWER))
         self._connection.send_data(self._stream_id, grpc.frame_messages([message]))
         await self.done_writing()
         answer = b""
@@ -236,23 +236,26 @@ async def connect(dial: Dial) -> SocketCall:
 
 
 async def open_session(
-    dial: Dial, metadata: Sequence[tuple[str, str]], workers: Collection[str] | None
+    dial: Dial,
+    metadata: Sequence[tuple[str, str]],
+    workers: Collection[str] | None,
+    headers: Sequence[tuple[str, str]] = (),
 ) -> SocketCall:
     """Call `Control.Session` on a connection of its own; whoever gets the call cancels it.
 
     Before it says which session it is, the daemon at its end is asked for its workers: what is dialled may
     lead to another than the one whose `workers` (their ids; None for any) are known. Raises `ConnectError`,
-    which stands for every reason why there is no such call.
+    which stands for every reason why there is no such call. `headers` go with both calls.
     """
     call: SocketCall | None = None
     try:
         async with asyncio.timeout(OPENING_SECONDS):
             call = await connect(dial)
-            answer = await call.ask(LIST_WORKERS.path, b"")
+            answer = await call.ask(LIST_WORKERS.path, b"", headers)
         found = {record.ID for record in LIST_WORKERS.response.FromString(answer).record}
         if workers is not None and found != set(workers):
             raise ConnectError("another daemon answers there")
-        call.start(SESSION_PATH, metadata)
+        call.start(SESSION_PATH, (*metadata, *headers))
         return call
     except BaseException as error:
         if call is not None:

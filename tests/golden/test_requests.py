@@ -65,7 +65,17 @@ def test_a_command_line_does_what_the_reference_did(row: dict[str, Any], tmp_pat
         assert outcome.stderr == expected["stderr"]
     assert (outcome.exit, outcome.stdout) == (expected["exit"], expected["stdout"])
     assert outcome.left == expected["left"]
-    assert by_method(outcome.calls) == by_method(calls)
+    assert by_method(without_question(outcome.calls)) == by_method(without_question(calls))
+
+
+def without_question(calls: list[Call]) -> list[Call]:
+    """Without the call by which a session's own connection knows the daemon again (docs/differences.md)."""
+    questions = [call for call in calls if call.method.endswith("/ListWorkers")]
+    if len(questions) < 2:
+        return calls
+    assert len(questions) == 2
+    assert questions[0] == questions[1]
+    return [call for call in calls if call is not questions[1]]
 
 
 def recorded(row: dict[str, Any]) -> list[Call]:
