@@ -32,7 +32,7 @@ def test_each_thread_s_cpu_goes_to_the_module_it_runs_in() -> None:
     walking = sampler.seconds[PARTS["buildctl.fsutil"]]
     tunnel = sampler.seconds[PARTS["buildctl.http2"]]
     assert 0.15 < walking < 0.25
-    assert tunnel > 0.08
+    assert tunnel > 0.05  # what it does before it is first looked at is nobody's
     assert sampler.own_seconds < 0.2
 
 
