@@ -111,7 +111,7 @@ def test_a_step_at_a_time(project: Path, engine_26: Engine) -> None:
     sections = ran.stderr.partition("------\n")[0].split("\n\n")
     numbers = [set(re.findall(r"(?m)^#(\d+) ", section)) for section in sections]
     assert numbers == [{str(number)} for number in range(1, len(sections) + 1)]
-    assert "::error::one 6\n" in ran.stderr
+    assert "::error::one 1\n" in ran.stderr  # its last line may lose against the step that fails
 
 
 def test_errors_alone(project: Path, engine_26: Engine) -> None:
