@@ -250,8 +250,8 @@ def _any_of(patterns: Iterable[Pattern]) -> Callable[[str], object]:
     Those that `re` would be slow at are tried one by one.
     """
     exact: set[str] = set()
-    starts: list[str] = []
-    ends: list[str] = []
+    prefixes: list[str] = []
+    suffixes: list[str] = []
     sources: list[str] = []
     slow: list[Callable[[str], bool]] = []
     for pattern in patterns:
@@ -259,9 +259,9 @@ def _any_of(patterns: Iterable[Pattern]) -> Callable[[str], object]:
             case Kind.EXACT:
                 exact.add(pattern.text)
             case Kind.PREFIX:
-                starts.append(pattern.text[:-2])
+                prefixes.append(pattern.text[:-2])
             case Kind.SUFFIX:
-                ends.append(pattern.text[2:])
+                suffixes.append(pattern.text[2:])
                 if pattern.text.startswith("**/"):
                     exact.add(pattern.text[3:])
             case Kind.REGEX if pattern.slow:
@@ -269,10 +269,10 @@ def _any_of(patterns: Iterable[Pattern]) -> Callable[[str], object]:
             case Kind.REGEX:
                 sources.append(f"(?:{pattern.source})")
 
-    begins, finishes = tuple(starts), tuple(ends)
+    starts, ends = tuple(prefixes), tuple(suffixes)
 
     def is_literal(path: str) -> bool:
-        return path in exact or path.endswith(finishes) or path.startswith(begins)
+        return path in exact or path.endswith(ends) or path.startswith(starts)
 
     if not (sources or slow):
         return is_literal
