@@ -48,9 +48,7 @@ _PREFIXES = _Prefixes()
 def frame_messages(messages: Iterable[bytes]) -> list[bytes]:
     """Messages with their length before each, as few buffers."""
     messages = list(messages)
-    if (
-        max(map(len, messages), default=0) < LARGE
-    ):  # most often: without a loop in Python, a third of the time
+    if max(map(len, messages), default=0) < LARGE:  # mostly; without a loop in Python in a third of the time
         prefixes = map(_PREFIXES.__getitem__, map(len, messages))
         joined = b"".join(chain.from_iterable(zip(prefixes, messages, strict=True)))
         return [joined] if joined else []

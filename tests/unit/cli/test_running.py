@@ -31,25 +31,25 @@ def run_with(limit: str, cwd: Path) -> Ran:
     return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
-@pytest.mark.parametrize("limit", ["-Sn 8", "-Sn 16", "-n 32"])
+@pytest.mark.parametrize("limit", ["-Sn 8", "-Sn 16", "-n 33"])
 def test_a_low_limit_on_open_files_is_raised_where_it_may_be(tmp_path: Path, limit: str) -> None:
     ran = run_with(limit, tmp_path)
     assert (ran.exit, ran.stderr) == (0, "")
     assert ran.stdout
 
 
-@pytest.mark.parametrize("files", [8, 16, 31])
+@pytest.mark.parametrize("files", [8, 16, 32])
 def test_a_limit_on_open_files_that_stays_too_low_is_said(tmp_path: Path, files: int) -> None:
     assert run_with(f"-n {files}", tmp_path) == Ran(
-        1, "", f"error: at most {files} files may be open, and 32 are needed\n"
+        1, "", f"error: at most {files} files may be open, and 33 are needed\n"
     )
 
 
 def test_files_that_are_open_already_count(tmp_path: Path) -> None:
     opened = "; ".join(f"exec {number}<&0" for number in range(3, 10))
-    ran = run_with(f"-n 38; {opened}", tmp_path)
-    assert ran == Ran(1, "", "error: at most 38 files may be open, and 39 are needed\n")
-    assert run_with(f"-n 39; {opened}", tmp_path).exit == 0
+    ran = run_with(f"-n 39; {opened}", tmp_path)
+    assert ran == Ran(1, "", "error: at most 39 files may be open, and 40 are needed\n")
+    assert run_with(f"-n 40; {opened}", tmp_path).exit == 0
 
 
 def test_no_core_is_left_of_what_holds_secrets(tmp_path: Path) -> None:
