@@ -69,6 +69,7 @@ def leaves(data: bytes) -> OuterScript:
     async def script(tunnel: Tunnel) -> None:
         await tunnel.write(data)
         await tunnel.aclose()
+        await asyncio.sleep(0.5)  # a daemon takes longer to fail the build than the client to see the end
 
     return script
 
