@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from buildctl.client.excerpt import format_excerpt
     from buildctl.client.solve import StatusSink, TransferSink
     from buildctl.errors import (
+        AsyncStateError,
         BuildctlError,
         Code,
         ConnectError,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         ExporterRecord,
     )
     from buildctl.model.offer import RegistryTLS, SecretSource
+    from buildctl.model.platform import Platform
     from buildctl.model.sessionrequest import SessionRequest
     from buildctl.model.solve import (
         CacheEntry,
@@ -73,7 +75,7 @@ if TYPE_CHECKING:
         VertexWarning,
     )
     from buildctl.model.transfer import Transfer, format_transfer
-    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, WorkerRecord
     from buildctl.session.auth.dockerconfig import DockerConfig, load_docker_config
     from buildctl.session.auth.service import Auth
     from buildctl.session.secrets import Secrets
@@ -85,6 +87,7 @@ __version__ = "0.1.0"
 
 __all__ = (
     "Address",
+    "AsyncStateError",
     "Attachable",
     "Auth",
     "BuildError",
@@ -153,6 +156,7 @@ _MODULES = (
     "model.address",
     "model.history",
     "model.cache",
+    "model.platform",
     "model.workers",
     "model.solve",
     "model.status",
