@@ -49,7 +49,7 @@ from buildctl.llb.words import split
 from buildctl.model.platform import Platform
 from buildctl.model.status import Position, ProgressGroup, Range, SourceInfo
 
-BUILDKIT = "v0.32.0"
+BUILDKIT = "v0.32.2"
 """The BuildKit release whose builder makes the same bytes."""
 
 __all__ = (
