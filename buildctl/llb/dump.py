@@ -64,7 +64,9 @@ def _python_lines(definition: ops_pb2.Definition, digest: str) -> list[_Object]:
     """
     lines: list[_Object] = []
     infos = definition.Source.infos
-    for place in definition.Source.locations[digest].locations if digest in definition.Source.locations else ():
+    for place in (
+        definition.Source.locations[digest].locations if digest in definition.Source.locations else ()
+    ):
         info = infos[place.sourceIndex] if 0 <= place.sourceIndex < len(infos) else None
         if info is None or info.language != PYTHON:
             continue

@@ -1,11 +1,12 @@
 """Graphs that BuildKit's Go builder has marshalled, and what it made of them: `tests/unit/llb/corpus.jsonl`.
 
-A line of JSON a graph. `graph` is Python, statements separated by `;`, the last an expression that is a state; `scope`
-says which names it may use. `marshal` are keyword arguments of `State.marshal`, by default `MARSHAL`. `definition` is Go's
-definition in base64, in canonical order, or `error` the text of Go's error. `go_only` says why Python does not follow.
+A line of JSON a graph. `graph` is Python, statements separated by `;`, the last an expression that is a
+state; `scope` says which names it may use. `marshal` are keyword arguments of `State.marshal`, by default
+`MARSHAL`. `definition` is Go's definition in base64, in canonical order, or `error` the text of Go's error.
+`go_only` says why Python does not follow.
 
-`python -m tests.support.llb_corpus` compares all, so that another Python or another protobuf can be asked; it prints the
-names that differ and how many are equal.
+`python -m tests.support.llb_corpus` compares all, so that another Python or another protobuf can be asked;
+it prints the names that differ and how many are equal.
 """
 
 from __future__ import annotations

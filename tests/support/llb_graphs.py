@@ -1,8 +1,8 @@
 """Random build graphs, as programs in JSON that more than one language can run.
 
-A program is a list of steps, each of which makes a state from earlier ones, which it names by their place in the list.
-`random_program` makes one from a `random.Random`, `build` runs it with `buildctl.llb`. Everything is valid, so that what
-is compared is what the graph becomes.
+A program is a list of steps, each of which makes a state from earlier ones, which it names by their place
+in the list. `random_program` makes one from a `random.Random`, `build` runs it with `buildctl.llb`.
+Everything is valid, so that what is compared is what the graph becomes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,23 @@ from buildctl import llb
 
 Program = dict[str, Any]
 
-_TEXTS = ["", "a", "b c", "x=y", "ü", "日本", "/", "..", "-", "a" * 200, "\u2028<&>", "\x00", "$HOME", "é", "e\u0301"]
+_TEXTS = [
+    "",
+    "a",
+    "b c",
+    "x=y",
+    "ü",
+    "日本",
+    "/",
+    "..",
+    "-",
+    "a" * 200,
+    "\u2028<&>",
+    "\x00",
+    "$HOME",
+    "é",
+    "e\u0301",
+]
 _WORDS = ["a", "b", "bin", "etc", "src", "x.y", "ü", "..", ".", "a b"]
 _NAMES = ["a", "b", "app", "team/app", "localhost:5000/x", "ghcr.io/a/b", "index.docker.io/library/c"]
 _DIGEST = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -49,8 +65,7 @@ _GIT = [
 ]
 _IMAGE_CONFIGS = [
     '{"architecture":"arm64","os":"linux","variant":"v8","config":{"Env":["PATH=/bin","E=","N","=x"],"WorkingDir":"/srv"}}',
-    '{"config":{"WorkingDir":"rel/.."}}',
-    "{}",
+    '{"config":{"WorkingDir":"rel/.."}}', "{}",
     '{"OS":"linux","Architecture":"arm","Config":{"env":["A=1=2","A=3"],"workingdir":"/w/"}}',
 ]
 _CAPS: list[list[str] | None] = [None, None, [], ["exec.meta.setsdefaultpath"], ["file.base"]]
@@ -101,7 +116,9 @@ class _Maker:
     def _is_empty(self, step: dict[str, Any]) -> bool:
         """Whether there is no result, which Go does not expect of what a function of a state gives."""
         match step["op"]:
-            case "image" | "local" | "git" | "http" | "oci_layout" | "image_blob" | "oci_layout_blob" | "file":
+            case (
+                "image" | "local" | "git" | "http" | "oci_layout" | "image_blob" | "oci_layout_blob" | "file"
+            ):
                 return False
             case "passthrough" | "requires" | "build_op":
                 return False
@@ -124,7 +141,11 @@ class _Maker:
     def _state(self) -> int:
         """An earlier state, most often a late one, so that graphs are deep."""
         last = len(self.steps) - 1
-        return max(0, last - int(self.rng.expovariate(0.4))) if self.rng.random() < 0.7 else self.rng.randint(0, last)
+        return (
+            max(0, last - int(self.rng.expovariate(0.4)))
+            if self.rng.random() < 0.7
+            else self.rng.randint(0, last)
+        )
 
     def _filled(self) -> int:
         return 1 if (state := self._state()) in self.empty else state
@@ -144,7 +165,9 @@ class _Maker:
         return path
 
     def _target(self) -> str:
-        return self.rng.choice(["/", "", "!"]) + "/".join(self.rng.choice(_WORDS) for _ in range(self.rng.randint(1, 3)))
+        return self.rng.choice(["/", "", "!"]) + "/".join(
+            self.rng.choice(_WORDS) for _ in range(self.rng.randint(1, 3))
+        )
 
     def _flag(self) -> bool:
         return self.rng.random() < 0.3
@@ -175,7 +198,9 @@ class _Maker:
         step["c"] = {
             "platform": self._maybe(self._platform),
             "name": self._maybe(self._text),
-            "description": self._maybe(lambda: {rng.choice(["a", "b", "ab", "ü"]): self._text() for _ in range(2)}),
+            "description": self._maybe(
+                lambda: {rng.choice(["a", "b", "ab", "ü"]): self._text() for _ in range(2)}
+            ),
             "no_cache": self._flag(),
             "export_cache": rng.choice([None, None, True, False]),
             "filters": self._texts(2),
@@ -193,7 +218,15 @@ class _Maker:
 
     def _resources(self) -> list[Any]:
         unsigned = self.rng.choice([0, 7, (1 << 64) - 1])
-        return [self._number(), self._number(), unsigned, unsigned, self._number(), self._text(), self._text()]
+        return [
+            self._number(),
+            self._number(),
+            unsigned,
+            unsigned,
+            self._number(),
+            self._text(),
+            self._text(),
+        ]
 
     def _marshal(self) -> dict[str, Any]:
         rng = self.rng
@@ -211,34 +244,93 @@ class _Maker:
 
     def _source(self) -> dict[str, Any]:
         rng = self.rng
-        op = rng.choice(["image", "image", "local", "local", "git", "http", "oci_layout", "image_blob", "oci_layout_blob"])
+        op = rng.choice(
+            ["image", "image", "local", "local", "git", "http", "oci_layout", "image_blob", "oci_layout_blob"]
+        )
         made: dict[str, Any] = {"op": op}
-        file = {"filename": self._text(), "mode": self._maybe(self._mode), "uid": rng.choice([0, 0, 5, -1]), "gid": rng.choice([0, 7])}
+        file = {
+            "filename": self._text(),
+            "mode": self._maybe(self._mode),
+            "uid": rng.choice([0, 0, 5, -1]),
+            "gid": rng.choice([0, 7]),
+        }
         match op:
             case "image":
                 name = rng.choice(_NAMES) + rng.choice(["", ":1", f"@{_DIGEST}", f":t@{_DIGEST}"])
-                made |= {"ref": name, "resolve_mode": rng.choice(["default", "pull", "local"]), "internal": self._flag()}
-                made |= {"layer_limit": self._maybe(self._number), "checksum": self._maybe(lambda: _DIGEST) or ""}
+                made |= {
+                    "ref": name,
+                    "resolve_mode": rng.choice(["default", "pull", "local"]),
+                    "internal": self._flag(),
+                }
+                made |= {
+                    "layer_limit": self._maybe(self._number),
+                    "checksum": self._maybe(lambda: _DIGEST) or "",
+                }
                 if rng.random() < 0.2:
                     made |= {"resolver": rng.choice(_IMAGE_CONFIGS), "resolve_digest": self._flag()}
             case "local":
-                made |= {"name": self._text(), "include": self._texts(), "exclude": self._texts(), "follow": self._texts(1)}
+                made |= {
+                    "name": self._text(),
+                    "include": self._texts(),
+                    "exclude": self._texts(),
+                    "follow": self._texts(1),
+                }
                 made |= {"hint": self._maybe(self._text) or "", "session": self._maybe(self._text) or ""}
-                made |= {"unique": self._maybe(self._text) or "", "differ": rng.choice(["", "none", "metadata"])}
-                made |= {"differ_required": self._flag(), "metadata_only": rng.choice([None, None, [], ["a", "<"]])}
+                made |= {
+                    "unique": self._maybe(self._text) or "",
+                    "differ": rng.choice(["", "none", "metadata"]),
+                }
+                made |= {
+                    "differ_required": self._flag(),
+                    "metadata_only": rng.choice([None, None, [], ["a", "<"]]),
+                }
             case "git":
-                made |= {"url": rng.choice(_GIT), "ref": self._maybe(self._text) or "", "subdir": self._maybe(self._path) or ""}
-                made |= {"fragment": self._maybe(lambda: f"{self._text()}:{self._path()}") or "", "keep": self._flag()}
-                made |= {"token": self._maybe(self._text), "header": self._maybe(self._text), "hosts": ["h k", "l m\n"][: rng.randint(1, 2)]}
-                made |= {"socket": self._maybe(self._text) or "", "checksum": self._maybe(self._text) or "", "skip": self._flag()}
-                made |= {"mtime": rng.choice(["", "commit", "checkout"]), "by_commit": self._flag(), "checkout_bundle": self._flag()}
-                made |= {"bundle": self._maybe(self._text), "bundle_session": self._text(), "bundle_store": self._text()}
+                made |= {
+                    "url": rng.choice(_GIT),
+                    "ref": self._maybe(self._text) or "",
+                    "subdir": self._maybe(self._path) or "",
+                }
+                made |= {
+                    "fragment": self._maybe(lambda: f"{self._text()}:{self._path()}") or "",
+                    "keep": self._flag(),
+                }
+                made |= {
+                    "token": self._maybe(self._text),
+                    "header": self._maybe(self._text),
+                    "hosts": ["h k", "l m\n"][: rng.randint(1, 2)],
+                }
+                made |= {
+                    "socket": self._maybe(self._text) or "",
+                    "checksum": self._maybe(self._text) or "",
+                    "skip": self._flag(),
+                }
+                made |= {
+                    "mtime": rng.choice(["", "commit", "checkout"]),
+                    "by_commit": self._flag(),
+                    "checkout_bundle": self._flag(),
+                }
+                made |= {
+                    "bundle": self._maybe(self._text),
+                    "bundle_session": self._text(),
+                    "bundle_store": self._text(),
+                }
             case "http":
-                made |= file | {"url": "https://h/" + self._text(), "checksum": self._maybe(lambda: _DIGEST) or ""}
-                made |= {"auth": self._maybe(self._text) or "", "headers": self._maybe(lambda: [self._text(), self._text()])}
+                made |= file | {
+                    "url": "https://h/" + self._text(),
+                    "checksum": self._maybe(lambda: _DIGEST) or "",
+                }
+                made |= {
+                    "auth": self._maybe(self._text) or "",
+                    "headers": self._maybe(lambda: [self._text(), self._text()]),
+                }
                 made |= {"pgp": self._maybe(lambda: [self._text(), self._text()])}
             case "oci_layout":
-                made |= {"ref": f"lay@{_DIGEST}", "session": self._text(), "store": self._text(), "layer_limit": self._maybe(self._number)}
+                made |= {
+                    "ref": f"lay@{_DIGEST}",
+                    "session": self._text(),
+                    "store": self._text(),
+                    "layer_limit": self._maybe(self._number),
+                }
             case "image_blob":
                 made |= file | {"ref": f"{rng.choice(_NAMES)}@{_DIGEST}"}
             case _:
@@ -249,7 +341,19 @@ class _Maker:
         rng = self.rng
         base = self._state()
         op = rng.choice(
-            ["env", "env", "dir", "dir", "user", "hostname", "platform", "network", "security", "extra_host", "ulimit"]
+            [
+                "env",
+                "env",
+                "dir",
+                "dir",
+                "user",
+                "hostname",
+                "platform",
+                "network",
+                "security",
+                "extra_host",
+                "ulimit",
+            ]
             + ["cgroup_parent", "image_config", "reset", "async"]
         )
         made: dict[str, Any] = {"op": op, "base": base}
@@ -286,7 +390,11 @@ class _Maker:
             kind = rng.choice(["mount", "mount", "mount", "cache", "tmpfs"])
             made: dict[str, Any] = {"kind": kind, "target": self._target()}
             if kind != "tmpfs":
-                made |= {"source": self._state(), "readonly": self._flag(), "path": self._maybe(self._path) or ""}
+                made |= {
+                    "source": self._state(),
+                    "readonly": self._flag(),
+                    "path": self._maybe(self._path) or "",
+                }
             if kind == "mount":
                 made |= {"no_output": rng.random() < 0.15, "content": rng.choice([None, None, True, False])}
             elif kind == "cache":
@@ -308,7 +416,14 @@ class _Maker:
             for kind in rng.choices(["file", "env", "both"], k=rng.choice([0, 0, 0, 1, 2]))
         ]
         ssh = [
-            {"id": self._text(), "target": self._maybe(self._target) or "", "uid": 1, "gid": 2, "mode": 0o660, "optional": self._flag()}
+            {
+                "id": self._text(),
+                "target": self._maybe(self._target) or "",
+                "uid": 1,
+                "gid": 2,
+                "mode": 0o660,
+                "optional": self._flag(),
+            }
             for _ in range(rng.choice([0, 0, 0, 1, 2]))
         ]
         step: dict[str, Any] = {
@@ -339,7 +454,11 @@ class _Maker:
         seen: set[str] = set()
         usable = [-1]
         for index, each in enumerate(mounts):
-            kept = each["kind"] == "mount" and (each["readonly"] or not each["no_output"]) and each["target"] != "/"
+            kept = (
+                each["kind"] == "mount"
+                and (each["readonly"] or not each["no_output"])
+                and each["target"] != "/"
+            )
             if kept and each["target"] not in seen:
                 usable.append(index)
             seen.add(each["target"])
@@ -351,7 +470,11 @@ class _Maker:
         op = rng.choice(["mkdir", "mkfile", "rm", "symlink", "copy", "copy", "copy"])
         made: dict[str, Any] = {"op": op, "path": self._path(), "dest": self._path()}
         if op != "rm":
-            made |= {"owner": rng.choice([None, None, "a:b", "1:2", "root", "+7:-1", "", "x:", [5, 6], "2147483648:ü"])}
+            made |= {
+                "owner": rng.choice(
+                    [None, None, "a:b", "1:2", "root", "+7:-1", "", "x:", [5, 6], "2147483648:ü"]
+                )
+            }
             made |= {"created": rng.choice([None, None, 0, 1577934245000000006])}
         match op:
             case "mkdir":
@@ -375,7 +498,10 @@ class _Maker:
 
     def _combine(self) -> dict[str, Any]:
         if self.rng.random() < 0.5:
-            step: dict[str, Any] = {"op": "merge", "states": [self._state() for _ in range(self.rng.randrange(5))]}
+            step: dict[str, Any] = {
+                "op": "merge",
+                "states": [self._state() for _ in range(self.rng.randrange(5))],
+            }
         else:
             step = {"op": "diff", "base": self._state(), "other": self._state()}
         return self._constraints(step)
@@ -388,7 +514,9 @@ class _Maker:
                 pairs = [[1, True]] + [[self._state(), self._flag()] for _ in range(3)]
                 return self._constraints({"op": "passthrough", "id": "p", "pairs": pairs})
             case "build_op":
-                return self._constraints({"op": "build_op", "base": 1, "filename": self._maybe(self._text) or ""})
+                return self._constraints(
+                    {"op": "build_op", "base": 1, "filename": self._maybe(self._text) or ""}
+                )
         return {"op": "reload", "base": self._state(), "marshal": self.marshal}
 
 
@@ -469,8 +597,8 @@ class _Runner:
         if given["resources"] is not None:
             args["resources"] = llb.Resources(*given["resources"])
         args["locations"] = [
-            self.maps[place["map"]].at(ranges=[((a, b), (c, d)) for a, b, c, d in place["ranges"]])  # type: ignore[misc]
-            for place in given["locations"]
+            self.maps[place["map"]].at(ranges=[((a, b), (c, d)) for a, b, c, d in place["ranges"]])  # type:
+            ignore[misc] for place in given["locations"]
         ]
         return args
 
@@ -478,7 +606,11 @@ class _Runner:
         return llb.scratch()
 
     def _image(self, step: dict[str, Any]) -> llb.State:
-        args = {name: step[name] for name in ("resolve_mode", "internal", "layer_limit", "checksum") if name in step}
+        args = {
+            name: step[name]
+            for name in ("resolve_mode", "internal", "layer_limit", "checksum")
+            if name in step
+        }
         if "resolver" in step:
 
             def resolve(ref: str, **_: Any) -> tuple[str, str, bytes]:
@@ -520,7 +652,11 @@ class _Runner:
             "checkout_bundle": step["checkout_bundle"],
         }
         if step["bundle"] is not None:
-            args |= {"bundle": step["bundle"], "bundle_session_id": step["bundle_session"], "bundle_store_id": step["bundle_store"]}
+            args |= {
+                "bundle": step["bundle"],
+                "bundle_session_id": step["bundle_session"],
+                "bundle_store_id": step["bundle_store"],
+            }
         return llb.git(step["url"], **args, **self._c(step))
 
     def _http(self, step: dict[str, Any]) -> llb.State:
@@ -648,7 +784,9 @@ class _Runner:
             case _:
                 state = self.states[each["source"]]
                 source = self._actions(each["actions"]).with_state(state) if "actions" in each else state
-                names = "follow_symlinks contents_only unpack create_dest wildcard allow_empty_wildcard replace"
+                names = (
+                    "follow_symlinks contents_only unpack create_dest wildcard allow_empty_wildcard replace"
+                )
                 made = on.copy(
                     source,
                     path,

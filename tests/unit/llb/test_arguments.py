@@ -63,7 +63,7 @@ def test_a_wrong_type_is_a_type_error_with_the_name(call: Callable[[], object], 
         (lambda: B.extra_host("h", "1.2.3"), "ip is '1.2.3', which is not an IP address"),
         (lambda: B.run(["x"], valid_exit_codes=[1 << 31]), "which is not between"),
         (lambda: llb.secret("/s", uid=-1), "uid is -1, which is not between 0 and 4294967295"),
-        (lambda: llb.mkdir("/a", created=datetime(2020, 1, 1)), "datetime without a time zone"),  # noqa: DTZ001
+        (lambda: llb.mkdir("/a", created=datetime(2020, 1, 1)), "datetime without a time zone"),
         (lambda: llb.copy(llb.mkdir("/a"), "/a", "/b"), "have to be done to a state"),
         (lambda: llb.image("b", platform="no such/thing"), "is not a platform"),
         (lambda: llb.image("b", resolve_digest=True), "resolve_digest needs a resolver"),
@@ -89,7 +89,9 @@ def test_paths_and_times_may_be_objects() -> None:
 
 
 def test_values_can_be_asked_for() -> None:
-    state = B.env("A", "1").envs({"B": "2"}, A="3").dir("/x").dir("y").user("u").hostname("h").platform("arm64")
+    state = (
+        B.env("A", "1").envs({"B": "2"}, A="3").dir("/x").dir("y").user("u").hostname("h").platform("arm64")
+    )
     assert state.get_env() == {"B": "2", "A": "3"}
     assert list(state.get_env()) == ["B", "A"]
     assert (state.get_dir(), state.get_user(), state.get_hostname()) == ("/x/y", "u", "h")
