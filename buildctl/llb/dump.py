@@ -29,7 +29,7 @@ def dump_json(data: bytes) -> Iterator[bytes]:
     definition = decode_definition(data, "")
     for encoded in getattr(definition, "def"):
         digest = _digest(encoded)
-        entry = {"Op": op_fields(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
+        entry: _Object = {"Op": op_fields(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
         if digest in definition.metadata:
             entry["OpMetadata"] = _plain(definition.metadata[digest])
         else:

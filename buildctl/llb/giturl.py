@@ -52,7 +52,7 @@ def _parse(text: str) -> Remote | None:
 
 
 def _check_host(url: URL) -> None:
-    """What newer versions of net/url refuse besides: brackets without an IPv6 address, and colons in names."""
+    """What newer versions of net/url refuse, too: brackets without an IPv6 address, colons in names."""
     if "[" in url.host:
         try:
             ipaddress.IPv6Address(url.host.rpartition("]")[0].removeprefix("["))

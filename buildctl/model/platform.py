@@ -89,7 +89,7 @@ class Platform:
         return cls("linux", *_MACHINES.get(machine, (machine, ""))).normalized()
 
     def normalized(self) -> Platform:
-        """With one name for each thing: `x86_64` is `amd64`, arm without variant is `v7`, features are sorted."""
+        """With one name for each thing: `x86_64` is `amd64`, arm without variant `v7`; features sorted."""
         architecture, variant = _normalized_architecture(self.architecture, self.variant)
         features = tuple(sorted(set(self.os_features), key=str.encode))
         return Platform(_normalized_os(self.os), architecture, variant, self.os_version, features)

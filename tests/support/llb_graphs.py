@@ -65,10 +65,15 @@ _GIT = [
 ]
 _IMAGE_CONFIGS = [
     '{"architecture":"arm64","os":"linux","variant":"v8","config":{"Env":["PATH=/bin","E=","N","=x"],"WorkingDir":"/srv"}}',
-    '{"config":{"WorkingDir":"rel/.."}}', "{}",
+    '{"config":{"WorkingDir":"rel/.."}}',
+    "{}",
     '{"OS":"linux","Architecture":"arm","Config":{"env":["A=1=2","A=3"],"workingdir":"/w/"}}',
 ]
 _CAPS: list[list[str] | None] = [None, None, [], ["exec.meta.setsdefaultpath"], ["file.base"]]
+_VALUES = [
+    *("env", "env", "dir", "dir", "user", "hostname", "platform", "network", "security", "extra_host"),
+    *("ulimit", "cgroup_parent", "image_config", "reset", "async"),
+]
 _IPS = ["1.2.3.4", "::1", "::ffff:1.2.3.4", "2001:DB8:0:0:1:0:0:1"]
 
 
@@ -161,8 +166,7 @@ class _Maker:
 
     def _path(self) -> str:
         parts = [self.rng.choice(_WORDS) for _ in range(self.rng.randrange(4))]
-        path = self.rng.choice(["", "/", "//"]) + "/".join(parts) + self.rng.choice(["", "/", "/."])
-        return path
+        return self.rng.choice(["", "/", "//"]) + "/".join(parts) + self.rng.choice(["", "/", "/."])
 
     def _target(self) -> str:
         return self.rng.choice(["/", "", "!"]) + "/".join(
@@ -340,22 +344,7 @@ class _Maker:
     def _value(self) -> dict[str, Any]:
         rng = self.rng
         base = self._state()
-        op = rng.choice(
-            [
-                "env",
-                "env",
-                "dir",
-                "dir",
-                "user",
-                "hostname",
-                "platform",
-                "network",
-                "security",
-                "extra_host",
-                "ulimit",
-            ]
-            + ["cgroup_parent", "image_config", "reset", "async"]
-        )
+        op = rng.choice(_VALUES)
         made: dict[str, Any] = {"op": op, "base": base}
         match op:
             case "env":
@@ -555,8 +544,16 @@ def marshal_args(given: dict[str, Any]) -> dict[str, Any]:
     return args
 
 
+def _range(line: int, character: int, end_line: int, end_character: int) -> llb.Range:
+    return llb.Range(llb.Position(line, character), llb.Position(end_line, end_character))
+
+
+def _made(os: str, architecture: str, variant: str, version: str, features: list[str]) -> llb.Platform:
+    return llb.Platform(os, architecture, variant, version, tuple(features))
+
+
 def _platform(given: list[Any]) -> llb.Platform:
-    return llb.Platform(*given[:4], tuple(given[4]))
+    return _made(*given)
 
 
 class _Runner:
@@ -577,10 +574,12 @@ class _Runner:
         if method is not None:
             made: llb.State = method(step)
             return made
-        return getattr(self._base(step), step["op"])(step["value"])  # type: ignore[no-any-return]
+        changed: llb.State = getattr(self._base(step), step["op"])(step["value"])
+        return changed
 
     def _base(self, step: dict[str, Any]) -> llb.State:
-        return self.states[step["base"]]
+        index: int = step["base"]
+        return self.states[index]
 
     def _c(self, step: dict[str, Any]) -> dict[str, Any]:
         given = step.get("c")
@@ -597,8 +596,8 @@ class _Runner:
         if given["resources"] is not None:
             args["resources"] = llb.Resources(*given["resources"])
         args["locations"] = [
-            self.maps[place["map"]].at(ranges=[((a, b), (c, d)) for a, b, c, d in place["ranges"]])  # type:
-            ignore[misc] for place in given["locations"]
+            self.maps[place["map"]].at(ranges=[_range(*each) for each in place["ranges"]])
+            for place in given["locations"]
         ]
         return args
 
@@ -606,7 +605,7 @@ class _Runner:
         return llb.scratch()
 
     def _image(self, step: dict[str, Any]) -> llb.State:
-        args = {
+        args: dict[str, Any] = {
             name: step[name]
             for name in ("resolve_mode", "internal", "layer_limit", "checksum")
             if name in step

@@ -1,4 +1,4 @@
-"""What holds of every graph: it survives being loaded, and is the same in every process and in bounded time."""
+"""What holds of every graph: it survives being loaded, and is the same in every process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def test_a_graph_that_is_loaded_marshals_to_the_same_bytes(seed: int, size: int)
     assert loaded == first
     assert loaded.to_bytes() == data
     again = loaded.state().marshal(platform="linux/s390x", local_unique_id="other")
-    assert again.ops == first.ops
+    assert sorted(again.ops) == sorted(first.ops), "Go, too, may find another order"
+    assert (again.digest, again.index) == (first.digest, first.index)
+    assert again.state().marshal(platform="linux/386").ops == again.ops
     assert {digest: again.metadata[digest] for digest in first.metadata} == first.metadata
 
 
