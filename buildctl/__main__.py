@@ -1,7 +1,7 @@
 """The program: what the script `buildctl` runs, and `python -m buildctl` where that is not on PATH.
 
-Variables that the caller has set for other Python programs are not for this one. Until that is settled nothing
-is imported but what every Python has loaded when it begins.
+Variables that the caller has set for other Python programs are not for this one. Until that is settled,
+nothing is imported but what every Python has loaded when it begins.
 """
 
 from __future__ import annotations

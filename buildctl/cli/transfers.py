@@ -16,6 +16,7 @@ _UNIFORM = (
     "all files have one and the same time, so a file that changes but keeps its size may be missed; "
     "--context-check=content compares the bytes"
 )
+_NOT_SENT = "and in what is sent of the folder no file is there: its rules have no effect"
 _FATES = {"skip": "left out", "empty": "sent empty"}
 
 
@@ -28,7 +29,13 @@ def warnings(transfers: Iterable[Transfer], on_unreadable: OnUnreadable) -> list
     lines = [_unreadable(name, list(found), on_unreadable) for name, found in paths.items() if found]
     if uniform := list(dict.fromkeys(one.name for one in transfers if one.uniform_times)):
         lines.append(f"warning: {', '.join(uniform)}: {_UNIFORM}\n")
+    lost = dict.fromkeys((one.name, *link) for one in transfers for link in one.lost_ignore_files)
+    lines += [f"warning: {name}: {_lost(path)} {quote(target)}, {_NOT_SENT}\n" for name, path, target in lost]
     return lines
+
+
+def _lost(path: str) -> str:
+    return f"{path if path.isprintable() else quote(path)} is a link to"
 
 
 def _unreadable(name: str, paths: list[str], on_unreadable: OnUnreadable) -> str:

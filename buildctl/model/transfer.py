@@ -38,6 +38,9 @@ class Transfer(NamedTuple):
     """
     complete: bool = True
     """Whether the daemon has everything; False where the transfer failed or was cancelled."""
+    lost_ignore_files: tuple[tuple[str, str], ...] = ()
+    """Ignore files that were asked for and are links to no file in what is sent, each with what it points to:
+    the daemon finds no rules there."""
 
 
 def format_transfer(transfer: Transfer) -> str:
