@@ -155,4 +155,5 @@ def _transfer(name: str, summary: SendSummary, began: float, took: float, *, com
         took=took,
         uniform_times=summary.uniform_times,
         complete=complete,
+        odd_times=tuple(map(os.fsdecode, summary.odd_times)),
     )
