@@ -78,8 +78,9 @@ async def receive(
     `keep_privileged` creates devices, and keeps what gives files rights of their own (`privileged`).
     `on_progress` is told the bytes that have arrived so far, and `on_written` what has arrived when all is in
     its place: once, before the sender is told, who may end everything then. A transfer that fails or is
-    cancelled leaves no half-written file, and with `mode="delete"` has removed nothing. Raises `TransferError`
-    where the disk or the sender gives up, and `ProtocolError` where the sender breaks the rules; it hears of it.
+    cancelled leaves no half-written file, and with `mode="delete"` has removed nothing. Raises
+    `TransferError` where the disk or the sender gives up, and `ProtocolError` where the sender breaks the
+    rules; the sender hears of it.
     """
     receiver = Receiver(DiskWriter(destination), mode=mode, keep_privileged=keep_privileged)
     disk = Worker("receive")
