@@ -47,7 +47,7 @@ def test_the_cache_folder(tmp_path: Path) -> None:
         return read_opt(App(Environment(variables)), flags(tmp_path, context_check="content")).content_records
 
     assert records(HOME="/h", XDG_CACHE_HOME="/c") == "/c/buildctl/contexts"
-    assert records(HOME="/h", XDG_CACHE_HOME="c") == "/h/.cache/buildctl/contexts"
+    assert records(HOME="/tmp", XDG_CACHE_HOME="c") == "/tmp/.cache/buildctl/contexts"
     with pytest.raises(UsageError, match="no place for digests"):
         records()
 
