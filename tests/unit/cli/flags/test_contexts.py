@@ -25,6 +25,7 @@ def flags(folder: Path, **given: str) -> BuildFlags:
 
 @pytest.fixture
 def app(tmp_path: Path) -> App:
+    (tmp_path / "home").mkdir()
     return App(Environment({"HOME": str(tmp_path / "home")}))
 
 
