@@ -70,13 +70,14 @@ def all_of_it(root: Path) -> None:
     (root / ".dockerignore").write_text(".\n!secret\n")
 
 
-TREES = {
-    make.__name__: make
-    for make in (plain, of_dockerfile, of_dockerfile_empty, of_dockerfile_lost, of_dockerfile_folder)
-} | {make.__name__: make for make in (folder, odd_text, all_but_one, all_of_it)}
-TREES |= {
-    f"link to {target}": linked(target)
-    for target in ("rules", "/rules", "../../rules", "sub/to-rules", "../outer", "/outer", "nowhere", "sub")
+PLACES: tuple[Callable[[Path], None], ...] = (
+    *(plain, of_dockerfile, of_dockerfile_empty, of_dockerfile_lost, of_dockerfile_folder),
+    *(folder, odd_text, all_but_one, all_of_it),
+)
+TARGETS = ("rules", "/rules", "../../rules", "sub/to-rules", "../outer", "/outer", "nowhere", "sub")
+TREES: dict[str, Callable[[Path], None]] = {
+    **{make.__name__: make for make in PLACES},
+    **{f"link to {target}": linked(target) for target in TARGETS},
 }
 TREES["a link of the Dockerfile's"] = linked("sub/to-rules", "Dockerfile.dockerignore")
 

@@ -195,7 +195,7 @@ def test_what_a_script_s_command_line_asks_for_prints_and_leaves(row: Row, tmp_p
     assert _typed(solve.Cache.Exports, "Type") == row.cache_to
     assert _typed(inner.CacheImports, "Type") == row.cache_from
     assert tuple(solve.Entitlements) == row.entitlements
-    # Standard output is for results, which a script may read; the rest goes to standard error, without secrets.
+    # Standard output is for results, which a script may read; the rest goes elsewhere, without secrets.
     assert outcome.stdout == ""
     assert outcome.stderr.startswith(("#1 ", "time="))
     assert "error" not in outcome.stderr

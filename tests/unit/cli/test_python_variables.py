@@ -116,10 +116,10 @@ def test_where_only_pythonpath_knows_the_installation_it_is_found(tmp_path: Path
     packages = tmp_path / "app" / layout.format(*sys.version_info[:2])
     packages.mkdir(parents=True)
     for package in (buildctl, click):
-        found = Path(package.__file__).parent
+        found = Path(str(package.__file__)).parent
         (packages / found.name).symlink_to(found)
     (tmp_path / "app" / "bin").mkdir()
-    script = shutil.copy(ROOT / "bin" / "buildctl", tmp_path / "app" / "bin")
+    script = str(shutil.copy(ROOT / "bin" / "buildctl", tmp_path / "app" / "bin"))
     put_modules(tmp_path, "logging")
     bare = str(Path(sys.base_prefix, "bin", "python3"))
     for path in (str(packages), f"{tmp_path}:{packages}", ""):
