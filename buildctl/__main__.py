@@ -25,7 +25,7 @@ _MISLEADING = (
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 """The folder, or zip file, that this package was found in: what else is in it may be imported, too."""
 
-_AGAIN = "import sys; sys.path.append(sys.argv.pop(1)); from buildctl.__main__ import entry; entry()"
+_AGAIN = "import sys; sys.path += sys.argv.pop(1).splitlines(); from buildctl.__main__ import entry; entry()"
 
 
 def entry() -> None:
@@ -53,19 +53,26 @@ def _stand_alone() -> None:
 
     The variables stay as they are for programs that this one starts.
     """
-    if not sys.flags.ignore_environment and any(map(_misleads, _MISLEADING)):
-        writes_nothing = ["-B"] * sys.flags.dont_write_bytecode
-        python = [sys.executable, "-E", "-P", *writes_nothing, "-c", _AGAIN, _HOME]
-        os.execv(sys.executable, [*python, *sys.argv[1:]])  # noqa: S606  # the same program
     if not sys.flags.safe_path and sys.path and os.path.abspath(sys.path[0]) != _HOME:
         del sys.path[0]
+    if sys.executable and not sys.flags.ignore_environment and any(map(_misleads, _MISLEADING)):
+        strange = _python_path() - {_HOME}
+        # What is installed may be in folders that only this process was told of, as by pex or shiv.
+        kept = [folder for folder in (*sys.path, _HOME) if os.path.abspath(folder) not in strange]
+        writes_nothing = ["-B"] * sys.flags.dont_write_bytecode
+        python = [sys.executable, "-E", "-P", *writes_nothing, "-c", _AGAIN, "\n".join(kept)]
+        os.execv(sys.executable, [*python, *sys.argv[1:]])  # noqa: S606  # the same program
 
 
 def _misleads(variable: str) -> bool:
-    value = os.environ.get(variable, "")
     if variable == "PYTHONPATH":
-        return any(os.path.abspath(folder) != _HOME for folder in value.split(os.pathsep) if value)
-    return bool(value)
+        return bool(_python_path() - {_HOME})
+    return bool(os.environ.get(variable))
+
+
+def _python_path() -> set[str]:
+    value = os.environ.get("PYTHONPATH", "")
+    return {os.path.abspath(folder) for folder in value.split(os.pathsep)} if value else set()
 
 
 if __name__ == "__main__":

@@ -134,3 +134,20 @@ def test_a_zip_file_of_the_program_runs_alike(tmp_path: Path) -> None:
     program = (sys.executable, str(tmp_path / "buildctl.pyz"))
     for variables in ({}, {"PYTHONPATH": str(tmp_path)}):
         assert run(*program, "--version", cwd=tmp_path, **variables) == (0, VERSION, "")
+
+
+def test_what_a_bundle_has_told_python_of_is_found_again(tmp_path: Path) -> None:
+    """As by pex, whose bootstrap puts each distribution on the path by itself."""
+    for package in (buildctl, click):
+        folder = tmp_path / "app" / package.__name__
+        folder.mkdir(parents=True)
+        (folder / package.__name__).symlink_to(Path(str(package.__file__)).parent)
+    bootstrap = tmp_path / "bootstrap"
+    folders = [str(tmp_path / "app" / package.__name__) for package in (click, buildctl)]
+    bootstrap.write_text(
+        f"import sys; sys.path[:0] = {folders}; from buildctl.__main__ import entry; entry()"
+    )
+    put_modules(tmp_path, *STANDARD, "click")
+    bare = str(Path(sys.base_prefix, "bin", "python3"))
+    for path in ("", str(tmp_path), f"{tmp_path}:{folders[1]}"):
+        assert run(bare, "-P", str(bootstrap), "--version", cwd=tmp_path, PYTHONPATH=path) == (0, VERSION, "")
