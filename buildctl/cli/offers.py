@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
 from buildctl.errors import UsageError
+from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
     from buildctl.model.offer import RegistryTLS, SecretSource
@@ -96,8 +97,8 @@ def offered_values(secrets: Sequence[SecretSource], variables: Mapping[str, str]
         if source.env:
             yield variables.get(source.env, "").encode("utf-8", "surrogateescape")
         elif os.path.isfile(source.path):
-            with contextlib.suppress(OSError), open(source.path, "rb") as file:
-                yield file.read(MAX_SECRET_BYTES)
+            with contextlib.suppress(OSError):
+                yield read_found(source.path, limit=MAX_SECRET_BYTES)
 
 
 @contextlib.asynccontextmanager
