@@ -9,7 +9,7 @@ import click
 from buildctl import __version__
 from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
-from buildctl.cli.grammar import BOOL, DURATION, INT, Group, flag
+from buildctl.cli.grammar import BOOL, DURATION, INT, STRING, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
 
 PACKAGE = "buildctl-python"
@@ -45,6 +45,7 @@ PACKAGE = "buildctl-python"
 @flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
 @flag(
     "--addr",
+    type=STRING._replace(absent=None),
     envvar="BUILDKIT_HOST",
     metavar="URL",
     help="The daemon: unix://, tcp://, docker://, daemonless://.",

@@ -18,7 +18,7 @@ import grpc
 import grpc.aio
 
 from buildctl.errors import ConnectError
-from buildctl.model.address import Address, TLSOptions
+from buildctl.model.address import SOCKETS, Address, TLSOptions, socket_path
 from buildctl.transport.connhelper import helper_command
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
 from buildctl.transport.stream import ByteStream, Dial
@@ -182,13 +182,13 @@ async def _find_route(
             engine = f"docker://{address.path}" if address.path.startswith("/") else ""
             return _Route(f"unix:{_escaped(address.path)}", dial, engine=engine, is_local=True)
         case "unix-abstract":
-            dial = partial(dial_unix, "\0" + address.path)
+            dial = partial(dial_unix, socket_path(address))
             return _Route(f"unix-abstract:{_escaped(address.path)}", dial, is_local=True)
         case "docker":
             from buildctl.transport.engine import engine_address, engine_dialer
 
             route = await _relayed(stack, engine_dialer(address, tls, environ), environ)
-            return route._replace(is_local=engine_address(address, environ).scheme == "unix")
+            return route._replace(is_local=engine_address(address, environ).scheme in SOCKETS)
         case "daemonless":
             from buildctl.transport.daemonless import open_daemon
             from buildctl.transport.engine import engine_socket_dialer

@@ -23,6 +23,7 @@ _PORTS = {"domain": 53, "ftp": 21, "ftps": 990, "gopher": 70, "http": 80, "https
 _PORTS |= {"imap3": 220, "imaps": 993, "pop3": 110, "pop3s": 995, "smtp": 25, "submissions": 465, "ssh": 22}
 _PORTS |= {"telnet": 23}
 
+_LAST_PORT = 65535
 _START_DAEMON = "is a daemon running? start buildkitd, or name another with --addr or BUILDKIT_HOST"
 
 
@@ -161,10 +162,22 @@ def split_host_port(endpoint: str) -> tuple[str, str]:
     for bracket in "[]":
         if bracket in host or bracket in port:
             raise bad(f"unexpected '{bracket}' in address")
+    _check_port(port)
     return host, port
 
 
-def join_host_port(host: str, port: int) -> str:
+def _check_port(port: str) -> None:
+    """Raise `ConnectError` for a number that no port has: the resolver would take another in its place."""
+    sign, digits = port[:1].strip("0123456789"), port.lstrip("+-").lstrip("0")
+    if not digits.isascii() or not digits.isdigit():
+        return  # a name, or none
+    if sign == "-" or len(digits) > len(str(_LAST_PORT)) or int(digits) > _LAST_PORT:
+        raise dial_error(
+            f"dial tcp: address {port}: invalid port", f"ports go up to {_LAST_PORT}", lasting=True
+        )
+
+
+def join_host_port(host: str, port: int | str) -> str:
     """`host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from buildctl.errors import BuildctlError
 from buildctl.model.offer import RegistryTLS
 from buildctl.transport.dial import join_host_port
-from buildctl.transport.proxy import environment_proxy
+from buildctl.transport.proxy import Proxy, environment_proxy
 
 _SECONDS = 30.0
 _BODY_BYTES = 1 << 20
@@ -80,10 +80,11 @@ def _once(
 ) -> tuple[Response, str]:
     """The response and where it redirects to."""
     path = (target.path or "/") + (f"?{target.query}" if target.query else "")
-    connection, relayed = _connection(target, tls, environ)
+    connection, proxy, relayed = _connection(target, tls, environ)
     if relayed is not None:  # a proxy takes the whole URL
         path, headers = url, {**headers, **relayed}
     try:
+        _connect(connection, proxy)
         connection.request(method, path, body, {"Host": target.netloc.rpartition("@")[2], **headers})
         answer = connection.getresponse()
         content = answer.read(_BODY_BYTES)
@@ -92,10 +93,20 @@ def _once(
     return Response(method, url, answer.status, answer.reason, content), answer.headers.get("Location", "")
 
 
+def _connect(connection: http.client.HTTPConnection, proxy: Proxy | None) -> None:
+    try:
+        connection.connect()
+    except OSError as error:
+        if proxy is None or isinstance(error, ssl.SSLError):
+            raise
+        reason = error.strerror or str(error)
+        raise ConnectionError(f"proxy {proxy.endpoint} of {proxy.variable}: {reason}") from None
+
+
 def _connection(
     target: SplitResult, tls: ssl.SSLContext | None, environ: Mapping[str, str]
-) -> tuple[http.client.HTTPConnection, Mapping[str, str] | None]:
-    """Not connected yet; and headers for the proxy where it is one that reads each request."""
+) -> tuple[http.client.HTTPConnection, Proxy | None, Mapping[str, str] | None]:
+    """Not connected yet; its proxy; and headers for one that reads each request."""
     if target.scheme not in _PORTS:
         raise ValueError(f'unsupported protocol scheme "{target.scheme}"')
     if not target.hostname:
@@ -104,19 +115,22 @@ def _connection(
     proxy = environment_proxy(target.scheme, join_host_port(target.hostname, port), environ)
     host, proxy_headers = (target.hostname, port), {}
     if proxy is not None:
-        if proxy.scheme != "http":
-            raise ValueError(f"a proxy of the scheme {proxy.scheme} is not supported for token servers")
-        host = proxy.hostname, int(proxy.port or _PORTS["http"])
-        if proxy.user is not None:
-            login = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
+        if proxy.url.scheme != "http":
+            raise ValueError(
+                f"the proxy of {proxy.variable}: {proxy.url.scheme} is not supported for token servers"
+            )
+        host = proxy.url.hostname, int(proxy.url.port or _PORTS["http"])
+        if proxy.url.user is not None:
+            text = f"{proxy.url.user}:{proxy.url.password or ''}".encode("utf-8", "surrogateescape")
+            login = base64.b64encode(text).decode()
             proxy_headers["Proxy-Authorization"] = f"Basic {login}"
     if target.scheme == "http":
-        return http.client.HTTPConnection(*host, timeout=_SECONDS), proxy_headers if proxy else None
+        return http.client.HTTPConnection(*host, timeout=_SECONDS), proxy, proxy_headers if proxy else None
     context = tls or ssl.create_default_context()
     connection = http.client.HTTPSConnection(*host, timeout=_SECONDS, context=context)
     if proxy is not None:
         connection.set_tunnel(target.hostname, port, headers=proxy_headers)
-    return connection, None
+    return connection, proxy, None
 
 
 def trust(how: RegistryTLS) -> ssl.SSLContext:
