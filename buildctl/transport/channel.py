@@ -120,8 +120,8 @@ async def open_connection(
         files = await _tls_files(tls) if tls.wanted and address.scheme != "docker" else None
         route = await _find_route(stack, address, tls, environ)
         server_name = tls.server_name or address.hostname or _default_name(address)
-        if files is not None and not files.ca:
-            # grpcio would trust the system's authorities; the reference trusts nobody then.
+        if files is not None and (not files.ca or await _has_no_alternative_names(route.dial, files)):
+            # grpcio would trust the system's authorities and a common name; the reference trusts neither.
             route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
         authority = server_name if files else (address.host or _default_name(address))
 
@@ -236,6 +236,12 @@ def _ip_target(addresses: Sequence[SocketAddress]) -> str:
         join_host_port(host if family == socket.AF_INET6 else f"::ffff:{host}", port)
         for family, (host, port) in addresses
     )
+
+
+async def _has_no_alternative_names(dial: Dial, files: TLSFiles) -> bool:
+    from buildctl.transport.diagnose import has_no_alternative_names
+
+    return await has_no_alternative_names(dial, files)
 
 
 async def _distrust(dial: Dial, tls: TLSFiles, server_name: str) -> ByteStream:

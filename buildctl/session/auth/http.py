@@ -17,6 +17,7 @@ from buildctl.errors import BuildctlError
 from buildctl.model.offer import RegistryTLS
 from buildctl.transport.dial import join_host_port
 from buildctl.transport.proxy import Proxy, environment_proxy
+from buildctl.transport.tls import load_pair, read_authorities, read_pair, refuse_common_names
 
 _SECONDS = 30.0
 _BODY_BYTES = 1 << 20
@@ -126,27 +127,23 @@ def _connection(
             proxy_headers["Proxy-Authorization"] = f"Basic {login}"
     if target.scheme == "http":
         return http.client.HTTPConnection(*host, timeout=_SECONDS), proxy, proxy_headers if proxy else None
-    context = tls or ssl.create_default_context()
+    context = tls or trust()
     connection = http.client.HTTPSConnection(*host, timeout=_SECONDS, context=context)
     if proxy is not None:
         connection.set_tunnel(target.hostname, port, headers=proxy_headers)
     return connection, proxy, None
 
 
-def trust(how: RegistryTLS) -> ssl.SSLContext:
+def trust(how: RegistryTLS | None = None) -> ssl.SSLContext:
     """The system's authorities and what the user adds. Raises `BuildctlError` naming a bad file."""
     context = ssl.create_default_context()
+    refuse_common_names(context)
+    if how is None:
+        return context
     for path in how.authorities:
-        try:
-            context.load_verify_locations(path)
-        except OSError as error:  # as ssl's own are too
-            raise BuildctlError(f"failed to read {path}: {error.strerror or error}") from None
+        context.load_verify_locations(cadata=read_authorities(path).decode("ascii"))
     for certificate, key in how.key_pairs:
-        try:
-            context.load_cert_chain(certificate, key, password="")
-        except OSError as error:
-            reason = error.strerror or error
-            raise BuildctlError(f"failed to load keypair for {certificate}: {reason}") from None
+        load_pair(context, *read_pair(certificate, key))
     if how.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -186,4 +186,4 @@ async def test_a_bad_tls_file_is_named(tmp_path: Path) -> None:
         request = auth_pb2.FetchTokenRequest(Host="r.example", Realm="https://localhost:1/")
         code, message = await asking.refusal("FetchToken", request)
     assert code is grpc.StatusCode.UNKNOWN
-    assert message == f"failed to read {tmp_path}/gone.pem: No such file or directory"
+    assert message == f"could not read ca certificate: open {tmp_path}/gone.pem: no such file or directory"

@@ -264,7 +264,9 @@ class TestTrust:
     def test_bad_files(self, tmp_path: Path, authority: trustme.CA) -> None:
         (tmp_path / "empty").touch()
         for path in ("gone", "empty"):
-            with pytest.raises(BuildctlError, match=f"failed to read {tmp_path}/{path}: "):
+            with pytest.raises(BuildctlError, match=f"ca cert.*: .*{tmp_path}/{path}: "):
                 trust(RegistryTLS((str(tmp_path / path),)))
-        with pytest.raises(BuildctlError, match=f"failed to load keypair for {tmp_path}/cert.pem: "):
+        with pytest.raises(
+            BuildctlError, match=f"could not read certificate/key: .*: it is empty: {tmp_path}/empty"
+        ):
             trust(RegistryTLS(key_pairs=((str(tmp_path / "cert.pem"), str(tmp_path / "empty")),)))
