@@ -128,7 +128,7 @@ def test_wrong_credentials_for_a_token(engine_26: Engine, folder: Path, guarded:
     log_in(folder, guarded, "wrong")
     ran = build(engine_26, folder, *pushed(guarded))
     assert ran.exit == 1
-    assert "failed to fetch oauth token: unauthorized: authentication required - no such user" in ran.stderr
+    assert "401 Unauthorized: unauthorized: authentication required - no such user" in ran.stderr
 
 
 def test_an_old_engine_pulls_with_credentials(

@@ -29,12 +29,9 @@ _SAME_AGAIN = (307, 308)
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, and for which request in the end."""
+    """What came back in the end."""
 
-    method: str
-    url: str
     status: int
-    reason: str
     body: bytes
 
 
@@ -51,23 +48,39 @@ def request(
 
     The system's certificates are trusted where no `tls` is given; `environ` names proxies.
     """
-    headers = dict(headers)
-    for _ in range(_MAX_REDIRECTS):
-        try:
-            target = urlsplit(url)
-            response, location = _once(method, url, target, headers, body, tls, environ)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-            raise BuildctlError(f'{method.capitalize()} "{url}": {reason}') from None
-        if not location or response.status not in _SEE_OTHER + _SAME_AGAIN:
-            return response
-        url = urljoin(url, location)
-        if urlsplit(url).netloc != target.netloc:
-            headers.pop("Authorization", None)
-        if response.status in _SEE_OTHER:
-            method, body = "GET", None
-            headers.pop("Content-Type", None)
-    raise BuildctlError(f'{method.capitalize()} "{url}": stopped after {_MAX_REDIRECTS} redirects')
+    headers, asked = dict(headers), f'{method.capitalize()} "{url}"'
+    try:
+        for _ in range(_MAX_REDIRECTS):
+            response, location = _once(method, url, urlsplit(url), headers, body, tls, environ)
+            if not location or response.status not in _SEE_OTHER + _SAME_AGAIN:
+                return response
+            came_from, url = url, urljoin(url, location)
+            if _origin(came_from) != _origin(url):
+                headers.pop("Authorization", None)
+                if body is not None and response.status in _SAME_AGAIN:
+                    raise BuildctlError(
+                        f"{asked}: redirected elsewhere, where the password is not sent",
+                        hint="the registry names its token server wrongly, or somebody wants the password",
+                    )
+            if response.status in _SEE_OTHER:
+                method, body = "GET", None
+                headers.pop("Content-Type", None)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise BuildctlError(f"{asked}: {_reason(error)}") from None
+    raise BuildctlError(f"{asked}: stopped after {_MAX_REDIRECTS} redirects")
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Whom a URL trusts with what is sent to it: scheme, host and port."""
+    target = urlsplit(url)
+    return target.scheme, target.hostname or "", target.port or _PORTS.get(target.scheme)
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no answer, without a word of what answered: it need not be a token server."""
+    if isinstance(error, http.client.HTTPException):
+        return "what answers there does not speak HTTP"
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
 
 
 def _once(
@@ -91,7 +104,7 @@ def _once(
         content = answer.read(_BODY_BYTES)
     finally:
         connection.close()
-    return Response(method, url, answer.status, answer.reason, content), answer.headers.get("Location", "")
+    return Response(answer.status, content), answer.headers.get("Location", "")
 
 
 def _connect(connection: http.client.HTTPConnection, proxy: Proxy | None) -> None:

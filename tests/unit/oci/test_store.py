@@ -322,14 +322,15 @@ def test_a_link_to_anything_else_tells_nothing(store: Store, tmp_path: Path) -> 
     digest = digest_of(b"something else")
     os.mkfifo(tmp_path / "pipe")
     before = descriptors_in(tmp_path)
-    for target, code in (
+    cases: list[tuple[str | Path, Code]] = [
         (secret, Code.DATA_LOSS),
         (tmp_path / "nowhere", Code.NOT_FOUND),
         (tmp_path / "pipe", Code.FAILED_PRECONDITION),
         ("/dev/zero", Code.FAILED_PRECONDITION),
         (tmp_path, Code.FAILED_PRECONDITION),
         (digest.encoded, Code.FAILED_PRECONDITION),  # itself
-    ):
+    ]
+    for target, code in cases:
         linked(store, digest, target)
         for call in (store.info, store.open):
             with pytest.raises(ServiceError, match="link") as caught:

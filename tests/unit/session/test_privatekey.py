@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_what_is_no_key(data: bytes, message: str) -> None:
     assert str(caught.value) == message
 
 
-SPOILED = {
+SPOILED: dict[str, Callable[[bytes], bytes]] = {
     "CR LF": lambda key: key.replace(b"\n", b"\r\n"),
     "CR alone": lambda key: key.replace(b"\n", b"\r"),
     "no last newline": lambda key: key.rstrip(b"\n"),
