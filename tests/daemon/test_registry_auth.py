@@ -139,3 +139,17 @@ def test_an_old_engine_pulls_with_credentials(
     succeeded(build(engine_20, folder, base=f"{basic.host}/team/app:1"))
     (folder / "config.json").unlink()
     assert build(engine_20, folder, base=f"{basic.host}/team/app:1").exit == 1
+
+
+def test_only_registries_that_are_named_get_an_account(
+    engine_26: Engine, folder: Path, basic: Registry
+) -> None:
+    log_in(folder, basic)
+    refused = build(engine_26, folder, *pushed(basic), "--registry-auth-hosts", "none")
+    assert refused.exit == 1
+    assert f"{basic.host}: the daemon asked for an account" in refused.stderr
+    assert "sharing credentials" not in refused.stderr
+    succeeded(build(engine_26, folder, *pushed(basic), "--registry-auth-hosts", "auto"))
+    base = f"{basic.host}/team/app:1"
+    succeeded(build(engine_26, folder, "--registry-auth-hosts=auto", base=base))
+    succeeded(build(engine_26, folder, f"--registry-auth-hosts=x.example,{basic.host}", base=base))
