@@ -94,6 +94,8 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
         return error.exit_code
     except BuildctlError as error:
         return _report(app, error)
+    except KeyboardInterrupt:  # before a command has begun to wait for signals itself, reading a pipe
+        return _report(app, BuildctlError("context canceled"))
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
     except OSError as error:  # the system has no room left for what nobody expects to fail

@@ -5,7 +5,6 @@ What only some addresses need is imported when such an address is opened: most a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -19,6 +18,7 @@ import grpc.aio
 
 from buildctl.errors import ConnectError
 from buildctl.model.address import SOCKETS, Address, TLSOptions, socket_path
+from buildctl.system.detached import detached
 from buildctl.transport.connhelper import helper_command
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
 from buildctl.transport.stream import ByteStream, Dial
@@ -136,7 +136,7 @@ async def open_connection(
 async def _tls_files(tls: TLSOptions) -> TLSFiles | None:
     from buildctl.transport.tls import load_tls
 
-    return await asyncio.to_thread(load_tls, tls)
+    return await detached(partial(load_tls, tls))
 
 
 def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authority: str) -> grpc.aio.Channel:
@@ -187,7 +187,8 @@ async def _find_route(
         case "docker":
             from buildctl.transport.engine import engine_address, engine_dialer
 
-            route = await _relayed(stack, engine_dialer(address, tls, environ), environ)
+            upgraded = await detached(lambda: engine_dialer(address, tls, environ))  # which reads TLS files
+            route = await _relayed(stack, upgraded, environ)
             return route._replace(is_local=engine_address(address, environ).scheme in SOCKETS)
         case "daemonless":
             from buildctl.transport.daemonless import open_daemon

@@ -6,10 +6,11 @@ import asyncio
 import errno
 import os
 import socket
-import threading
 from collections.abc import Sequence
+from functools import partial
 
 from buildctl.errors import ConnectError
+from buildctl.system.detached import detached
 from buildctl.transport.stream import ByteStream, dial_error
 
 DIAL_TIMEOUT = 4.0
@@ -98,7 +99,7 @@ async def resolve(endpoint: str) -> Sequence[SocketAddress]:
     host, port = split_host_port(endpoint)
     try:
         async with asyncio.timeout(DIAL_TIMEOUT):
-            found = await _getaddrinfo(host, port)
+            found = await detached(partial(_look_up, host, port))
     except TimeoutError:
         raise dial_error(f"dial tcp: lookup {host}: i/o timeout", "does the name server answer?") from None
     except (OSError, UnicodeError) as error:
@@ -110,31 +111,9 @@ async def resolve(endpoint: str) -> Sequence[SocketAddress]:
     return found
 
 
-async def _getaddrinfo(host: str, port: str) -> list[SocketAddress]:
-    """The system's resolver in a thread of its own, which may outlive the command without holding it up."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[list[SocketAddress]] = loop.create_future()
-
-    def settle(result: list[SocketAddress] | OSError | UnicodeError) -> None:
-        if future.done():
-            return
-        if isinstance(result, list):
-            future.set_result(result)
-        else:
-            future.set_exception(result)
-
-    def look_up() -> None:
-        result: list[SocketAddress] | OSError | UnicodeError
-        try:
-            found = socket.getaddrinfo(host or "localhost", _PORTS.get(port, port), type=socket.SOCK_STREAM)
-            result = [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
-        except (OSError, UnicodeError) as error:
-            result = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result)
-
-    threading.Thread(target=look_up, name="resolve", daemon=True).start()
-    return await future
+def _look_up(host: str, port: str) -> list[SocketAddress]:
+    found = socket.getaddrinfo(host or "localhost", _PORTS.get(port, port), type=socket.SOCK_STREAM)
+    return [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
 
 
 def split_host_port(endpoint: str) -> tuple[str, str]:

@@ -155,7 +155,7 @@ def _accounts(settings: _Object, warnings: list[str], path: str) -> dict[str, Ac
         try:
             accounts[name] = _account(entry)
         except ValueError as error:
-            warnings.append(f"WARNING: Error parsing config file ({path}): {name}: {error}")
+            warnings.append(f"WARNING: Error parsing config file ({path}): {error}")
     return accounts
 
 
