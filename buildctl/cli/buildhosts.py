@@ -15,7 +15,7 @@ from buildctl.system.smallfile import read_found
 
 _IMAGE = "docker-image://"
 _SCANNER = "docker/buildkit-syft-scanner"
-_MOST_BYTES = 4 << 20
+_MOST_BYTES = 1 << 20
 
 _LOG = logging.getLogger(__name__)
 

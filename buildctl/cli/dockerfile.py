@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-_DIRECTIVE = re.compile(r"(?:#|//)\s*([A-Za-z]+)\s*=\s*(.+?)\s*$")
+_DIRECTIVE = re.compile(r"(?:#|//)\s*([A-Za-z]+)\s*=\s*(.+)")
 _FROM = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _ARG = re.compile(r"ARG\s+(.*)", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"""(\w+)(?:=("[^"]*"|'[^']*'|\S*))?""")
@@ -18,6 +18,8 @@ _COPY = re.compile(r"(?:ONBUILD\s+)?(?:COPY|ADD)\s.*?--from=(\S+)", re.IGNORECAS
 _MOUNT = re.compile(r"--mount=(\S+)")
 _VARIABLE = re.compile(r"\$\{(\w+)(?:(:?[-+?])([^}]*))?\}|\$(\w+)")
 _UNKNOWN = "\0"
+_LONGEST = 1024
+"""Of a name or value in characters; references have 255 at most."""
 
 
 class Images(NamedTuple):
@@ -56,7 +58,7 @@ def images_of(text: str, arguments: Mapping[str, str]) -> Images:
             continue
         known, cut, _ = name.partition(_UNKNOWN)
         if cut and not ("/" in known or ":" in known):
-            unclear.append(image)
+            unclear.append(image[:_LONGEST])
         else:
             names.add(known)
     return Images(frozenset(names), tuple(unclear))
@@ -73,21 +75,23 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
 
 def _instructions(text: str, escape: str) -> Iterator[str]:
     """Lines with those that continue them, without comments."""
-    whole = ""
+    parts: list[str] = []
     for line in text.removeprefix("\ufeff").splitlines():
         line = line.strip()
         if line.startswith("#") or not line:
             continue
         if line.endswith(escape):
-            whole += line[: -len(escape)] + " "
+            parts.append(line[: -len(escape)])
             continue
-        yield whole + line
-        whole = ""
-    yield whole
+        yield " ".join((*parts, line))
+        parts = []
+    yield " ".join(parts)
 
 
 def _expanded(text: str, values: Mapping[str, str]) -> str:
-    """With its variables replaced, an unknown one by a NUL."""
+    """With its variables replaced, an unknown one by a NUL; so is what is too long to be read."""
+    if len(text) > _LONGEST:
+        return _UNKNOWN
 
     def value(found: re.Match[str]) -> str:
         name, operator, word = found[1] or found[4], found[2] or "", found[3] or ""
@@ -98,4 +102,4 @@ def _expanded(text: str, values: Mapping[str, str]) -> str:
             return word if known else ""
         return _UNKNOWN if known is None else known
 
-    return _VARIABLE.sub(value, text)
+    return _VARIABLE.sub(value, text)[:_LONGEST]

@@ -58,7 +58,7 @@ def build(engine: Engine, folder: Path, *flags: str, base: str = "scratch", **va
 
 
 def log_in(folder: Path, registry: Registry, password: str = PASSWORD) -> None:
-    auth = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    auth = base64.encodebytes(f"{USER}:{password}".encode()).decode()  # with a line break, as base64(1)
     (folder / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
 
 

@@ -91,7 +91,10 @@ async def test_unix_abstract() -> None:
     name = f"buildctl-test-{os.getpid()}"
     server = await asyncio.start_unix_server(peer.serve, f"\0{name}")
     async with server:
-        await reach(f"unix-abstract:{name}")
+        for form in ("unix-abstract:{}", "unix:@{}", "unix://@{}"):
+            await reach(form.format(name))
+    gone = await failure(f"unix:@{name}")
+    assert f"dial unix @{name}: connect: connection refused" in gone.message
 
 
 @pytest.mark.parametrize("form", ["tcp://{}", "{}", "dns:///{}", "passthrough:///{}"])
