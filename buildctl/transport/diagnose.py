@@ -171,6 +171,7 @@ async def _certificate_names(dial: Dial, tls: TLSFiles) -> tuple[list[str], str]
     """The alternative names and the common name of a certificate that the authority has signed."""
     context = tls.context()
     context.check_hostname = False
+    context.set_alpn_protocols(["h2"])  # or the daemon's log would tell of a handshake without it
     with contextlib.suppress(OSError):
         async with _opened(dial, context, "") as (_, writer, _):
             certificate = writer.get_extra_info("peercert") or {}
