@@ -24,6 +24,7 @@ _DEFAULT_SECONDS = 60
 _SHOWN_BYTES = 256
 _ERROR_BYTES = 64_000
 _ERROR_CHARACTERS = 1000
+_LONGEST_TOKEN = 64 * 1024
 _USER_AGENT = {"User-Agent": "buildctl"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
@@ -137,6 +138,8 @@ def _token(method: str, question: TokenQuestion, response: Response, names: Sequ
             raise ValueError("expires_in")
     except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
         raise BuildctlError("unable to decode token response: it is not as a token server's") from None
+    if len(value) > _LONGEST_TOKEN:  # each is kept, to be hidden in logs
+        raise BuildctlError(f"the token has more than {_LONGEST_TOKEN} characters")
     if not value:
         raise BuildctlError("authorization server did not include a token in the response")
     return Token(value, expires, issued_at)

@@ -308,7 +308,11 @@ def test_a_link_to_what_has_the_digest_is_a_blob(store: Store, tmp_path: Path, k
     target.write_bytes(b"content")
     digest = digest_of(b"content", "sha512")
     (tmp_path / "second").symlink_to("store/blob")
-    targets = {"relative": "../../../store/blob", "absolute": target, "of a link": tmp_path / "second"}
+    targets: dict[str, str | Path] = {
+        "relative": "../../../store/blob",
+        "absolute": target,
+        "of a link": tmp_path / "second",
+    }
     linked(store, digest, targets[kind])
     assert store.info(digest).size == 7
     assert store.read(digest, limit=7) == b"content"

@@ -163,6 +163,13 @@ def test_what_is_no_answer(server: TokenServer, body: bytes) -> None:
     )
 
 
+def test_a_token_that_is_too_long(server: TokenServer) -> None:
+    server.answer = (200, json.dumps({"token": "x" * 65_537}).encode())
+    assert failure(server.url) == "failed to fetch anonymous token: the token has more than 65536 characters"
+    server.answer = (200, json.dumps({"token": "x" * 65_536}).encode())
+    assert len(fetch(server.url).value) == 65_536
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"token": ""}', b'{"token": null}'])
 def test_an_answer_without_a_token(server: TokenServer, body: bytes) -> None:
     server.answer = (200, body)
