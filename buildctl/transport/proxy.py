@@ -80,7 +80,8 @@ def _parse_proxy(text: str, variable: str) -> URL:
         if url.port:
             split_host_port(url.host)
     except (UsageError, ConnectError) as error:
-        shown = re.sub(r"[^/]*@", "***@", text)  # who logs in there is not for everybody
+        # Who logs in there is not for everybody, however badly it is written.
+        shown = re.sub(r"(?s)^([A-Za-z0-9+.-]+://)?.*@", r"\1***@", text)
         reason = error.reason if isinstance(error, ConnectError) else error.message
         why = "" if "@" in text else f": {reason}"
         raise UsageError(

@@ -106,6 +106,8 @@ async def test_a_proxy_that_is_not_there(variable: str) -> None:
         ("http://", '"http://" in https_proxy: '),
         ("http://a b", '"http://a b" in https_proxy: '),
         ("http://me:s3cret@proxy:x", '"http://***@proxy:x" in https_proxy'),
+        ("http://me:s3cret/x@proxy:x", '"http://***@proxy:x" in https_proxy'),
+        ("http://me:x/s3cret@y@proxy:x", '"http://***@proxy:x" in https_proxy'),
         ("me:s3cret@proxy:65536", '"***@proxy:65536" in https_proxy'),
     ],
 )
