@@ -120,9 +120,13 @@ async def open_connection(
         files = await _tls_files(tls) if tls.wanted and address.scheme != "docker" else None
         route = await _find_route(stack, address, tls, environ)
         server_name = tls.server_name or address.hostname or _default_name(address)
-        if files is not None and (not files.ca or await _has_no_alternative_names(route.dial, files)):
+        if files is not None:
             # grpcio would trust the system's authorities and a common name; the reference trusts neither.
-            route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
+            nameless = not files.ca or await _has_no_alternative_names(route.dial, files)
+            if nameless:
+                route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
+            elif nameless is None:  # it may come up, with whatever certificate
+                route = await _relayed(stack, partial(_checked, route.dial, files, server_name), environ)
         authority = server_name if files else (address.host or _default_name(address))
 
         def open_another() -> grpc.aio.Channel:
@@ -239,7 +243,16 @@ def _ip_target(addresses: Sequence[SocketAddress]) -> str:
     )
 
 
-async def _has_no_alternative_names(dial: Dial, files: TLSFiles) -> bool:
+async def _checked(dial: Dial, files: TLSFiles, server_name: str) -> ByteStream:
+    """Dials a daemon whose certificate could not be looked at before."""
+    stream = await dial()
+    if await _has_no_alternative_names(dial, files):
+        await stream.aclose()
+        return await _distrust(dial, files, server_name)
+    return stream
+
+
+async def _has_no_alternative_names(dial: Dial, files: TLSFiles) -> bool | None:
     from buildctl.transport.diagnose import has_no_alternative_names
 
     return await has_no_alternative_names(dial, files)

@@ -157,14 +157,16 @@ async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: in
     )
 
 
-async def has_no_alternative_names(dial: Dial, tls: TLSFiles) -> bool:
-    """Whether the peer has a certificate that only its common name says the owner of; asked on a connection
-    of its own, as gRPC takes such a certificate and has no switch for that."""
-    with contextlib.suppress(TimeoutError, ConnectError):
+async def has_no_alternative_names(dial: Dial, tls: TLSFiles) -> bool | None:
+    """Whether the peer has a certificate that only its common name says the owner of; None where nobody
+    answers. It is asked on a connection of its own: gRPC takes such a certificate and has no switch for that.
+    """
+    try:
         async with asyncio.timeout(_PROBE_TIMEOUT):
             names, common_name = await _certificate_names(dial, tls)
             return bool(common_name) and not names
-    return False
+    except (TimeoutError, ConnectError):
+        return None
 
 
 async def _certificate_names(dial: Dial, tls: TLSFiles) -> tuple[list[str], str]:

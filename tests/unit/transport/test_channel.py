@@ -249,6 +249,28 @@ async def test_a_common_name_alone_names_nobody(authority: Authority) -> None:
     assert "is not valid for any names, but wanted to match 127.0.0.1" in other.message
 
 
+@pytest.mark.parametrize("has_alternative_names", [True, False])
+async def test_nor_where_the_daemon_comes_up_later(
+    tmp_path: Path, authority: Authority, has_alternative_names: bool
+) -> None:
+    """As with --wait."""
+    good, bad = authority.server("localhost"), common_name_server(authority, "localhost")
+    address, environ = parse_address(f"unix://{tmp_path}/peer.sock"), {"TMPDIR": str(tmp_path)}
+    async with open_connection(address, tls=authority.alone, environ=environ) as connection:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await ask(connection)
+        async with unix_peer(tmp_path / "peer.sock", good if has_alternative_names else bad) as peer:
+            for _ in range(30):
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await ask(connection)
+                    break
+                await asyncio.sleep(0.05)
+            error = await connection.diagnose()
+    assert bool(peer.requests) == has_alternative_names
+    assert error is None or "relies on legacy Common Name field" in error.message
+    assert (error is None) == has_alternative_names
+
+
 def common_name_server(authority: Authority, name: str) -> ssl.SSLContext:
     issuer = x509.load_pem_x509_certificate(authority.ca.cert_pem.bytes()).subject
     signer = serialization.load_pem_private_key(authority.ca.private_key_pem.bytes(), None)
