@@ -15,11 +15,13 @@ from buildctl.errors import UsageError
 from buildctl.fsutil import glob
 from buildctl.fsutil.patterns import GO_SPACE
 from buildctl.fsutil.rooted import lost_link, rooted
+from buildctl.system.smallfile import read_found
 
 SUFFIX = ".dockerignore"
 """The whole name of the one at the root of a context."""
 _LONGEST_LINE = 64 * 1024
 """Bytes with the line's end; Go's bufio.Scanner takes no more."""
+_MOST_BYTES = 4 << 20
 
 
 class Rule(NamedTuple):
@@ -68,8 +70,7 @@ def find(folder: str, dockerfile: str) -> IgnoreFile:
         try:
             found = rooted(root, candidate)
             if stat.S_ISREG(os.stat(found).st_mode):
-                with open(found, "rb") as file:
-                    return IgnoreFile(path, parse(file.read(), path), tuple(lost))
+                return IgnoreFile(path, parse(read_found(found, limit=_MOST_BYTES), path), tuple(lost))
         except (FileNotFoundError, NotADirectoryError):
             continue  # as the frontend does, which passes over folders and the like, too
         except OSError as error:

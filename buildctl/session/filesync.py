@@ -15,13 +15,13 @@ from buildctl.fsutil.rooted import lost_link
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
-from buildctl.fsutil.worker import Worker
 from buildctl.model.sessionrequest import SessionRequest
 from buildctl.model.solve import OnUnreadable
 from buildctl.model.transfer import Transfer
 from buildctl.session.metadata import value, values
 from buildctl.session.observed import RequestSink
 from buildctl.session.stream import Handler, ServerStream
+from buildctl.system.detached import detached
 
 if TYPE_CHECKING:
     from buildctl.fsutil.watcher import Watcher
@@ -119,11 +119,7 @@ class FileSync:
         asked = [path for path in selection.follow_paths if path.endswith(ignorefile.SUFFIX)]
         if not asked:
             return ()
-        worker = Worker("links")
-        try:
-            targets = [await worker.run(lost_link, root, path) for path in asked]
-        finally:
-            worker.close()
+        targets = await detached(lambda: [lost_link(root, path) for path in asked])
         return tuple((path, target) for path, target in zip(asked, targets, strict=True) if target)
 
     def _recorder(self, name: str, root: str, selection: Selection) -> Recorder | None:

@@ -53,7 +53,6 @@ HELD_BY = {
     ),
     "folders of `--export-cache type=local` and of `type=oci,tar=false`": "tests/unit/client/test_stores.py",
     "caches and layouts that a build reads": "test_a_store_for_reading_refuses_to_change",
-    "links below a layout": "test_links_are_not_read_through",
     "`index.json`": "test_no_writer_loses_another_s_entries",
     "two processes that write the same blob into a layout": (
         "test_processes_that_write_the_same_blobs_at_once"
