@@ -44,6 +44,7 @@ from buildctl.llb.sources import (
     oci_layout_blob,
     scratch,
 )
+from buildctl.llb.sshscan import scan_ssh_host
 from buildctl.llb.state import Exec, State
 from buildctl.llb.words import split
 from buildctl.model.platform import Platform
@@ -101,6 +102,7 @@ __all__ = (
     "oci_layout_blob",
     "passthrough",
     "rm",
+    "scan_ssh_host",
     "scratch",
     "secret",
     "secret_env",

@@ -10,7 +10,8 @@ from buildctl import llb
 
 _GROUPS = {
     "Where files come from": (
-        "scratch image local git http oci_layout image_blob oci_layout_blob Resolver ImageAnswer"
+        "scratch image local git http oci_layout image_blob oci_layout_blob scan_ssh_host Resolver "
+        "ImageAnswer"
     ),
     "States": "State Exec",
     "What a command is given": "mount tmpfs cache secret secret_env ssh device ProxyEnv Ulimit split",
