@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ class Offers(NamedTuple):
 
 
 def find_offers(
-    environment: Environment, *, tls_contexts: Sequence[str], ssh: Sequence[str], secrets: Sequence[str]
+    output: Output, *, tls_contexts: Sequence[str], ssh: Sequence[str], secrets: Sequence[str]
 ) -> Offers:
     """Look up what the flags name, in the reference's order. Raises `UsageError`; warns on standard error."""
     from buildctl.session.auth.dockerconfig import load_docker_config
 
+    environment = output.environment
     config = load_docker_config(environment.variables)
     for warning in config.warnings:
-        environment.write_stderr(f"{warning}\n")
+        output.say(f"{warning}\n")
     tls = _tls(tls_contexts)
     agents = _agents(ssh, environment.variables)
     return Offers(config, tls, agents, _secrets(secrets, environment.variables))

@@ -40,7 +40,7 @@ def command(app: App, args: tuple[str, ...]) -> None:
         except TimeoutError:
             raise BuildctlError("the daemon did not answer in time") from None
 
-    app.environment.write_stdout("".join(f"{answer}\n" for answer in app.run(run)))
+    app.output.write("".join(f"{answer}\n" for answer in app.run(run)))
 
 
 async def _refs(client: Client) -> list[str]:

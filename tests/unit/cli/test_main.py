@@ -92,7 +92,7 @@ def test_commands_in_the_reference_s_order(tmp_path: Path) -> None:
 def test_an_error_on_a_terminal_cannot_steer_it(tmp_path: Path) -> None:
     hostile = "a\x1b[2J\x1b]0;title\x07\x1b[31mred"
     ran = run_in_terminal("build", "--frontend=x", f"--progress={hostile}", cwd=tmp_path)
-    assert ran.stdout.splitlines()[0] == "error: invalid progress mode a\x1b[31mred\x1b[0m"
+    assert ran.stdout.splitlines()[0] == "error: invalid progress mode ared"
 
 
 def test_a_full_standard_output_is_an_error(tmp_path: Path) -> None:
