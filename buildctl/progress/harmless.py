@@ -1,7 +1,7 @@
 """Text for a terminal: nothing in it is obeyed, but for the colours and carriage returns of a build's log.
 
-Where a command's bytes are the reference's they pass on what daemons and steps say. A file gets those bytes; a
-terminal gets them through here, so that nobody moves the cursor, sets titles or writes the clipboard.
+Where a command's bytes are the reference's they pass on what daemons and steps say. A file gets those bytes;
+a terminal gets them through here, so that nobody moves the cursor, sets titles or writes the clipboard.
 """
 
 from __future__ import annotations

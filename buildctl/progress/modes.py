@@ -79,8 +79,8 @@ def open_display(
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal.
 
     `locate` turns the name of a build file into the path that warnings are to show. `clock` is what the
-    renderer is told of the time, in nanoseconds, if that is not the display's own. Where a CI service may read
-    what is written, it is `inert`.
+    renderer is told of the time, in nanoseconds, if that is not the display's own. Where a CI service may
+    read what is written, it is `inert`.
     """
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode in _TEXT else b"")
     renderer = _renderer(mode, size, variables, locate, is_terminal, inert)

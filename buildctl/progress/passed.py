@@ -1,4 +1,4 @@
-"""A renderer whose bytes pass through something on their way: what a terminal or a CI service may be given."""
+"""A renderer whose bytes pass through a filter on their way to a terminal or a CI service."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ _Object = dict[str, Any]
 
 
 class RawJSONRenderer:
-    """Shows every message when it comes; what a terminal might obey, or a CI service where the stream is to be
-    `inert`, is escaped there, which says the same."""
+    """Shows every message when it comes; what a terminal might obey, or a CI service where the stream is to
+    be `inert`, is escaped there, which says the same."""
 
     replaces = False
     restore = b""

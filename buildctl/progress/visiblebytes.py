@@ -1,4 +1,4 @@
-"""What a reader sees of bytes, with the way back to them: control sequences and invisible characters taken out.
+"""What a reader sees of bytes, without control sequences and invisible characters, and the way back to them.
 
 Displays drop or show such things in ways of their own, so a value that a colour, a zero byte or a cursor
 sequence divides would stand there whole. Tabs and newlines stay. A character that is overstruck (`x`, then a
@@ -19,7 +19,7 @@ _INVISIBLE = rb"""
     | \xe1 (?: \x85[\x9f\xa0] | \x9e[\xb4\xb5] | \xa0[\x8b-\x8f] )  # fillers, variation selectors
     | \xe2 (?: \x80[\x8b-\x8f\xa8-\xae] | \x81[\xa0-\xaf] )  # zero width, bidirectional, separators, joiners
     | \xe3\x85\xa4
-    | \xef (?: \xb8[\x80-\x8f] | \xbb\xbf | \xbe\xa0 | \xbf[\xb0-\xbb] )  # variation selectors, byte order mark
+    | \xef (?: \xb8[\x80-\x8f] | \xbb\xbf | \xbe\xa0 | \xbf[\xb0-\xbb] )  # the byte order mark
     | \xf3\xa0 [\x80-\x87] [\x80-\xbf]  # tags, variation selectors
 """
 _STRING = rb"(?: [^\x07\x1b\n\xc2] | \xc2(?!\x9c) )* (?: \x07 | \x1b\\ | \xc2\x9c )?"
@@ -42,7 +42,8 @@ _ANY = re.compile(_INVISIBLE, re.VERBOSE)
 _OPEN = re.compile(
     rb"""
       (?: \x1b\[ | \xc2\x9b ) [0-?]* [ -/]* \Z
-    | (?: \x1b[\]PX^_] | \xc2[\x90\x98\x9d-\x9f] ) (?: [^\x07\x1b\n\xc2] | \xc2(?!\x9c) )* (?: \x1b | \xc2 )? \Z
+    | (?: \x1b[\]PX^_] | \xc2[\x90\x98\x9d-\x9f] )
+      (?: [^\x07\x1b\n\xc2] | \xc2(?!\x9c) )* (?: \x1b | \xc2 )? \Z
     | \x1b [ -/]* \Z
     """,
     re.VERBOSE,

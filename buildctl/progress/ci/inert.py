@@ -1,7 +1,8 @@
 """Text in which no CI service finds a command: what a job prints is read by the service that runs it.
 
-A build, or a daemon, may print a service's commands, by mistake or to attack the pipeline: set its variables,
-forge annotations, end a section early. Each gets a space after its first character, which a person reads past.
+A build, or a daemon, may print a service's commands, by mistake or to attack the pipeline: set its
+variables, forge annotations, end a section early. Each gets a space after its first character, which a person
+reads past.
 All services' commands are treated so in every one of them, for some read others' too.
 """
 

@@ -1,4 +1,4 @@
-"""What the dialects of CI services have in common: steps in short, and nothing that is taken for a command."""
+"""What the dialects of CI services have in common: steps in short, and lines without commands."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ import pytest
 
 from buildctl.cli.build_flags import BuildFlags
 from buildctl.cli.environment import Environment
-from buildctl.cli.output import Output
 from buildctl.cli.insight import Insight, find_insight
 from buildctl.cli.main import main
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.status import SolveStatus

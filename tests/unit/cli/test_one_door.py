@@ -1,4 +1,4 @@
-"""Nothing is written past the door for text, `buildctl/cli/output.py`: the source is searched for other ways."""
+"""Nothing is written past the door for text, `buildctl/cli/output.py`: the source is searched."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def ways(source: str) -> Iterator[str]:
             elif node.value.id == "sys" and node.attr in STREAMS:
                 yield f"sys.{node.attr}"
         if isinstance(node, ast.ImportFrom):
-            for name in node.names:
-                if node.module == "sys" and name.name in STREAMS:
-                    yield f"sys.{name.name}"
-                if node.module == "os" and f"os.{name.name}" in PRIVILEGED:
-                    yield f"os.{name.name}"
+            for taken in node.names:
+                if node.module == "sys" and taken.name in STREAMS:
+                    yield f"sys.{taken.name}"
+                if node.module == "os" and f"os.{taken.name}" in PRIVILEGED:
+                    yield f"os.{taken.name}"
         if isinstance(node, ast.Call):
             called = node.func
             name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")

@@ -16,9 +16,14 @@ from buildctl.cli.output import Output
 from buildctl.cli.table import align_tabs
 from tests.support.ci_logs import READERS
 
-HOSTILE = "a\x1b[2J\x1b]0;title\x07\x1b]52;c;aGk=\x1b\\\x1bPq#0\x1b\\\x9b31m\x9d0;t\x9c\u202eb\u200b\x08\x7f\r\x00c\x1b"
-CI = {"GITHUB_ACTIONS": "true"}
-COMMANDS = "::error::x\r::set-env name=a::b\n##vso[task.setvariable]x\n\x1b[1m##teamcity[x]\n--- x\nsection_start:1:x\n"
+HOSTILE = (
+    "a\x1b[2J\x1b]0;title\x07\x1b]52;c;aGk=\x1b\\\x1bPq#0\x1b\\\x9b31m\x9d0;t\x9c"
+    "\u202eb\u200b\x08\x7f\r\x00c\x1b"
+)
+COMMANDS = (
+    "::error::x\r::set-env name=a::b\n##vso[task.setvariable]x\n\x1b[1m##teamcity[x]\n"
+    "--- x\nsection_start:1:x\n"
+)
 
 
 def printed(write: Callable[[Output], None], *, terminal: bool = False, **variables: str) -> tuple[str, str]:
@@ -84,7 +89,7 @@ def test_nothing_is_a_command_in_a_ci_service(size: int, terminal: bool, service
             output.write(COMMANDS[start : start + size])
         output.say(COMMANDS)
 
-    for text in printed(write, terminal=terminal, **CI):
+    for text in printed(write, terminal=terminal, GITHUB_ACTIONS="true"):
         log = READERS[service](text.replace("\r", "\n") if service == "gitlab" else text)
         assert not log.sections
         assert not log.annotations
@@ -93,7 +98,9 @@ def test_nothing_is_a_command_in_a_ci_service(size: int, terminal: bool, service
 
 
 def test_content_for_programs_is_left_as_it_is_in_ci() -> None:
-    assert printed(lambda output: output.write_content(COMMANDS.encode()), **CI)[0] == COMMANDS
+    assert (
+        printed(lambda output: output.write_content(COMMANDS.encode()), GITHUB_ACTIONS="true")[0] == COMMANDS
+    )
 
 
 def test_secrets_are_hidden_on_both_streams_and_in_tables() -> None:
@@ -110,7 +117,7 @@ def test_secrets_are_hidden_on_both_streams_and_in_tables() -> None:
 
 
 def test_a_line_that_is_not_whole_comes_at_the_end() -> None:
-    assert printed(lambda output: output.write("no newline"), **CI)[0] == "no newline"
+    assert printed(lambda output: output.write("no newline"), GITHUB_ACTIONS="true")[0] == "no newline"
     assert printed(lambda output: output.write("caf\u00e9".encode()[:-1]), terminal=True)[0] == "caf\ufffd"
 
 
@@ -128,7 +135,7 @@ def test_a_line_without_end_is_not_kept() -> None:
             output.write(" " * 5000)
         output.write("::error::x\n" + "x" * 200_000 + "::y\n")
 
-    text = printed(write, **CI)[0]
+    text = printed(write, GITHUB_ACTIONS="true")[0]
     assert ": :error" in text
     assert "x" * 200_000 + "::y" in text.replace(" ", "")
 

@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from buildctl.cli.environment import Environment
-from buildctl.cli.output import Output
 from buildctl.cli.outfile import open_file
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.sessionlog import SessionLog
 from buildctl.model.sessionrequest import SessionRequest
