@@ -64,7 +64,7 @@ class HarmlessText:
                     return "".join(parts), "\r"  # a newline may follow
                 parts.append("" if at_last else " ")
             elif self._is_log and found["final"] == "m" and _COLOR.fullmatch(found["args"]):
-                parts.append(found[0])
+                parts.append(f"\x1b[{found['args']}m")
         parts.append(visible(line[position:]))
         return "".join(parts), ""
 

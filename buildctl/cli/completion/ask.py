@@ -1,7 +1,7 @@
 """`buildctl __complete refs|workers`: what completion scripts have to ask the daemon, a line an answer.
 
-Nobody waits for a completion: the daemon has 300 ms, and none is started for it. What it says ends on a command
-line, where `$(…)` would run at Enter, so only what looks like a ref or an id is passed on.
+Nobody waits for a completion: the daemon has 300 ms, and none is started for it. What it says ends on a
+command line, where `$(…)` would run at Enter, so only what looks like a ref or an id is passed on.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ FILES = {"bash": "buildctl.bash", "fish": "buildctl.fish", "pwsh": "buildctl.ps1
 SEPARATOR = "|"
 
 # What may stand in a Dockerfile is not what may stand on a command line: only names that BuildKit takes are
-# offered, for a stage called `$(touch x)` would run at Enter. Of an ARG, quoted text is dropped first: what follows
-# a blank in it is not a name. \047 is an apostrophe.
+# offered, for a stage called `$(touch x)` would run at Enter. Of an ARG, quoted text is dropped first: what
+# follows a blank in it is not a name. \047 is an apostrophe.
 _AWK = r"""
     { sub(/\r$/, "") }
     want == "targets" && toupper($1) == "FROM" {
