@@ -1,8 +1,8 @@
 """Hostile words in reach of Tab: names in a Dockerfile, files, what a daemon says. Tab and Enter run nothing.
 
-Each shell completes every line below in all ways that it has, and runs what stands there then. A word that was
-taken for code would have made a file called `pwned`. PowerShell is not to be had here: its script offers the
-same words only and quotes names of files, which `test_powershell_quotes` reads in its text.
+Each shell completes every line below, and runs what stands there then. A word that was taken for code would
+have made a file called `pwned`. PowerShell is not to be had here: its script offers the same words only and
+quotes names of files, which `test_powershell_quotes` reads in its text.
 """
 
 from __future__ import annotations
@@ -155,8 +155,7 @@ def bash(place: Path) -> Terminal:
     rc = place / "bashrc"
     rc.write_text(
         f". {packages.shells().tree}/usr/share/bash-completion/bash_completion\n"
-        "bind 'set completion-query-items 0'\nbind 'set page-completions off'\nbind '\"\\C-xi\": insert-completions'\n"
-        "bind '\"\\C-xm\": menu-complete'\n"
+        "bind 'set completion-query-items 0'\nbind 'set page-completions off'\n"
     )
     argv = ["bash", "--noprofile", "--rcfile", str(rc), "-i"]
     return Terminal(argv, {"XDG_DATA_DIRS": f"{place}/prefix/share", "HOME": str(place)}, place)

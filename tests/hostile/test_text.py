@@ -22,7 +22,8 @@ from tests.support.program import run, run_in_terminal
 WORDS = (
     "w\x1b]0;owned\x07\x1b]52;c;b3duZWQ=\x1b\\\x1b[2J\x1b[9A\x9b31m\u202e\u2066\u200b\x08\x7f\r\n::error::x\n"
 )
-WORDS += "##vso[task.setvariable variable=a]b\n##teamcity[x]\nsection_start:1:owned\r\x1b[0K\n--- owned\n\x1b[1m::add-mask::x"
+WORDS += "##vso[task.setvariable variable=a]b\n##teamcity[x]\nsection_start:1:owned\r\x1b[0K\n"
+WORDS += "--- owned\n\x1b[1m::add-mask::x"
 REF = "a" * 25
 
 COMMANDS = (
