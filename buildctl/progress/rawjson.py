@@ -24,6 +24,7 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
+from buildctl.progress.ci.inert import inert_json
 
 _Object = dict[str, Any]
 
@@ -64,11 +65,6 @@ def encode_status(status: SolveStatus) -> bytes:
     except OverflowError:
         return b""
     return gojson.encode(fields) + b"\n"
-
-
-def inert_json(line: bytes) -> bytes:
-    """A line of JSON that says the same and in which no CI service finds a command."""
-    return line.replace(b"##", b"#\\u0023").replace(b"section_", b"\\u0073ection_")
 
 
 def _seen(line: bytes) -> bytes:

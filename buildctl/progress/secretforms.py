@@ -21,7 +21,7 @@ SHORTEST = 4
 PIECE = 1024
 """Bytes of a form; longer ones are looked for in pieces, which bounds what is kept of a line for later."""
 _ENCODED_LINES = 256
-"""Lines of a secret of which each is looked for encoded, too; of longer secrets only the whole is."""
+"""Lines of a secret, and values in it, of which each is looked for encoded, too; of more only the whole is."""
 _WRAPPED_BYTES = 64 << 10
 """A secret of which each line of its encoding is looked for; a longer one has too many."""
 _PARSED_BYTES = 64 << 10
@@ -56,11 +56,13 @@ def secret_forms(secret: bytes) -> set[bytes]:
     stripped = secret.strip(b"\r\n")
     whole = {secret, stripped, secret.strip()} if len(stripped) >= SHORTEST else set()
     values = set(_values(secret, lines)) if len(secret) <= _PARSED_BYTES else set()
-    few = len(lines) <= _ENCODED_LINES
-    encoded = {one for one in (whole | values | (lines if few else set())) if _says_something(one)}
+    encoded = set(whole)
+    for parts in (lines, values):
+        if len(parts) <= _ENCODED_LINES:
+            encoded |= parts
     forms = lines | values
-    for value in encoded if few else whole:
-        if len(value) >= SHORTEST:
+    for value in encoded:
+        if len(value) >= SHORTEST and _says_something(value):
             forms.update(_quoted(value), _base64(value), _hexadecimal(value), _percent(value))
             forms.update(_wide(value))
     forms |= {VisibleBytes(form).text for form in forms if not is_all_visible(form)}

@@ -216,7 +216,7 @@ def _codes(args: str) -> list[int]:
 
 
 def _number(digits: str) -> int:
-    """A parameter, which a step may give any length: what is longer than any that means something is large."""
+    """A parameter of any length; what is longer than any that means something is large."""
     return int(digits.lstrip("0")[:_DIGITS] or 0)
 
 

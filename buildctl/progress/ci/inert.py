@@ -88,3 +88,8 @@ def inert_line(text: str) -> str:
 
 def _spaced(text: str) -> str:
     return _COMMAND.sub(lambda found: f"{found[0]} ", text)
+
+
+def inert_json(line: bytes) -> bytes:
+    """A line of JSON, an object, that says the same and in which no CI service finds a command."""
+    return line.replace(b"##", b"#\\u0023").replace(b"section_", b"\\u0073ection_")
