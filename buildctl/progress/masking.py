@@ -22,6 +22,7 @@ _PREFIX = 8
 if so much of it stands on the first."""
 _UNSEEN_BYTES = 256
 """Bytes that are not seen and are kept with what may become a secret; more are dropped."""
+_MOVES_BACK = re.compile(rb"\x08|(?:\x1b\[|\xc2\x9b)[0-9;]*[DG]")
 _TOKEN = re.compile(rb"\n|\x1b\[[0-9;:]*m|[^\n\x1b]+|\x1b")
 
 _NEWLINE = 0x0A
@@ -120,6 +121,8 @@ class Masker:
             found, open_at = self._look(seen.text)
             if found:
                 spans = _merged(spans, [(seen.place(begin), seen.place(end - 1) + 1) for begin, end in found])
+            if _MOVES_BACK.search(data):
+                spans = _merged(spans, self._drawn(data, spans))
             if text is not data:
                 seen = VisibleBytes(text)
                 _, open_at = self._look(seen.text)
@@ -134,6 +137,21 @@ class Masker:
                 if not any(begin <= start < end for begin, end in spans[-2:]):
                     until = min(until, start)
         return spans, seen.boundary(until) if seen else until
+
+    def _drawn(self, data: bytes, known: Sequence[Span]) -> list[Span]:
+        """Lines without known secrets that show one once what moves the cursor back is obeyed."""
+        from buildctl.progress.vt import PLAIN, read_line
+
+        found: list[Span] = []
+        start = 0
+        for line in data.split(b"\n"):
+            end = start + len(line)
+            if _MOVES_BACK.search(line) and not any(begin < end and start < stop for begin, stop in known):
+                drawn = "".join(span.text for span in read_line(line, PLAIN)[0])
+                if self._look(drawn.encode("utf-8", "replace"))[0]:
+                    found.append((start, end))
+            start = end + 1
+        return found
 
     def undecided(self, data: bytes) -> int:
         """Where the end of `data` begins that may be the beginning of a secret; its length if none does."""

@@ -21,7 +21,7 @@ SHORTEST = 4
 PIECE = 1024
 """Bytes of a form; longer ones are looked for in pieces, which bounds what is kept of a line for later."""
 _ENCODED_LINES = 256
-"""Lines of a secret, and values in it, of which each is looked for encoded, too; of more only the whole is."""
+"""Lines of a secret, or values in it, of which each is looked for encoded; of more only the whole is."""
 _WRAPPED_BYTES = 64 << 10
 """A secret of which each line of its encoding is looked for; a longer one has too many."""
 _PARSED_BYTES = 64 << 10

@@ -210,6 +210,16 @@ def test_a_long_value_that_is_wrapped(newline: bytes) -> None:
     assert b"".join(pieces) + shown(stream.finish()) == masked
 
 
+@pytest.mark.parametrize(
+    "moved", [b"secXXX\x1b[3Dret", b"XXXXXX\x1b[1Gsecret", b"secXX\b\bret", b"XXXret\x1b[Gsec"]
+)
+def test_a_line_that_is_put_together_by_moving_back(moved: bytes) -> None:
+    assert masker(b"secret").mask(b"one\n" + moved + b"\ntwo\x1b[D\n") in (
+        b"one\n***\ntwo\x1b[D\n",
+        b"one\nXXXXXX\x1b[1G***\ntwo\x1b[D\n",
+    )
+
+
 def test_colours_around_a_mask_stay() -> None:
     text = b"\x1b[01;31m\x1b[Ksec\x1b[m\x1b[Kret\n"
     assert masker(b"secret").mask(text) == b"\x1b[01;31m\x1b[K***\x1b[m\n"
