@@ -83,10 +83,21 @@ def command(app: App, flags: BuildFlags) -> None:
 def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
     masker = app.output.masker
-    offers = find_offers(app.output, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets)
+    offers = find_offers(
+        app.output,
+        tls_contexts=flags.tls_contexts,
+        auth_hosts=flags.auth_hosts,
+        ssh=flags.ssh,
+        secrets=flags.secrets,
+    )
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt = read_opt(app, flags)
+    if offers.auth_hosts is not None:
+        from buildctl.cli.buildhosts import admitted_hosts
+
+        offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
+
     retries = Retries(flags.retries, opt.ref, app.output.say)
     try:
         mode = build_mode(app.environment, flags.progress)

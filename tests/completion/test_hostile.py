@@ -128,10 +128,10 @@ class Terminal:
     def run(self, keys: str) -> None:
         """What is left unfinished, such as an open quote, is dropped with Ctrl-C."""
         os.write(self._keys, keys.encode())
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 40
         while True:
             os.write(self._keys, b" printf x >> $MARKS\r")
-            until = time.monotonic() + 1
+            until = time.monotonic() + 5
             while self._marks.stat().st_size == self._count and time.monotonic() < until:
                 time.sleep(0.002)
             if self._marks.stat().st_size > self._count:
