@@ -36,5 +36,5 @@ class Passed:
     def render(self, now_ns: int) -> bytes:
         return self._through.feed(self._renderer.render(now_ns))
 
-    def finish(self, now_ns: int) -> bytes:
-        return self._through.feed(self._renderer.finish(now_ns)) + self._through.end()
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return self._through.feed(self._renderer.finish(now_ns, between)) + self._through.end()
