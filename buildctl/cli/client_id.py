@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 
 from buildctl.cli.statefolder import state_folder
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
+from buildctl.system.folders import make_private
 
 logger = logging.getLogger(__name__)
 

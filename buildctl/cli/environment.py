@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from buildctl.errors import BuildctlError
+from buildctl.system import writing
+from buildctl.system.failure import errno_text
 
 # Goes on while the machine sleeps, as the clock on the wall does.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -84,7 +86,7 @@ class Environment(NamedTuple):
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise BuildctlError(f"write /dev/stdout: {(error.strerror or str(error)).lower()}") from None
+            raise BuildctlError(f"write /dev/stdout: {errno_text(error)}") from None
 
     def write_stderr(self, text: str | bytes) -> None:
         """Write all of it to standard error, if that takes it: of a full disk or a terminal that has gone
@@ -99,9 +101,7 @@ class Environment(NamedTuple):
 
 def write_all(descriptor: int, text: str | bytes) -> None:
     """Write every byte to the descriptor; text that came from bytes goes out as those bytes."""
-    data = memoryview(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
-    while data:
-        data = data[os.write(descriptor, data) :]
+    writing.write_all(descriptor, text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
 
 
 def program_arguments() -> list[str]:

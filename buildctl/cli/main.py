@@ -11,6 +11,7 @@ from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
 from buildctl.cli.grammar import BOOL, DURATION, INT, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
+from buildctl.system.failure import errno_text
 
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
     except OSError as error:  # the system has no room left for what nobody expects to fail
-        return _report(app, BuildctlError((error.strerror or str(error)).lower()))
+        return _report(app, BuildctlError(errno_text(error)))
 
 
 def _run(app: App, arguments: list[str]) -> int:

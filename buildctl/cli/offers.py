@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.model.offer import RegistryTLS, SecretSource
@@ -76,7 +77,7 @@ def _checked(source: SecretSource) -> SecretSource:
         try:
             size = os.stat(source.path).st_size
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = errno_text(error)
             raise UsageError(
                 f"failed to stat {source.path}: stat {source.path}: {reason}",
                 hint=f"name the file with src=FILE, or a variable with env=NAME, for the secret {source.id}",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.quote import quote
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.cli.app import App
@@ -47,7 +48,7 @@ async def saved_messages(app: App, path: str) -> AsyncGenerator[SolveStatus, Non
                 for status in batch:
                     yield status
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise BuildctlError(f"read {name}: {reason}", hint="name a file that can be read") from None
 
 

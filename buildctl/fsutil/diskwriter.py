@@ -27,8 +27,8 @@ from buildctl._pb.fsutil_pb2 import Stat
 from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import write_failure
-from buildctl.fsutil.pieces import write_pieces
+from buildctl.system.failure import write_failure
+from buildctl.system.writing import write_pieces
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from buildctl.errors import UsageError
 from buildctl.fsutil import glob
 from buildctl.fsutil.patterns import GO_SPACE
+from buildctl.system.failure import errno_text
 
 _DEFAULT = ".dockerignore"
 _LONGEST_LINE = 64 * 1024
@@ -54,7 +55,7 @@ def find(folder: str, dockerfile: str) -> IgnoreFile:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):  # what the frontend passes over
             continue
         except OSError as error:
-            raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"open {path}: {errno_text(error)}") from None
     return IgnoreFile("")
 
 

@@ -18,6 +18,7 @@ from buildctl.errors import Code, ServiceError
 from buildctl.oci.digest import CANONICAL, Digest
 from buildctl.oci.folders import folder, open_folder
 from buildctl.oci.lock import try_lock
+from buildctl.system.writing import write_all
 
 INGEST = "ingest"
 
@@ -89,12 +90,9 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Append."""
-        view = memoryview(data)
-        while view:
-            written = os.write(self._data, view)
-            self._hash.update(view[:written])
-            self.offset += written
-            view = view[written:]
+        write_all(self._data, data)
+        self._hash.update(data)
+        self.offset += len(data)
 
     def truncate(self) -> None:
         """Begin again from nothing."""

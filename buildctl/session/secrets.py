@@ -17,6 +17,7 @@ from buildctl.fsutil.worker import Worker
 from buildctl.model.offer import SecretSource
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import read_request
+from buildctl.system.failure import errno_text
 
 MAX_SECRET_BYTES = 500 * 1024
 
@@ -83,4 +84,4 @@ def _read(path: str) -> tuple[bytes, int]:
             )
     except OSError as error:
         verb = "read" if isinstance(error, IsADirectoryError) else "open"
-        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {(error.strerror or str(error)).lower()}") from None
+        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {errno_text(error)}") from None

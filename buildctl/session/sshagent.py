@@ -21,6 +21,7 @@ from buildctl.model.offer import AgentSource
 from buildctl.model.quote import quote
 from buildctl.session.privatekey import check_private_key
 from buildctl.session.sshforward import ForwardedSocket, SSHForward
+from buildctl.system.failure import errno_text
 from buildctl.transport.relay import no_socket, socket_root
 
 _KEY_BYTES = 100 * 1024
@@ -111,7 +112,7 @@ def _read_key(path: str) -> bytes:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return errno_text(error)
 
 
 @contextlib.asynccontextmanager

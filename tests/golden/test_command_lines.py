@@ -70,8 +70,9 @@ ERRORS = [
     ("--opt build-arg", "invalid opt: invalid value build-arg"),
     ("--opt Build-arg:A", "invalid opt: invalid value Build-arg:A"),
     ("--local ''", "invalid local: invalid value "),
-    ("--local x=", "invalid local: resolve : lstat : no such file or directory"),
-    ("--local x=a/b", "invalid local: resolve : lstat a/b: no such file or directory"),
+    ("--local x=a/b", "invalid local: resolve : lstat a: no such file or directory"),
+    ("--local x=Dockerfile/b", "invalid local: resolve : not a directory"),
+    ("--local x=Dockerfile", "invalid local: stat Dockerfile: not a directory"),
     (
         "--oci-layout a",
         "invalid oci-layout: oci-layout option must be 'id=path/to/layout', instead had invalid a",

@@ -10,6 +10,7 @@ import click
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
 
 
 @click.command(
@@ -40,4 +41,4 @@ def read_input(path: str, stdin: int) -> bytes:
         with os.fdopen(os.dup(stdin), "rb") as file:
             return file.read()
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"open {path}: {errno_text(error)}") from None

@@ -17,8 +17,9 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.model import gojson
+from buildctl.system.beside import replace_file
+from buildctl.system.folders import make_private
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
@@ -98,5 +99,4 @@ def _seed_of(entry: object) -> bytes:
 
 
 def _write(path: str, data: bytes) -> None:
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
+    replace_file(os.path.realpath(path), [data], 0o600)

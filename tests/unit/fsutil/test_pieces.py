@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
-from buildctl.fsutil.pieces import data_of, write_pieces
+from buildctl.fsutil.pieces import data_of
+from buildctl.system.writing import write_pieces
 
 NUMBERS = st.integers(0, 2**32 - 1)
 
