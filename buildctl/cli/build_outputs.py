@@ -47,7 +47,7 @@ def check_destination(app: App, export: Export) -> Export:
     stdout = app.environment.stdout
     match export.destination:
         case FileDestination(path):
-            refuse_home(path, f"{_PREFIX}{path}")
+            refuse_home(path, f"{_PREFIX}open {path}")
             try:
                 place = check_file(path)
             except IsADirectoryError as error:
@@ -79,7 +79,7 @@ def check_files(
 
     A folder that is missing may be one that the build itself makes, such as that of `type=local`.
     """
-    made = [_plain(path) for path in _folders(exports, caches, flags)]
+    made = [_plain(path) for _, path in _folders(exports, caches, flags)]
     for _, path in _small_files(flags):
         refuse_home(path, f"open {path}")
         try:
@@ -141,16 +141,18 @@ def _check_inherited(path: str, place: Place) -> None:
         raise UsageError(f"open {path}: bad file descriptor", hint=f"open it for this command: {number}>FILE")
 
 
-def _folders(exports: Sequence[Export], caches: Sequence[CacheEntry], flags: BuildFlags) -> Iterator[str]:
-    """Those that a build makes."""
+def _folders(
+    exports: Sequence[Export], caches: Sequence[CacheEntry], flags: BuildFlags
+) -> Iterator[tuple[str, str]]:
+    """The flags whose folders a build makes, each with a path."""
     for export in exports:
         if isinstance(export.destination, DirectoryDestination | LayoutDestination):
-            yield export.destination.path
+            yield f"--output type={export.type}", export.destination.path
     for entry in caches:
         if entry.type == "local" and "dest" in entry.attrs:
-            yield entry.attrs["dest"]
+            yield "--export-cache", entry.attrs["dest"]
     if flags.log_dir:
-        yield flags.log_dir
+        yield "--log-dir", flags.log_dir
 
 
 def _small_files(flags: BuildFlags) -> Iterator[tuple[str, str]]:
@@ -181,20 +183,15 @@ def _outputs(
                 yield from _output(name, path, carries_result=True)
             case StdoutDestination():
                 yield _on_descriptor(name, stdout, carries_result=True)
-    for folder in _folders(exports, caches, flags):
-        yield from _output(folder, folder, is_folder=True)
+    for flag, path in _folders(exports, caches, flags):
+        if not os.path.lexists(path):
+            yield _Output(flag, _new_key(path.rstrip("/")), carries_result=False, is_shared=True)
     for flag, path in (*_small_files(flags), *_growing_files(flags)):
         if path:
             yield from _output(flag, path)
 
 
-def _output(
-    name: str, path: str, *, carries_result: bool = False, is_folder: bool = False
-) -> Iterator[_Output]:
-    if is_folder:
-        if not os.path.lexists(path):
-            yield _Output(name, _new_key(path.rstrip("/")), carries_result, is_shared=True)
-        return
+def _output(name: str, path: str, *, carries_result: bool = False) -> Iterator[_Output]:
     number = descriptor_of(path)
     if number >= 0:
         yield _on_descriptor(name, number, carries_result=carries_result)

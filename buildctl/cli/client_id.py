@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from buildctl.cli.statefolder import state_folder
 from buildctl.model.identity import new_id
+from buildctl.system.beside import create_beside
 from buildctl.system.folders import make_private
 
 logger = logging.getLogger(__name__)
@@ -52,11 +53,9 @@ def _read(path: str) -> str:
 
 def _create(path: str) -> str:
     """Put a new id there, whole at once, unless another process has been faster; then its id."""
-    import tempfile  # once for each user
-
     folder = os.path.dirname(path)
     make_private(folder)
-    descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=folder)  # mode 0600
+    descriptor, temporary = create_beside(path, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(new_id() + "\n")

@@ -22,7 +22,7 @@ from contextlib import suppress
 from buildctl.errors import TransferError
 from buildctl.system.beside import create_beside, remove_stale
 from buildctl.system.failure import errno_text, write_failure
-from buildctl.system.place import Place, check_file, descriptor_of
+from buildctl.system.place import Place, check_file, descriptor_of, require_working_folder
 from buildctl.system.writing import Data, write_all, write_pieces
 
 _OLD = os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC
@@ -180,6 +180,7 @@ def open_growing(path: str, flags: int, mode: int = 0o600) -> int:
     number = descriptor_of(path)
     if number >= 0 and fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
         return os.dup(number)
+    require_working_folder(path)
     return os.open(path, flags | os.O_CREAT | _OLD, mode)
 
 

@@ -40,7 +40,10 @@ def find_place(path: str) -> Place:
     status = _status(path)
     number = descriptor_of(path)
     if number >= 0:
-        status = os.fstat(number)
+        try:
+            status = os.fstat(number)
+        except OSError:
+            raise _error(errno.EBADF, path) from None
         if not st.S_ISDIR(status.st_mode):
             return Place(path, status, number, streams=True)
     if status is None:
@@ -48,6 +51,8 @@ def find_place(path: str) -> Place:
         if name.endswith("/"):
             raise _error(errno.EISDIR, path)
         _require_folder(path, name)
+        if _is_proc(os.path.dirname(name)):  # where nothing can be made, whatever the modes say
+            raise _error(errno.ENOENT, path)
         return Place(name, None)
     if st.S_ISDIR(status.st_mode):
         raise _error(errno.EISDIR, path)
