@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -195,3 +196,34 @@ def test_a_killed_export_leaves_nothing_to_the_next(engine_26: Engine, work: Pat
     assert run(*build, cwd=work).exit == 0
     left = sorted(str(path.relative_to(work / "out")) for path in (work / "out").rglob("*"))
     assert left == (["a", "a/b", "a/b/big"] if "local" in output else ["t.tar"])
+
+
+PREDICTED = """
+import sys, tempfile
+tempfile._name_sequence = iter(["planted", "planted", *map(str, range(100))])  # as if it could be guessed
+from buildctl.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_links_planted_in_the_temporary_folder_are_not_followed(engine_26: Engine, work: Path) -> None:
+    temporary, victim = work / "tmp", work / "victim"
+    temporary.mkdir()
+    victim.mkdir()
+    for name in ("buildctl-planted", "tmpplanted"):
+        (temporary / name).symlink_to(victim)
+    (work / "f").write_text("old")
+    os.link(work / "f", work / "second")  # so that the bytes are kept elsewhere first
+    flags = ["--addr", f"docker://{engine_26.socket}", "build", "--frontend", "dockerfile.v0"]
+    flags += ["--local", "context=ctx", "--local", "dockerfile=ctx", "-o", "type=tar,dest=f"]
+    ran = subprocess.run(
+        [sys.executable, "-c", PREDICTED, *flags],
+        cwd=work,
+        env=environment(work.parent / "home", {"TMPDIR": str(temporary)}),
+        capture_output=True,
+        timeout=50,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert tarfile.is_tarfile(work / "second")
+    assert os.listdir(victim) == []
+    assert sorted(os.listdir(temporary)) == ["buildctl-planted", "tmpplanted"]
