@@ -88,11 +88,19 @@ def command(app: App, flags: BuildFlags) -> None:
 def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
     offers = find_offers(
-        app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
+        app.environment,
+        tls_contexts=flags.tls_contexts,
+        auth_hosts=flags.auth_hosts,
+        ssh=flags.ssh,
+        secrets=flags.secrets,
     )
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt = read_opt(app, flags)
+    if offers.auth_hosts is not None:
+        from buildctl.cli.buildhosts import admitted_hosts
+
+        offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
     def say(text: str) -> None:
         app.environment.write_stderr(app.inert(masker.mask_text(text)))

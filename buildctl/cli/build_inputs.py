@@ -12,6 +12,9 @@ from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.system.failure import errno_text
 from buildctl.system.place import missing_part, require_working_folder
+from buildctl.system.smallfile import read_descriptor, read_named
+
+_MOST_POLICY_BYTES = 16 << 20
 
 
 def check_local(path: str) -> str:
@@ -68,8 +71,7 @@ def read_source_policy(path: str) -> bytes:
     from buildctl.cli.flags.source_policy import parse_source_policy
 
     try:
-        with open(path, "rb") as file:
-            return parse_source_policy(file.read())
+        return parse_source_policy(read_named(path, limit=_MOST_POLICY_BYTES))
     except OSError as error:
         raise UsageError(f"open {path}: {errno_text(error)}") from None
     except UsageError as error:
@@ -79,12 +81,15 @@ def read_source_policy(path: str) -> bytes:
 
 def read_definition(app: App, *, no_cache: bool) -> bytes:
     """LLB from standard input. Raises `UsageError` where nothing is piped into it, or no definition is."""
-    from buildctl.llb.read import parse_definition
+    from buildctl.llb.read import MOST_BYTES, parse_definition
 
     if app.environment.is_character_device(app.environment.stdin):
         raise UsageError(
             "please specify --frontend or pipe LLB definition to stdin",
             hint="for a Dockerfile: --frontend dockerfile.v0 --local context=. --local dockerfile=.",
         )
-    with os.fdopen(os.dup(app.environment.stdin), "rb") as stdin:
-        return parse_definition(stdin.read(), ignore_cache=no_cache)
+    try:
+        data = read_descriptor(app.environment.stdin, "standard input", limit=MOST_BYTES)
+    except OSError as error:
+        raise UsageError(f"read standard input: {errno_text(error)}") from None
+    return parse_definition(data, ignore_cache=no_cache)

@@ -13,10 +13,12 @@ from buildctl.errors import UsageError
 from buildctl.fsutil import glob
 from buildctl.fsutil.patterns import GO_SPACE
 from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_found
 
 _DEFAULT = ".dockerignore"
 _LONGEST_LINE = 64 * 1024
 """Bytes with the line's end; Go's bufio.Scanner takes no more."""
+_MOST_BYTES = 4 << 20
 
 
 class Rule(NamedTuple):
@@ -50,8 +52,7 @@ def find(folder: str, dockerfile: str) -> IgnoreFile:
     """
     for path in map(os.path.normpath, (f"{dockerfile}{_DEFAULT}", os.path.join(folder, _DEFAULT))):
         try:
-            with open(path, "rb") as file:
-                return IgnoreFile(path, parse(file.read(), path))
+            return IgnoreFile(path, parse(read_found(path, limit=_MOST_BYTES), path))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):  # what the frontend passes over
             continue
         except OSError as error:

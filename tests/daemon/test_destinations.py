@@ -181,8 +181,8 @@ def test_a_killed_export_leaves_nothing_to_the_next(engine_26: Engine, work: Pat
     (work / "ctx/big").write_bytes(os.urandom(64 << 20))
     (work / "ctx/Dockerfile").write_text("FROM scratch\nCOPY big /a/b/\n")
     (work / "out").mkdir()
-    build = ("--addr", f"docker://{engine_26.socket}", "build", "--frontend", "dockerfile.v0", "-o", output)
-    build += ("--local", "context=ctx", "--local", "dockerfile=ctx")
+    build = ["--addr", f"docker://{engine_26.socket}", "build", "--frontend", "dockerfile.v0", "-o", output]
+    build += ["--local", "context=ctx", "--local", "dockerfile=ctx"]
     process = start(*build, cwd=work)
     deadline = time.monotonic() + 40
     while not any(path.stat().st_size for path in work.glob("out/**/.tmp.*") if path.is_file()):
