@@ -19,7 +19,6 @@ from buildctl.oci.digest import CANONICAL, Digest
 from buildctl.oci.folders import folder, open_folder
 from buildctl.oci.lock import try_lock
 from buildctl.system.smallfile import read_found
-from buildctl.system.writing import write_all
 
 INGEST = "ingest"
 
@@ -94,9 +93,12 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Append."""
-        write_all(self._data, data)
-        self._hash.update(data)
-        self.offset += len(data)
+        view = memoryview(data)
+        while view:  # not `write_all`: on a full disk, what has come is for the next build to go on with
+            written = os.write(self._data, view)
+            self._hash.update(view[:written])
+            self.offset += written
+            view = view[written:]
 
     def truncate(self) -> None:
         """Begin again from nothing."""
