@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -185,6 +186,8 @@ def solve(
 
     async def attempt(ref: str) -> SolveResult:
         display = open_display()
+        if not retries.limit:  # of many attempts only the last has the error that is shown at the end
+            display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
         async with serving as attachables, app.connect() as client, display:
             return await client.solve(

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Mapping
 
 from buildctl.cli.app import App
+from buildctl.cli.statefolder import home_folder
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.system.failure import errno_text
@@ -57,7 +58,7 @@ def content_records(variables: Mapping[str, str]) -> str:
     """Where digests of what was sent are kept. Raises `UsageError` where no place is known for them."""
     folder = variables.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
-        folder = os.path.join(variables.get("HOME", ""), ".cache")
+        folder = os.path.join(home_folder(variables), ".cache")
     if not os.path.isabs(folder):
         raise UsageError(
             "--context-check=content has no place for digests",

@@ -28,6 +28,7 @@ from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.unfinished import Mark, is_mark, remove_abandoned
+from buildctl.system.descriptors import named
 from buildctl.system.failure import write_failure
 from buildctl.system.writing import write_pieces
 
@@ -416,6 +417,9 @@ def _chmod_special(at: int, name: bytes, kind: int, permissions: int) -> None:
         if st.S_IFMT(mode) != kind:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if st.S_IMODE(mode) != permissions:
-            os.chmod(f"/proc/self/fd/{descriptor}", permissions)
+            if path := named(descriptor):
+                os.chmod(path, permissions)
+            else:
+                os.chmod(name, permissions, dir_fd=at)
     finally:
         os.close(descriptor)
