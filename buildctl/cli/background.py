@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -91,16 +89,3 @@ class Background(Generic[T]):
                 taken += size
             self._size -= taken
             return batch
-
-
-def write_pieces(fd: int, data: bytes, progressed: Callable[[], None]) -> None:
-    """Write all of it, telling of each piece that the other side has taken. Raises `OSError`."""
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest[:_BATCH_LIMIT]) :]
-            progressed()
-        except BlockingIOError:
-            poll = select.poll()
-            poll.register(fd, select.POLLOUT)
-            poll.poll()

@@ -18,13 +18,14 @@ from buildctl.cli import log
 from buildctl.cli.app import App
 from buildctl.cli.build_flags import BuildFlags, build_flags
 from buildctl.cli.build_inputs import (
-    check_destination,
+    check_layouts,
     check_local,
     content_records,
     own_key,
     read_definition,
     read_source_policy,
 )
+from buildctl.cli.build_outputs import check_caches, check_destination, check_files
 from buildctl.cli.ci import CIReport
 from buildctl.cli.display import build_mode, display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
@@ -36,7 +37,6 @@ from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
-from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
 from buildctl.cli.statefolder import transfer_records
@@ -44,6 +44,7 @@ from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
 from buildctl.progress.masking import mask_error
+from buildctl.system.outfile import write_whole
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveResult
@@ -138,10 +139,12 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
     source_policy = read_source_policy(flags.source_policy_file) if flags.source_policy_file else None
     attrs = parse_opts(flags.opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(flags.local_dirs).items()}
-    layouts = parse_oci_layouts(flags.oci_layouts)
+    layouts = check_layouts(parse_oci_layouts(flags.oci_layouts))
     definition = None if flags.frontend else read_definition(app, no_cache=flags.no_cache)
     if flags.frontend and flags.no_cache:
         attrs["no-cache"] = ""
+    check_caches(exported)
+    check_files(flags, exports, exported, stdout=app.environment.stdout)
     return SolveOpt(
         frontend=flags.frontend,
         frontend_attrs=attrs,

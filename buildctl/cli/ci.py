@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from buildctl.cli.environment import write_all
 from buildctl.cli.output import Output
 from buildctl.errors import BuildctlError, SolveError
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveOpt
@@ -123,5 +124,5 @@ class CIReport:
             finally:
                 os.close(descriptor)
         except OSError as failure:  # a build must not fail for its summary
-            reason = (failure.strerror or str(failure)).lower()
+            reason = errno_text(failure)
             self._output.say(f"warning: no summary in {self._summary_path}: {reason}\n")

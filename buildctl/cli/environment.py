@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
+from buildctl.system import writing
+
 # Goes on while the machine sleeps, as the clock on the wall does.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ZERO_NS = time.time_ns() - time.clock_gettime_ns(_STEADY)
@@ -75,9 +77,7 @@ class Environment(NamedTuple):
 
 def write_all(descriptor: int, text: str | bytes) -> None:
     """Write every byte to the descriptor; text that came from bytes goes out as those bytes."""
-    data = memoryview(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
-    while data:
-        data = data[os.write(descriptor, data) :]
+    writing.write_all(descriptor, text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
 
 
 def program_arguments() -> list[str]:

@@ -12,6 +12,7 @@ from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
 from buildctl.cli.grammar import BOOL, DURATION, INT, STRING, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
+from buildctl.system.failure import errno_text
 
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
     except OSError as error:  # the system has no room left for what nobody expects to fail
-        return _report(app, BuildctlError((error.strerror or str(error)).lower()))
+        return _report(app, BuildctlError(errno_text(error)))
     except Exception as error:
         return _report_fault(app, error)
 

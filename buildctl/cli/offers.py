@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildctl.cli.environment import Environment
 from buildctl.cli.output import Output
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _checked(source: SecretSource) -> SecretSource:
         try:
             size = os.stat(source.path).st_size
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = errno_text(error)
             raise UsageError(
                 f"failed to stat {source.path}: stat {source.path}: {reason}",
                 hint=f"name the file with src=FILE, or a variable with env=NAME, for the secret {source.id}",

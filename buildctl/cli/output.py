@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from buildctl.cli.environment import Environment, write_all
 from buildctl.errors import BuildctlError
 from buildctl.progress.mode import service_of
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.cli.table import Row
@@ -147,7 +148,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise BuildctlError(f"write /dev/stdout: {(error.strerror or str(error)).lower()}") from None
+            raise BuildctlError(f"write /dev/stdout: {errno_text(error)}") from None
 
 
 def _one_line(on_terminal: bool) -> Callable[[str], str]:

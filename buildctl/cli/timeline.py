@@ -48,7 +48,11 @@ def command(
         )
     source = args[0]
     is_file(source)
+    from buildctl.cli.build_outputs import check_small_file
+
     insight = Insight(timings_file=timings, timelines=timelines)
+    for path in filter(None, (timings, *timelines)):
+        check_small_file(path)
 
     async def run() -> None:
         async with contextlib.aclosing(build_messages(app, source)) as messages:

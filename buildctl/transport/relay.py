@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from buildctl.errors import ConnectError
 from buildctl.system.descriptors import named
+from buildctl.system.failure import errno_text
 from buildctl.transport.stream import ByteStream, Dial, ended_error
 
 _BUFFER_BYTES = 256 * 1024
@@ -159,13 +160,13 @@ def socket_root(environ: Mapping[str, str]) -> str:
 
 
 def _no_room(what: str, error: OSError) -> ConnectError:
-    reason = (error.strerror or str(error)).lower()
+    reason = errno_text(error)
     return ConnectError(f"{what}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)")
 
 
 def no_socket(root: str, error: OSError) -> ConnectError:
     """The error of a socket that cannot be made below a folder."""
-    reason = (error.strerror or str(error)).lower()
+    reason = errno_text(error)
     return ConnectError(f"make a socket in {root}: {reason}", hint="name another folder with TMPDIR")
 
 

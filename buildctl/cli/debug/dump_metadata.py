@@ -12,6 +12,7 @@ from buildctl.cli.app import App, pass_app
 from buildctl.cli.grammar import Command, flag
 from buildctl.errors import BuildctlError
 from buildctl.model.quote import quote
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.boltdb import Bucket
@@ -40,7 +41,7 @@ def command(app: App, root: str) -> None:
                 for line in format_bucket(top, ""):
                     app.output.write(line)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise BuildctlError(
             f"open {error.filename}: {reason}", hint="--root names the state folder"
         ) from None

@@ -181,7 +181,7 @@ async def test_a_file_that_cannot_be_written_does_not_hide_why_a_build_failed(tm
     folder.rmdir()
     with pytest.raises(BuildctlError, match="^the build$"):
         await told(insight, 2, SLOW, fail=True)
-    with pytest.raises(BuildctlError, match="^open .*t.json: no such file or directory$"):
+    with pytest.raises(BuildctlError, match="^failed to create .*t.json: no such file or directory$"):
         await told(insight, 2, SLOW)
 
 
