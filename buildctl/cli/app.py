@@ -145,6 +145,7 @@ class App:
 
     async def _wait_for(self, client: Client) -> None:
         """Wait until the daemon answers; a person at a terminal sees why it does not, a log tells of it."""
+        import asyncio
         import logging
 
         said = ""
@@ -161,7 +162,13 @@ class App:
 
         timeout = self.flags.timeout
         self._waiting = True
-        await client.wait(timeout if timeout > 0 else None, on_failure=say)
+        try:
+            await client.wait(timeout if timeout > 0 else None, on_failure=say)
+        except asyncio.CancelledError:
+            raise  # by a signal, and what is said of it is asked for later
+        except BaseException:
+            self._waiting = False
+            raise
         self._waiting = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:

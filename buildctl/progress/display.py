@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from buildctl.model.status import SolveStatus
+from buildctl.progress.budget import Budget
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.writer import StreamWriter
+
+logger = logging.getLogger(__name__)
 
 
 class Display:
@@ -21,7 +25,7 @@ class Display:
     `began_ns` is the instant of entering, by the client's clock; the build is taken to begin then too, unless
     it is shown `by_daemon_clock`. `update` is a status sink: it neither waits nor raises. A display that
     fails says so in a line and shows nothing more. Each message goes `also` to other sinks, as it is shown:
-    without the secrets that `masker` knows.
+    without the secrets that `masker` knows, and without what is beyond the `budget` of a build.
     """
 
     def __init__(
@@ -34,8 +38,10 @@ class Display:
         by_daemon_clock: bool = False,
         also: Sequence[Callable[[SolveStatus], None]] = (),
         masker: Masker | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._also = also
+        self._budget = budget or Budget()
         self._masker = StatusMasker(masker or Masker())
         self._writer = writer
         self._renderer = renderer
@@ -64,6 +70,7 @@ class Display:
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
         if not self._closed:
+            status = self._budget.admit(status)
             self._take(self._masker.mask(self._clock.adjust(status) if self._clock else status))
 
     def update_own(self, status: SolveStatus) -> None:
@@ -93,6 +100,8 @@ class Display:
             await self._writer.close(patience_s)
         finally:
             self._writer.abandon()
+            if self._budget.notice:
+                logger.warning("%s", self._budget.notice)
 
     def abandon(self) -> None:
         """End at once, with the stream put right if it takes bytes: for a user who will not wait."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
@@ -129,7 +130,7 @@ async def _getaddrinfo(host: str, port: str) -> list[SocketAddress]:
             result = [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
         except (OSError, UnicodeError) as error:
             result = error
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile, and nobody waits any more
             loop.call_soon_threadsafe(settle, result)
 
     threading.Thread(target=look_up, name="resolve", daemon=True).start()
