@@ -1,7 +1,7 @@
 """What a daemon can make this process keep of a build: all that it says has a price, and the sum a limit.
 
-Displays, recordings and reports keep what they get: steps, counters, warnings, names. They get it from here, so
-none of them needs a limit of its own, nor does a field that a message may one day have: the price of a thing
+Displays, recordings and reports keep what they get: steps, counters, warnings, names. They get it from here,
+so none of them needs a limit of its own, nor does a field that a message may one day have: the price of a thing
 is the size of all that is in it, and of what is made of it elsewhere. Logs are no matter of this budget: who
 keeps them (`trace.Trace`) drops the oldest.
 """
@@ -19,10 +19,10 @@ LIMIT = 48 << 20
 TEXT_LIMIT = 64 << 10
 """Characters of a name or an error; of a longer one the rest is left out, whatever else there is room for."""
 _STUMP = 256
-"""Characters of an error that are kept when there is no room: why a build failed is the last thing to lose."""
+"""Characters of an error that are kept when there is no room: why a build failed is to be told."""
 
-# What each costs besides its texts: measured with the live display, a timeline page and the cache metrics
-# (tests/hostile/test_statuses.py holds the sum to the memory that a process takes).
+# What each costs besides its texts: measured with the live display, both forms of a timeline
+# and the cache metrics; a build of such steps comes to some 120 MB then.
 _STEP = 3500
 _START = 700
 _COUNTER = 900
@@ -159,7 +159,7 @@ class Budget:
 
 def _replaced(items: tuple[Item, ...], admitted: list[Item | None]) -> tuple[Item, ...]:
     """What was admitted; `items` itself if that is all of them."""
-    if all([one is other for one, other in zip(items, admitted, strict=True)]):
+    if all(one is other for one, other in zip(items, admitted, strict=True)):
         return items
     return tuple([one for one in admitted if one is not None])
 

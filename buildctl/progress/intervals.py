@@ -110,7 +110,7 @@ class Spans:
 
     def _close(self, begin: int, end: int) -> None:
         closed = self._closed
-        if not closed or closed[-1].start_ns < begin and (closed[-1].stop_ns or 0) < begin:
+        if not closed or (closed[-1].start_ns < begin and (closed[-1].stop_ns or begin) < begin):
             closed.append(Interval(begin, end))  # as nearly always
             return
         low = high = bisect_right(closed, begin, key=_start)

@@ -150,10 +150,9 @@ async def test_a_stall_is_over_once_other_calls_begin() -> None:
         await asyncio.Event().wait()
 
     liveness = Liveness(0.1, never)
-    with pytest.raises(asyncio.CancelledError):
-        call = asyncio.create_task(never())
-        with liveness.watching(call, "Solve"):
-            await call
+    call = asyncio.create_task(never())
+    with pytest.raises(asyncio.CancelledError), liveness.watching(call, "Solve"):
+        await call
     assert "no sign of life" in liveness.stall
     with liveness.watching(asyncio.create_task(asyncio.sleep(0)), "Solve"):
         assert liveness.stall == ""

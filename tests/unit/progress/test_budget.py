@@ -1,4 +1,4 @@
-"""What a daemon says of a build is kept up to a limit, at a cost in proportion, and what is left out is told."""
+"""What a daemon says of a build is kept up to a limit, at a cost in proportion; what is left out is told."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_display_says_once_what_was_left_out(caplog: pytest.LogCaptureFi
 
 _some_spans = st.lists(
     st.tuples(st.integers(0, 12), st.none() | st.integers(0, 14)).map(
-        lambda pair: (pair[0], None if pair[1] is None else max(pair))
+        lambda pair: (pair[0], None if pair[1] is None else max(pair[0], pair[1]))
     )
 )
 
