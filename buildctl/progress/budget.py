@@ -2,8 +2,8 @@
 
 Displays, recordings and reports keep what they get: steps, counters, warnings, names. They get it from here,
 so none of them needs a limit of its own, nor does a field that a message may one day have: the price of a
-thing is the size of all that is in it, and of what is made of it elsewhere. Logs are no matter of this budget: who
-keeps them (`trace.Trace`) drops the oldest.
+thing is the size of all that is in it, and of what is made of it elsewhere. Logs are no matter of this
+budget: who keeps them (`trace.Trace`) drops the oldest.
 """
 
 from __future__ import annotations

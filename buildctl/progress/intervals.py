@@ -77,6 +77,14 @@ class Spans:
         return Interval(self._open[0] if place is None else self._closed[place].start_ns, None)
 
     @property
+    def last_start_ns(self) -> int | None:
+        """Where that begins; asked for every log."""
+        if not self._closed:
+            return self._open[0] if self._open else None
+        last = self.last
+        return None if last is None else last.start_ns
+
+    @property
     def merged(self) -> Sequence[Interval]:
         """The union, not to be changed."""
         if not self._open:

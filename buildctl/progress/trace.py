@@ -204,16 +204,15 @@ class Trace:
         if isinstance(status.logs, UnreadLogs):
             for digest, unread in status.logs.by_vertex().items():
                 if (vertex := by_digest.get(digest)) is not None:
-                    last = vertex.last_interval
-                    vertex.log.extend(last.start_ns if last else None, unread)
+                    vertex.log.extend(vertex._spans.last_start_ns, unread)
                     vertex.events += len(unread)
                     touched[vertex] = True
                     cost += unread.size_bytes + PIECE_OVERHEAD * len(unread)
         else:
             for digest, data, _, timestamp_ns in status.logs:
                 if (vertex := by_digest.get(digest)) is not None:
-                    last = vertex.last_interval
-                    vertex.log.append(timestamp_ns - last.start_ns if last else 0, data)
+                    start_ns = vertex._spans.last_start_ns
+                    vertex.log.append(0 if start_ns is None else timestamp_ns - start_ns, data)
                     vertex.events += 1
                     touched[vertex] = True
                     cost += len(data) + PIECE_OVERHEAD
