@@ -43,11 +43,11 @@ class Background(Generic[T]):
                 return False
             self._items.append((item, size + _ITEM_BYTES))
             self._size += size + _ITEM_BYTES
+            if self._thread is None:
+                # A reader that never reads must not keep the process.
+                self._thread = threading.Thread(target=self._run, name="buildctl-recording", daemon=True)
+                self._thread.start()
             self._changed.notify()
-        if self._thread is None:
-            # A reader that never reads must not keep the process.
-            self._thread = threading.Thread(target=self._run, name="buildctl-recording", daemon=True)
-            self._thread.start()
         return True
 
     def close(self, patience_s: float | None = None) -> bool:

@@ -16,6 +16,9 @@ from buildctl.system.folders import make_private
 from buildctl.system.writing import write_pieces
 
 _SLUG_LIMIT = 60
+_FILES = 2000
+"""Files of steps; what further ones print is together in one."""
+_OTHERS = "others.log"
 _PATIENCE_S = 10.0
 """How long the end waits for a disk that takes nothing."""
 
@@ -48,15 +51,21 @@ class LogFolder:
     def update(self, status: SolveStatus) -> None:
         """Write what the steps have printed, as they did."""
         for vertex in status.vertexes:
-            if vertex.digest not in self._names:
-                self._names[vertex.digest] = _file_name(len(self._names) + 1, vertex.name)
+            self._name(vertex.digest, vertex.name)
         for log in status.logs:
-            name = self._names.get(log.vertex)
-            if name is None:
-                name = self._names[log.vertex] = _file_name(len(self._names) + 1, "")
+            name = self._name(log.vertex)
             if not self._background.put((name, log.data), len(log.data)):
                 self._lost = True
         self.events.update(status)
+
+    def _name(self, digest: str, step: str = "") -> str:
+        """The file of a step, which is called `step` if that is known."""
+        name = self._names.get(digest)
+        if name is None:
+            if len(self._names) >= _FILES:
+                return _OTHERS
+            name = self._names[digest] = _file_name(len(self._names) + 1, step)
+        return name
 
     def close(self) -> None:
         """Wait until the logs are written, and warn of what is missing."""

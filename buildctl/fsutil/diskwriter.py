@@ -14,7 +14,6 @@ import errno
 import itertools
 import os
 import secrets
-import shutil
 import stat as st
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.unfinished import Mark, is_mark, remove_abandoned
 from buildctl.system.descriptors import named
 from buildctl.system.failure import write_failure
+from buildctl.system.removal import remove_tree
 from buildctl.system.writing import write_pieces
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -388,7 +388,7 @@ def _remove(at: int, name: bytes) -> None:
     except (IsADirectoryError, PermissionError):  # of a directory: EISDIR on Linux, EPERM on macOS
         if not st.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
             raise
-        shutil.rmtree(name, dir_fd=at)
+        remove_tree(name, at)
 
 
 def _set_xattrs(descriptor: int, xattrs: list[tuple[bytes, bytes]] | tuple[()]) -> None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from buildctl.model.status import SolveStatus
+from buildctl.progress.budget import Budget
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
@@ -24,7 +25,8 @@ class Display:
     `began_ns` is the instant of entering, by the client's clock; the build is taken to begin then too, unless
     it is shown `by_daemon_clock`. `update` is a status sink: it neither waits nor raises. A display that
     fails says so in a line and shows nothing more. Each message goes `also` to other sinks, as it is shown:
-    without the secrets that `masker` knows; one that fails gets nothing more, and a warning says so.
+    without the secrets that `masker` knows, and without what is beyond the `budget` of a build. One that
+    fails gets nothing more, and a warning says so.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Display:
         by_daemon_clock: bool = False,
         also: Sequence[Callable[[SolveStatus], None]] = (),
         masker: Masker | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._also = list(also)
+        self._budget = budget or Budget()
         self._masker = StatusMasker(
             Masker() if masker is None else masker
         )  # one that knows nothing yet is false
@@ -72,16 +76,18 @@ class Display:
 
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
-        self._take(status, self._clock)
+        self._take(status, self._clock, self._budget)
 
     def update_own(self, status: SolveStatus) -> None:
         """Show what this client says itself, by its own clock."""
-        self._take(status, None)
+        self._take(status, None, None)
 
-    def _take(self, status: SolveStatus, clock: ClientClock | None) -> None:
+    def _take(self, status: SolveStatus, clock: ClientClock | None, budget: Budget | None) -> None:
         if self._closed:
             return
         try:
+            if budget is not None:
+                status = budget.admit(status)
             status = self._masker.mask(clock.adjust(status) if clock else status)
         except Exception as error:  # what cannot be masked is not shown
             self._give_up(error)
@@ -120,6 +126,8 @@ class Display:
             await self._writer.close(patience_s)
         finally:
             self._writer.abandon()
+            if self._budget.notice:
+                logger.warning("%s", self._budget.notice)
 
     def abandon(self) -> None:
         """End at once, with the stream put right if it takes bytes: for a user who will not wait."""

@@ -41,6 +41,7 @@ class Relay:
         self._ending: ConnectError | None = None  # of the last stream, in its own words
         self._dial = dial
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
 
     async def why_ended(self, *, connected: bool = False) -> ConnectError | None:
         """What the stream's own side knows of a failed call: a failed dial, or what its end left behind.
@@ -78,14 +79,12 @@ class Relay:
         loop = asyncio.get_running_loop()
         loop.remove_reader(listener)
 
-        def resume() -> None:
-            if listener.fileno() >= 0:
-                loop.add_reader(listener, self.accept, listener)
-
-        loop.call_later(_REST_SECONDS, resume)
+        self._resting = loop.call_later(_REST_SECONDS, loop.add_reader, listener, self.accept, listener)
 
     async def aclose(self) -> None:
-        """Close every stream."""
+        """Close every stream, and look at the listener no more."""
+        if self._resting is not None:
+            self._resting.cancel()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
