@@ -18,6 +18,7 @@ class ExitCode(enum.IntEnum):
     OK = 0
     ERROR = 1
     UNKNOWN_TOPIC = 3  # a command or help topic that does not exist
+    INTERRUPTED = 130  # 128 + SIGINT, as shells say; only where a person at a terminal pressed Ctrl-C
     HANGUP = 129  # 128 + SIGHUP, what a shell says of the reference, which that signal ends
 
 
@@ -61,6 +62,12 @@ class BuildctlError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class InterruptedByUserError(BuildctlError):
+    """A person at a terminal has pressed Ctrl-C; printed without `error:`."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class UsageError(BuildctlError):

@@ -177,7 +177,11 @@ class App:
         """
         from buildctl.cli import running
 
-        return running.run(main, lambda: _WAIT_INTERRUPTED if self._waiting else interrupted)
+        return running.run(
+            main,
+            lambda: _WAIT_INTERRUPTED if self._waiting else interrupted,
+            at_terminal=self.output.stderr_is_terminal,
+        )
 
 
 def pass_app(function: Callable[..., None]) -> Callable[..., None]:

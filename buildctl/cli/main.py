@@ -11,7 +11,14 @@ from buildctl import __version__
 from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
 from buildctl.cli.grammar import BOOL, DURATION, INT, STRING, Group, flag
-from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
+from buildctl.errors import (
+    BuildctlError,
+    ExitCode,
+    FlagError,
+    InterruptedByUserError,
+    SolveError,
+    UnknownTopicError,
+)
 from buildctl.system.failure import errno_text
 
 PACKAGE = "buildctl-python"
@@ -98,9 +105,15 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
     except UnknownTopicError as error:
         app.output.say(f"{error}\n")
         return error.exit_code
+    except InterruptedByUserError as error:
+        app.output.say(f"{error}\n")
+        return error.exit_code
     except BuildctlError as error:
         return _report(app, error)
     except KeyboardInterrupt:  # before a command has begun to wait for signals itself, reading a pipe
+        if app.output.stderr_is_terminal:
+            app.output.say("canceled\n")
+            return ExitCode.INTERRUPTED
         return _report(app, BuildctlError("context canceled"))
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it

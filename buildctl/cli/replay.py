@@ -38,7 +38,10 @@ _BREATH_S = 0.05
 )
 @pass_app
 def command(app: App, args: tuple[str, ...], speed: str, progress: str) -> None:
-    """Show a saved rawjson stream, or a build in the daemon's history, live again."""
+    """Show a saved rawjson stream, or a build in the daemon's history, live again.
+
+    A build in the history that has failed ends as it did: with its error, and exit code 1.
+    """
     if len(args) != 1:
         raise UsageError("one saved build is needed: a file, or a ref", hint="--trace FILE saves a build")
     factor = parse_speed(speed)
@@ -53,7 +56,7 @@ def command(app: App, args: tuple[str, ...], speed: str, progress: str) -> None:
             app.output, app.environment.stdout, progress, by_daemon_clock=True, clock=pace.now_ns
         )
         breathed_s = loop.time()
-        async with display, contextlib.aclosing(build_messages(app, args[0])) as messages:
+        async with display, contextlib.aclosing(build_messages(app, args[0], fails=True)) as messages:
             async for status in messages:
                 wait_s = pace.wait_s(status)
                 if wait_s > 0 or loop.time() - breathed_s > _BREATH_S:
