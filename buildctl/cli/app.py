@@ -14,7 +14,7 @@ import click
 
 from buildctl.cli.environment import Environment, program_arguments
 from buildctl.cli.output import Output
-from buildctl.errors import UsageError
+from buildctl.errors import ConnectError, UsageError
 from buildctl.model.quote import quote
 from buildctl.telemetry.selection import Selection, select_exporter
 
@@ -147,10 +147,11 @@ class App:
         """Wait until the daemon answers; a person at a terminal sees why it does not, a log tells of it."""
         import logging
 
-        said = ""
+        said = hint = ""
 
         def say(error: RPCError) -> None:
-            nonlocal said
+            nonlocal said, hint
+            hint = error.hint
             if str(error) == said:
                 return
             said = str(error)
@@ -163,8 +164,10 @@ class App:
         self._waiting = True
         try:
             await client.wait(timeout if timeout > 0 else None, on_failure=say)
-        except Exception:
+        except Exception as error:
             self._waiting = False
+            if isinstance(error, ConnectError) and said and self.output.stderr_is_terminal:
+                error.hint = hint or "no daemon answered"  # why has been said
             raise
         self._waiting = False
 

@@ -44,6 +44,7 @@ from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
 from buildctl.progress.masking import mask_error
+from buildctl.progress.mode import Mode
 from buildctl.system.outfile import write_whole
 
 if TYPE_CHECKING:
@@ -127,6 +128,17 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
         if flags.ref_file:
             write_whole(flags.ref_file, retries.ref.encode())
         recordings.report(opt.on_unreadable)
+    if mode is Mode.TTY:
+        app.output.say(told_outcome(app, opt, result))
+
+
+def told_outcome(app: App, opt: SolveOpt, result: SolveResult) -> str:
+    """Where the result is, for a person at a terminal."""
+    from buildctl.cli.outcome import outcome_lines
+    from buildctl.progress.terminal import TerminalOptions
+
+    glyphs = TerminalOptions.from_variables(app.environment.variables).glyphs
+    return "".join(f"{line}\n" for line in outcome_lines(opt, result, ascii_only=not glyphs))
 
 
 def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
@@ -183,13 +195,20 @@ def solve(
             display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
         async with serving as attachables, app.connect() as client, display:
-            return await client.solve(
-                replace(opt, ref=ref),
-                display.update,
-                on_transfer=recordings.note_transfer,
-                on_request=recordings.request_sink(ref),
-                attachables=attachables,
-            )
+            try:
+                return await client.solve(
+                    replace(opt, ref=ref),
+                    display.update,
+                    on_transfer=recordings.note_transfer,
+                    on_request=recordings.request_sink(ref),
+                    attachables=attachables,
+                )
+            except SolveError as error:
+                if app.output.stderr_is_terminal and not error.hint:
+                    from buildctl.cli.platforms import platform_hint
+
+                    error.hint = await platform_hint(client, opt)
+                raise
 
     async def run() -> SolveResult:
         async with recordings:

@@ -49,7 +49,7 @@ PACKAGE = "buildctl-python"
         "__complete": ("buildctl.cli.completion.ask", "answer a completion script"),
     },
     aliases={"b": "build"},
-    hidden_commands=("dial-stdio", "completion", "__complete"),
+    hidden_commands=("dial-stdio", "__complete"),
 )
 @flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
 @flag(
@@ -153,7 +153,7 @@ def _run(app: App, arguments: list[str]) -> int:
     try:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:
-        app.output.say(f"Incorrect Usage: {error}\n\n")
+        _say_usage(app, error)
         app.show_help(click.Context(root, info_name="buildctl", obj=app))
         raise
     with ctx:
@@ -163,9 +163,15 @@ def _run(app: App, arguments: list[str]) -> int:
         try:
             ctx.command.invoke(ctx)
         except FlagError as error:  # of a command below: the reference shows no help page then
-            app.output.say(f"Incorrect Usage: {error}\n\n")
+            _say_usage(app, error)
             raise
     return ExitCode.OK
+
+
+def _say_usage(app: App, error: FlagError) -> None:
+    """What the reference says before the error, in the same words; to a person once is enough."""
+    if not app.output.stderr_is_terminal:
+        app.output.say(f"Incorrect Usage: {error}\n\n")
 
 
 def _report(app: App, error: BuildctlError) -> int:

@@ -66,9 +66,7 @@ async def saved_messages(app: App, path: str) -> AsyncGenerator[SolveStatus, Non
         raise BuildctlError(f"read {name}: {reason}", hint="name a file that can be read") from None
 
 
-async def build_messages(
-    app: App, source: str, *, fails: bool = False
-) -> AsyncGenerator[SolveStatus, None]:
+async def build_messages(app: App, source: str, *, fails: bool = False) -> AsyncGenerator[SolveStatus, None]:
     """The messages of a file or of a build in the daemon's history. Raises `BuildctlError`.
 
     With `fails`, the error of a build in the history is raised when all is told; files hold none.

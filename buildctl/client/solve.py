@@ -36,6 +36,7 @@ from buildctl.fsutil.worker import Worker
 from buildctl.model.identity import new_id
 from buildctl.model.solve import (
     CacheEntry,
+    Delivery,
     DirectoryDestination,
     FileDestination,
     SolveOpt,
@@ -133,7 +134,7 @@ async def solve(
             _check_delivery(opt, services)
         if uses_layouts(opt):
             await disk.run(enter_results, opt, result.exporter_response)
-    return replace(result, transfers=tuple(transfers))
+    return replace(result, transfers=tuple(transfers), deliveries=_deliveries(opt, services))
 
 
 @contextlib.asynccontextmanager
@@ -192,6 +193,13 @@ def _senders(services: Sequence[Attachable]) -> list[FileSend]:
 
     bare = [service.service if isinstance(service, Observed) else service for service in services]
     return [service for service in bare if isinstance(service, FileSend)]
+
+
+def _deliveries(opt: SolveOpt, services: Sequence[Attachable]) -> Mapping[int, Delivery]:
+    """What has arrived here, by the index of the export."""
+    if not any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
+        return {}
+    return {number: one for sender in _senders(services) for number, one in sender.deliveries.items()}
 
 
 def _check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:

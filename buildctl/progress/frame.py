@@ -50,6 +50,7 @@ class Look:
     glyphs: bool = True
     ascii_only: bool = False
     log_lines: int = 6
+    most_log_lines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ def _share_out(painter: Painter, rows: Sequence[Row], spare: int, look: Look) ->
     for row in wanting[:spare]:
         shown[row.step] = _log(painter, row, min(each, spare))
         spare -= len(shown[row.step])
+    if look.most_log_lines is not None:
+        return shown
     for row in wanting:
         had = len(shown.get(row.step, ()))
         if spare > 0 and had == each:

@@ -48,7 +48,7 @@ class TTYRenderer:
         self._palette = _Palette(options)
         self._ascii = not options.utf8
         self._surveyor = Surveyor(self._trace, ascii_only=self._ascii)
-        self._look = Look(cell_len, options.glyphs, self._ascii, options.log_lines)
+        self._look = Look(cell_len, options.glyphs, self._ascii, options.log_lines, options.most_log_lines)
         self._notes = options.warnings
         self._outcome: State | None = None
 

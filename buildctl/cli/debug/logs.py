@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from buildctl.client.client import Client
 
 
-
 @click.command(
     "logs",
     cls=Command,

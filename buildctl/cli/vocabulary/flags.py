@@ -33,8 +33,8 @@ FLAGS = {
 
 METAVARS = {
     "FILE": "file",
-    "FILE|REF": "file",
-    "REF|FILE": "file",
+    "FILE|REF": "builds",
+    "REF|FILE": "builds",
     "DIR": "dir",
     "PATH": "file",
     "REF": "refs",

@@ -40,7 +40,11 @@ VARIABLES = (
     ),
     Variable("BUILDKIT_COLORS", "Colours: run=green:warning=yellow:error=red:cancel=255,165,0.", _SHOW),
     Variable("NO_COLOR", "No colours at all.", _SHOW),
-    Variable("BUILDKIT_TTY_LOG_LINES", "Log lines of a running step on a terminal. Default: 6.", _SHOW),
+    Variable(
+        "BUILDKIT_TTY_LOG_LINES",
+        "Log lines of a running step on a terminal. Default: 6, more where there is room.",
+        _SHOW,
+    ),
     Variable("TTY_DISPLAY_RATE", "Milliseconds between two pictures.", _SHOW),
     Variable("PROGRESS_NO_TRUNC", "0 shortens names in plain progress.", _SHOW),
     Variable("XDG_CACHE_HOME", "Where --context-check=content keeps digests. Default: ~/.cache.", _BUILD),

@@ -16,6 +16,7 @@ ALLOWED = {
     ("progress/writer.py", "os.write"): "a display's stream, and files that grow",
     ("progress/modes.py", "StreamWriter"): "a display, with the masker and what makes it harmless",
     ("cli/output.py", "say_as_it_is"): "the door",
+    ("progress/hold.py", "write_all"): "what puts a terminal right before Ctrl-\\\\ ends the process",
     ("cli/linefile.py", "StreamWriter"): "a file",
     ("cli/background.py", "os.write"): "a file, or the descriptor of --events",
     ("cli/logfolder.py", "os.write"): "files",

@@ -96,9 +96,9 @@ def test_a_picture_replaces_itself() -> None:
     assert not shown.terminal.cursor_hidden()
     assert shown.terminal.all_rows[2:] == [
         "[+] Building 4.0s (1/2) CANCELED",
-        "✘ x  2/2 steps" + " " * 62 + "4.0s",
+        "⊘ x  2/2 steps" + " " * 62 + "4.0s",
         "│ ✔ 1/2 COPY" + " " * 64 + "1.0s",
-        "│ ✘ 2/2 RUN make" + " " * 50 + "canceled  3.0s",
+        "│ ⊘ 2/2 RUN make" + " " * 50 + "canceled  3.0s",
     ]
 
 
@@ -140,7 +140,7 @@ def test_logs_of_failed_steps_stay() -> None:
         "[+] Building 2.0s (2/2) FAILED",
         "✘ x 1/2 RUN make \\x1b[2J" + " " * 32 + "2.0s",
         "  exit code: 2",
-        "✘ y 1/1 RUN" + " " * 35 + "canceled  2.0s",
+        "⊘ y 1/1 RUN" + " " * 35 + "canceled  2.0s",
         "------",
         " > [x 1/2] RUN make \\x1b[2J:",
         "0.500 redrt",
@@ -170,7 +170,7 @@ def test_a_resize_does_not_break_the_picture(size: tuple[int, int], rewraps: boo
     shown.end(at=3)
     rows = shown.terminal.rows
     assert sum("Building" in row for row in rows) == 1
-    assert rows[-1].startswith("│ ✘ 7/7")
+    assert rows[-1].startswith("│ ⊘ 7/7")
 
 
 def test_a_shrunken_window_shows_the_picture_whole() -> None:
