@@ -38,7 +38,7 @@ from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offer
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
-from buildctl.cli.statefolder import transfer_records
+from buildctl.session.statefolder import transfer_records
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt

@@ -45,7 +45,7 @@ def own_key(directories: Mapping[str, str], variables: Mapping[str, str]) -> str
     """The shared key of these folders as this client has them, so that other projects keep theirs."""
     if not directories:
         return ""
-    from buildctl.cli.client_id import client_id
+    from buildctl.session.clientid import client_id
     from buildctl.session.sharedkey import shared_key
 
     return shared_key(client_id(variables), directories)

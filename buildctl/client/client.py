@@ -77,17 +77,19 @@ class Client:
     @contextlib.asynccontextmanager
     async def connect(
         cls,
-        address: Address,
+        address: Address | str,
         *,
         tls: TLSOptions | None = None,
         environ: Mapping[str, str] | None = None,
         trace: Trace | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
+        defaults: Defaults | None = None,
     ) -> AsyncIterator[Client]:
         """A client of the daemon at `address`, disconnected at the end.
 
-        `environ` is what helper programs and Docker's own settings are read from. Whether a daemon is there
-        shows with the first call. The calls belong to `trace`, which ends with the conversation. Once
+        `environ` is what helper programs, proxies and Docker's own settings are read from; the process's own
+        when None. `defaults` is what builds get that do not say otherwise (`buildctl.connect` gives the
+        command line's). Whether a daemon is there shows with the first call. The calls belong to `trace`, which ends with the conversation. Once
         the daemon has given no sign of life for `stall_seconds` (0 for no limit), though it was asked for
         one, calls end as UNAVAILABLE.
         """

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from buildctl.cli.statefolder import state_folder
+from buildctl.session.statefolder import state_folder
 from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
 
