@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from buildctl.client.client import Client
     from buildctl.client.excerpt import format_excerpt
-    from buildctl.client.solve import StatusSink, TransferSink
+    from buildctl.client.services import TransferSink
+    from buildctl.client.solve import StatusSink
     from buildctl.errors import (
         BuildctlError,
         Code,
@@ -161,6 +162,7 @@ _MODULES = (
     "model.offer",
     "session.sharedkey",
     "client.excerpt",
+    "client.services",
     "client.solve",
     "client.client",
     "session.secrets",

@@ -30,7 +30,8 @@ from buildctl.telemetry.trace import Trace
 from buildctl.transport.channel import open_connection
 
 if TYPE_CHECKING:
-    from buildctl.client.solve import StatusSink, TransferSink
+    from buildctl.client.services import TransferSink
+    from buildctl.client.solve import StatusSink
     from buildctl.model.cache import PruneOpt, UsageRecord
     from buildctl.model.history import BuildHistoryEvent
     from buildctl.model.solve import SolveOpt, SolveResult
