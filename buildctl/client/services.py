@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.fsutil.worker import Worker
-from buildctl.model.solve import DirectoryDestination, FileDestination, SolveOpt, StdoutDestination
+from buildctl.model.solve import (
+    DirectoryDestination,
+    FileDestination,
+    SolveOpt,
+    StdoutDestination,
+    StreamDestination,
+)
 from buildctl.model.transfer import Transfer
 from buildctl.session.auth import paths as auth
 from buildctl.session.filesync import FileSync, Watch
@@ -21,18 +27,19 @@ if TYPE_CHECKING:
 
 TransferSink: TypeAlias = Callable[[Transfer], None]
 
-_BY_FILE_SEND = DirectoryDestination | FileDestination | StdoutDestination
+_BY_FILE_SEND = DirectoryDestination | FileDestination | StdoutDestination | StreamDestination
 
 
 @contextlib.asynccontextmanager
 async def checking_contents(opt: SolveOpt, disk: Worker) -> AsyncIterator[tuple[str, Watch | None]]:
     """The shared key and what sees transfers, where contents are to be compared."""
-    if not (opt.content_records and opt.local_dirs):
+    folders = [path for path in opt.local_dirs.values() if isinstance(path, str)]
+    if not (opt.content_records and folders):
         yield opt.shared_key, None
         return
     from buildctl.session.contentcheck import ContentCheck  # with sqlite3, which few builds need
 
-    check = ContentCheck(opt.content_records, opt.local_dirs.values())
+    check = ContentCheck(opt.content_records, folders)
     try:
         yield await disk.run(check.shared_key, opt.shared_key), check.watcher
     finally:
