@@ -218,13 +218,14 @@ class _Sender:
         if self._memory is None:
             assert root is not None, "a directory has been opened"
             return walk(root, self._root, make_filter(root), self._walked, self._unreadable)
-        from buildctl.fsutil.memory import LayeredNames
+        from buildctl.fsutil.memory import BaseFilter, LayeredNames
 
         choose = make_filter(LayeredNames(self._memory, root))
         own = self._memory.entries(choose, self._walked)
         if root is None:
             return own
-        base = walk(root, self._root, choose, self._walked, self._unreadable)
+        seen = BaseFilter(choose, self._memory)
+        base = walk(root, self._root, seen, self._walked, self._unreadable)
         return self._memory.over(base, own, root)
 
     async def _send_content(self, root: Directories | None) -> None:
