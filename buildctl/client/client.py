@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from buildctl.client.calls import (
     UPDATE_BUILD_HISTORY,
 )
 from buildctl.client.convert.text import valid_text
-from buildctl.client.lanes import Lanes
+from buildctl.client.lanes import OPEN_BUILD, Lanes
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS
 from buildctl.client.rpc import Caller, Diagnose
 from buildctl.errors import Code, ConnectError, RPCError
@@ -34,6 +34,7 @@ from buildctl.transport.channel import open_connection
 if TYPE_CHECKING:
     from buildctl.client.defaults import Defaults
     from buildctl.client.dockeroptions import Agents, SecretValue
+    from buildctl.client.gateway.build import Build, Outcome
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
     from buildctl.model.cache import PruneOpt, UsageRecord
@@ -245,6 +246,61 @@ class Client:
         return await run_docker_build(
             build, self.solve, address=self._address, environ=self._environ, auth=auth, on_status=on_status
         )
+
+    @contextlib.asynccontextmanager
+    async def open_build(
+        self,
+        opt: SolveOpt | None = None,
+        *,
+        product: str = "",
+        on_status: StatusSink | None = None,
+        attachables: Sequence[Attachable] = (),
+    ) -> AsyncIterator[Build]:
+        """A build that is solved call by call while the block runs: `Build` says what can be done in it.
+
+        `opt` says what is exported, cached and offered; it needs no frontend or definition. Leaving the block
+        ends the build with the result that it was given, and waits for that to be exported; then
+        `Build.result` has it. An exception ends it as failed and is raised on as it is; cancellation
+        cancels it. Raises `SolveError` where the build fails otherwise, and `ResultError` where the daemon
+        does not take the result.
+
+            async with client.open_build() as build:
+                result = await build.solve(llb.image("busybox").sh("uname -m > /arch"))
+                print(await result.single().read_text("/arch"))
+        """
+        from buildctl.client.gateway.build import open_build
+        from buildctl.model.solve import SolveOpt as Opt
+
+        opt = opt or Opt()
+        if self._defaults is not None:
+            opt, attachables = await self._defaults.complete(opt, attachables, on_status)
+        with self._lanes.take(OPEN_BUILD) as caller:
+            async with open_build(
+                caller, opt, product=product, on_status=on_status, attachables=attachables
+            ) as build:
+                yield build
+
+    async def run_build(
+        self,
+        function: Callable[[Build], Awaitable[Outcome]],
+        opt: SolveOpt | None = None,
+        *,
+        product: str = "",
+        on_status: StatusSink | None = None,
+        attachables: Sequence[Attachable] = (),
+    ) -> SolveResult:
+        """A build whose result a function decides; what that raises ends it and is raised on.
+
+        async def plan(build):
+            return llb.scratch().file(llb.mkfile("/hi", 0o644, "hello"))
+
+        await client.run_build(plan, SolveOpt(exports=...))
+        """
+        async with self.open_build(
+            opt, product=product, on_status=on_status, attachables=attachables
+        ) as build:
+            build.set_result(await function(build))
+        return build.result
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
         """What the build `ref` says, from its first word on, until it ends."""

@@ -72,7 +72,7 @@ def control_request(
     request = control_pb2.SolveRequest(
         Ref=ref,
         Session=session_id,
-        FrontendAttrs=_frontend_attrs(opt, imports),
+        FrontendAttrs=frontend_attrs(opt, imports),
         Cache=control_pb2.CacheOptions(
             Exports=_control_entries(opt.cache_exports), Imports=_control_entries(imports)
         ),
@@ -124,7 +124,7 @@ def gateway_request(opt: SolveOpt, imports: Sequence[CacheEntry] | None = None) 
 
     The message names all caches, its options those that can be imported (`imports`), as the reference does.
     """
-    options = _frontend_attrs(opt, opt.cache_imports if imports is None else imports)
+    options = frontend_attrs(opt, opt.cache_imports if imports is None else imports)
     if "requestid" in options:
         options.setdefault("frontend.caps", _SUBREQUESTS)
     request = gateway_pb2.SolveRequest(
@@ -149,7 +149,7 @@ def definition(data: bytes) -> ops_pb2.Definition:
         raise UsageError(f"failed to parse input: {error}") from error
 
 
-def _frontend_attrs(opt: SolveOpt, imports: Iterable[CacheEntry]) -> dict[str, str]:
+def frontend_attrs(opt: SolveOpt, imports: Iterable[CacheEntry]) -> dict[str, str]:
     """The frontend's options, with the caches to import as frontends look for them."""
     attrs = dict(opt.frontend_attrs)
     if entries := [_json_entry(entry) for entry in imports]:

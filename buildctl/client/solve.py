@@ -17,11 +17,13 @@ from buildctl._pb import control_pb2
 from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
 from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
+from buildctl.client.failedstep import Steps
 from buildctl.client.gateway.forward import forward
 from buildctl.client.gateway.gateway import Gateway, has_gateway
 from buildctl.client.request import (
     check,
     control_request,
+    frontend_attrs,
     plain_request,
     uses_layouts,
 )
@@ -104,11 +106,10 @@ async def solve(
     check(opt, is_conversed=converse is not None)
     # Daemons that say their version are younger than the gateway; of others it must be known before Solve,
     # for one without a gateway would export an empty result where it should wait for ours.
-    with_gateway = any(worker.BuildkitVersion.version for worker in workers.record) or await has_gateway(
-        caller
-    )
+    version = next(filter(None, (worker.BuildkitVersion.version for worker in workers.record)), "")
+    with_gateway = bool(version) or await has_gateway(caller)
     if converse is not None and not with_gateway:
-        raise UnsupportedError("return", what="a build that is run from here needs a gateway")
+        raise UnsupportedError("return", what="a build that is run from here")
     transfers: list[Transfer] = []
 
     def note_transfer(transfer: Transfer) -> None:
@@ -130,6 +131,7 @@ async def solve(
             services = session_services(opt, attachables, by_id, watch, note_transfer, on_request)
             ids = [worker.ID for worker in workers.record]
             build = _Build(caller, opt, on_status, services, imports, ids, with_gateway, on_request, converse)
+            build.daemon_version = version
             try:
                 result = await build.run()
             except (RPCError, SolveError) as error:
@@ -174,6 +176,8 @@ class _Build:
         self._frontend_metadata: Mapping[str, bytes] = {}
         self._status_at: float | None = None  # when Status last said something
         self._status_error: RPCError | None = None
+        self.daemon_version = ""
+        self._steps = Steps()
         self._lost: SessionLostError | None = None  # the session ended while Solve ran
 
     async def run(self) -> SolveResult:
@@ -207,7 +211,10 @@ class _Build:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if self._errors:
-            raise self._failure()
+            failure = self._failure()
+            if isinstance(failure, SolveError) and failure.step is None:
+                self._steps.describe(failure)
+            raise failure
         return SolveResult(self._ref, self._exporter_response, self._frontend_metadata)
 
     def _start(self, part: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -251,7 +258,14 @@ class _Build:
     async def _run_gateway(self) -> None:
         if not self._with_gateway:
             return
-        gateway = Gateway(self._caller, self._ref, self._session_id)
+        gateway = Gateway(
+            self._caller,
+            self._ref,
+            session_id=self._session_id,
+            daemon_version=self.daemon_version,
+            opts=frontend_attrs(self._opt, self._imports),
+            explain=self._steps.explain,
+        )
         try:
             await gateway.ping()
         except RPCError as error:
@@ -265,6 +279,8 @@ class _Build:
         except Exception:
             await self._solve_ends_well()
             raise
+        finally:
+            await gateway.aclose()
 
     async def _follow_status(self) -> None:
         loop = asyncio.get_running_loop()
@@ -274,10 +290,12 @@ class _Build:
             async with contextlib.aclosing(stream) as messages:
                 async for message in messages:
                     self._status_at = loop.time()
+                    status = solve_status(message)
+                    self._steps.note(status)
                     if self._on_status:
-                        self._on_status(solve_status(message))
-                        if loop.time() - self._status_at > _LONG_MESSAGE_SECONDS:
-                            await _give_way()
+                        self._on_status(status)
+                    if loop.time() - self._status_at > _LONG_MESSAGE_SECONDS:
+                        await _give_way()
         except RPCError as error:
             self._status_error = error
             raise
