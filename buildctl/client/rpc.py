@@ -44,7 +44,7 @@ _BROKEN = "error reading from server: EOF"
 """What the reference says of a connection that ended during a call (grpc-go's http2_client)."""
 
 _STALL_HINT = (
-    "the daemon hangs, is stopped, or is cut off; --stall-timeout says how long to wait for it, 0 for ever"
+    "the daemon hangs, is stopped, or is cut off; the stall timeout says how long to wait for it, 0 for ever"
 )
 
 

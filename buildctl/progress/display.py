@@ -36,7 +36,7 @@ class Display:
         masker: Masker | None = None,
     ) -> None:
         self._also = also
-        self._masker = StatusMasker(masker or Masker())
+        self._masker = StatusMasker(Masker() if masker is None else masker)  # one may learn later
         self._writer = writer
         self._renderer = renderer
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)

@@ -41,11 +41,11 @@ def check_private_key(data: bytes) -> None:
         if kind == "OPENSSH PRIVATE KEY" and not inner.startswith(_UNENCRYPTED):
             raise _passphrase_missing()
         return
-    raise UsageError("ssh: no key found", hint="--ssh takes a private key file or an agent's socket")
+    raise UsageError("ssh: no key found", hint="name a private key file or an agent's socket")
 
 
 def _passphrase_missing() -> UsageError:
     return UsageError(
         "ssh: this private key is passphrase protected",
-        hint="load it into an agent with ssh-add, and forward that: --ssh default",
+        hint="load it into an agent with ssh-add, and forward the agent in place of the key",
     )

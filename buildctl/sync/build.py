@@ -34,7 +34,7 @@ class Reference:
 
     @property
     def definition(self) -> bytes:
-        """The steps that it comes from, as a serialized pb.Definition; empty where the daemon does not tell."""
+        """The steps that it comes from, as a serialized pb.Definition; empty where it is not told."""
         return self._awaited.definition
 
     evaluate = waits(reference.Reference.evaluate)
@@ -61,7 +61,7 @@ class Result(results.Result):
     refs: Mapping[str, Reference | None] = field(default_factory=dict)  # type: ignore[assignment]
 
     def single(self) -> Reference:  # type: ignore[override]
-        """The one reference: `result.single().read_text("/arch")`. Raises `UsageError` for several or none."""
+        """The one reference: `result.single().read_text("/arch")`. Raises `UsageError` for several."""
         return cast(Reference, super().single())
 
     @classmethod

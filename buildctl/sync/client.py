@@ -19,7 +19,7 @@ from buildctl.telemetry.trace import Trace
 
 
 class Client:
-    """A conversation with one daemon, for code that does not await: `buildctl.Client`'s methods by their names.
+    """A conversation with one daemon, for code that does not await: what `buildctl.Client` has.
 
     It may be used by many threads at once. Functions that are given as `on_…` run in the thread that waits;
     what they raise ends the call. Ctrl-C cancels it, and the build on the daemon. A thread in which an event

@@ -65,8 +65,18 @@ class Process:
         self._waiting = waiting
         self.args = process.args
         self.stdin = Writer(process.stdin, waiting) if process.stdin else None
-        self.stdout = Pipe(process.stdout, waiting) if process.stdout else None
-        self.stderr = Pipe(process.stderr, waiting) if process.stderr else None
+        self._stdout = Pipe(process.stdout, waiting) if process.stdout else None
+        self._stderr = Pipe(process.stderr, waiting) if process.stderr else None
+
+    @property
+    def stdout(self) -> Pipe | None:
+        """What it writes, where that is a pipe."""
+        return self._stdout
+
+    @property
+    def stderr(self) -> Pipe | None:
+        """What it writes to standard error, where that is a pipe."""
+        return self._stderr
 
     @property
     def returncode(self) -> int | None:

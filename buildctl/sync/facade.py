@@ -1,4 +1,4 @@
-"""Makes methods that wait of methods that are awaited: the same signature and documentation, checked by types."""
+"""Makes methods that wait of methods that are awaited, with their signature and documentation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The one event loop behind calls that do not await: a thread of its own, used by all threads of a process.
 
-While a thread waits for its call, the functions it gave (`on_status` and the like) run in it, so that they may
-touch what is the thread's own. Ctrl-C there cancels the call, and with it the build on the daemon.
+While a thread waits for its call, the functions it gave (`on_status` and the like) run in it, so that they
+may touch what is the thread's own. Ctrl-C there cancels the call, and with it the build on the daemon.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Waiting:
             self._changed.notify()
 
     def wait(self, future: Future[T]) -> T:
-        """The result of a call of the loop; raises what interrupts the thread, and what its functions raise."""
+        """The result of a call of the loop; raises what interrupts the thread, and what functions raise."""
         future.add_done_callback(self._wake)
         while (run := self._next(future)) is not None:
             run()
@@ -73,7 +73,7 @@ class _Posted:
 
 
 def call(work: Coroutine[Any, Any, T], waiting: Waiting | None = None) -> T:
-    """Run a coroutine to its end. Raises `RuntimeError` where an event loop runs, for it would stand still."""
+    """Run a coroutine to its end. Raises `RuntimeError` where an event loop runs, which would stop."""
     try:
         refuse_in_loop()
     except BaseException:
@@ -94,7 +94,7 @@ def refuse_in_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError(
-        "buildctl.sync would stop the event loop that runs in this thread; await buildctl.Client's methods there"
+        "buildctl.sync would stop the event loop of this thread; await the methods of buildctl.Client here"
     )
 
 

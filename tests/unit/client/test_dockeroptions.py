@@ -96,7 +96,9 @@ def test_what_the_daemon_fetches(folder: Path) -> None:
     opt = prepared(context=git, dockerfile="FROM scratch").opt
     assert opt.frontend_attrs == {"context": "git@example.org:app.git#v1:src", "dockerfilekey": "dockerfile"}
     assert opt.local_dirs == {"dockerfile": Tree({"Dockerfile": "FROM scratch"})}
-    assert prepared(context=git, dockerfile="sub/Dockerfile").opt.frontend_attrs["filename"] == "sub/Dockerfile"
+    assert (
+        prepared(context=git, dockerfile="sub/Dockerfile").opt.frontend_attrs["filename"] == "sub/Dockerfile"
+    )
 
 
 def test_archives_are_uploaded_and_files_of_others_stay_open(folder: Path) -> None:
@@ -188,7 +190,9 @@ def test_where_images_go() -> None:
     (loaded,) = prepared(stream=stream, tags=["a"]).opt.exports
     assert loaded == Export("docker", {"name": "a"}, stream)
     annotated = exported(tags=["a"], annotations={"k": "v", "index[linux/amd64]:x": "y"})
-    assert annotated == [("image", {"name": "a", "annotation.k": "v", "annotation-index[linux/amd64].x": "y"})]
+    assert annotated == [
+        ("image", {"name": "a", "annotation.k": "v", "annotation-index[linux/amd64].x": "y"})
+    ]
 
 
 def test_attributes_are_written_as_the_daemon_reads_them() -> None:
@@ -228,7 +232,10 @@ def test_caches_secrets_and_agents(folder: Path) -> None:
     [
         ({"context": "nowhere"}, 'the context "nowhere" is not there'),
         ({"context": "here.Dockerfile"}, 'the context "here.Dockerfile" is a file'),
-        ({"context": "app", "dockerfile": "nope"}, 'there is no Dockerfile "nope" in this folder or below app'),
+        (
+            {"context": "app", "dockerfile": "nope"},
+            'there is no Dockerfile "nope" in this folder or below app',
+        ),
         ({"tags": [""]}, "invalid tag"),
         ({"push": True}, "an image without a name cannot be pushed"),
         ({"network": "bridge"}, 'unsupported network "bridge"'),

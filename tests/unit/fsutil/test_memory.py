@@ -90,7 +90,9 @@ async def test_a_layered_folder_is_sent_as_if_it_were_on_disk(seed: int, tmp_pat
     for name in chance.sample(names, 6):
         below = [other for other in nodes if other.startswith(f"{name}/") or name.startswith(f"{other}/")]
         if not below:
-            nodes[name] = chance.choice([b"memory", None, File(b"x", mode=0o600), Symlink("d3"), Folder(0o711)])
+            nodes[name] = chance.choice(
+                [b"memory", None, File(b"x", mode=0o600), Symlink("d3"), Folder(0o711)]
+            )
     shutil.copytree(base, whole, symlinks=True)
     for name, node in nodes.items():
         if node is None:
