@@ -15,6 +15,13 @@ from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, Unkn
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
 
+_FLAGS_OF_PARAMETERS = (
+    ("ca", "--tlscacert"),
+    ("cert", "--tlscert"),
+    ("key", "--tlskey"),
+    ("server_name", "--tlsservername"),
+)
+
 
 @click.group(
     "buildctl",
@@ -119,6 +126,13 @@ def _run(app: App, arguments: list[str]) -> int:
     return ExitCode.OK
 
 
+def with_flags(hint: str) -> str:
+    """The library's advice in the command line's words: parameters that it names are flags here."""
+    for parameter, name in _FLAGS_OF_PARAMETERS:
+        hint = hint.replace(f"({parameter})", f"({name})")
+    return hint
+
+
 def _report(app: App, error: BuildctlError) -> int:
     """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
     on_terminal = app.environment.is_terminal(app.environment.stderr)
@@ -146,5 +160,5 @@ def _report(app: App, error: BuildctlError) -> int:
 
         write(format_stacks(error, shown_arguments(program_arguments())))
     if error.hint and on_terminal:
-        write(f"hint: {error.hint}\n")
+        write(f"hint: {with_flags(error.hint)}\n")
     return error.exit_code

@@ -78,9 +78,8 @@ async def _diagnose_plain(dial: Dial, engine: str) -> ConnectError | None:
     if greeting is _Greeting.HTTP1 and engine and await _is_engine(dial):
         error.hint = f"that is a Docker Engine: reach the BuildKit inside it at {engine}"
     elif greeting is not _Greeting.HTTP1 and await _speaks_tls(dial):
-        error.hint = (
-            "the daemon wants TLS: give its authority (ca), and a client certificate (cert) with its key"
-        )
+        error.hint = "the daemon wants TLS: give its authority (ca), a client certificate (cert) and its key
+        (key)"
     return error
 
 
@@ -133,7 +132,7 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
 def _certificate_hint(tls: TLSFiles) -> str:
     if tls.cert:
         return "the daemon does not take this client certificate: check which it is, and who signed it"
-    return "the daemon wants a client certificate (cert) with its key"
+    return "the daemon wants a client certificate (cert) with its key (key)"
 
 
 async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: int) -> ConnectError:
@@ -149,7 +148,7 @@ async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: in
             else (f"is not valid for any names, but wanted to match {server_name}")
         )
         reason = f"certificate {valid}"
-        hint = "name the daemon as its certificate does, in the address or as the server name of TLS"
+        hint = "name the daemon as its certificate does, in the address or as TLS has it (server_name)"
     else:
         reason = "certificate signed by unknown authority"
         hint = "give the certificate (ca) of the authority that signed the daemon's certificate"

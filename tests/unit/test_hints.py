@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import buildctl
+from buildctl.cli.main import with_flags
 
 PACKAGE = Path(buildctl.__file__).parent
 # What only commands do, though it is below them: reading LLB from standard input, and saved builds.
@@ -29,6 +30,10 @@ def advice(tree: ast.AST) -> list[str]:
                 if isinstance(part, ast.Constant) and isinstance(part.value, str)
             ]
     return found
+
+
+def test_the_command_line_names_its_flags() -> None:
+    assert with_flags("give the authority (ca)") == "give the authority (--tlscacert)"
 
 
 def test_hints_of_the_library_speak_of_no_flags() -> None:

@@ -1,4 +1,4 @@
-"""`docker build`'s words become a request: what each stands for, and what is refused before a daemon is asked."""
+"""`docker build`'s words become a request: what each stands for, and what is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_is_offered_as_it_is(folder: Path) -> None:
     opt = prepared(context="app").opt
     assert (opt.frontend, opt.local_dirs) == ("dockerfile.v0", {"context": "app", "dockerfile": "app"})
-    assert opt.frontend_attrs == {} and opt.exports == ()
+    assert (opt.frontend_attrs, opt.exports) == ({}, ())
     assert prepared(context=folder / "app").opt.local_dirs["context"] == str(folder / "app")
 
 
