@@ -78,8 +78,7 @@ async def _diagnose_plain(dial: Dial, engine: str) -> ConnectError | None:
     if greeting is _Greeting.HTTP1 and engine and await _is_engine(dial):
         error.hint = f"that is a Docker Engine: reach the BuildKit inside it at {engine}"
     elif greeting is not _Greeting.HTTP1 and await _speaks_tls(dial):
-        error.hint = "the daemon wants TLS: give its authority (ca), a client certificate (cert) and its key
-        (key)"
+        error.hint = "the daemon wants TLS: give its authority (ca), a certificate (cert) and its key (key)"
     return error
 
 

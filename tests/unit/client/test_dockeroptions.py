@@ -15,7 +15,7 @@ from buildctl.errors import UsageError
 from buildctl.model.context import Context, File, Tree
 from buildctl.model.offer import AgentSource, SecretSource
 from buildctl.model.output import Output
-from buildctl.model.solve import CacheEntry, Export, StreamDestination
+from buildctl.model.solve import CacheEntry, StreamDestination
 
 IGNORED = "*.log\n"
 
@@ -188,7 +188,7 @@ def test_where_images_go() -> None:
     assert both == [("local", {}), ("oci", {"name": "b"}), ("image", {"name": "a", "push": "true"})]
     stream = StreamDestination(lambda _: io.BytesIO())
     (loaded,) = prepared(stream=stream, tags=["a"]).opt.exports
-    assert loaded == Export("docker", {"name": "a"}, stream)
+    assert loaded == Output("docker", {"name": "a"}, stream)
     annotated = exported(tags=["a"], annotations={"k": "v", "index[linux/amd64]:x": "y"})
     assert annotated == [
         ("image", {"name": "a", "annotation.k": "v", "annotation-index[linux/amd64].x": "y"})
