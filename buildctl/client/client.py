@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from buildctl.client.solve import StatusSink
     from buildctl.model.cache import PruneOpt, UsageRecord
     from buildctl.model.context import Context
+    from buildctl.model.definable import Definable
     from buildctl.model.history import BuildHistoryEvent
     from buildctl.model.result import BuildResult
     from buildctl.model.solve import CacheEntry, Export, SolveOpt, SolveResult
@@ -171,7 +172,7 @@ class Client:
         platforms: Sequence[str] = (),
         secrets: Mapping[str, SecretValue] = _NOTHING,
         ssh: Agents = (),
-        contexts: Mapping[str, str | os.PathLike[str] | Context] = _NOTHING,
+        contexts: Mapping[str, str | os.PathLike[str] | Context | Definable] = _NOTHING,
         cache_from: Sequence[str | CacheEntry] = (),
         cache_to: Sequence[str | CacheEntry] = (),
         no_cache: bool | Sequence[str] = False,
@@ -203,9 +204,9 @@ class Client:
 
         `secrets` are values (text, bytes), files (`Path`), or `SecretSource`, by id. `ssh` names agents:
         `["default"]` is the user's own, `{"git": "id_ed25519"}` a key. `contexts` are further contexts by
-        name, as paths, URLs (`docker-image://` and `oci-layout://` too) or `Context`. A cache is an image's
-        name or a `CacheEntry`. `no_cache` is True or the stages that are to run anew; `network` is `host`
-        (which it also allows) or `none`. `annotations` have keys as buildx takes them, `manifest:KEY`
+        name, as paths, URLs (`docker-image://` and `oci-layout://` too), `Context` or `llb.State`. A cache is
+        an image's name or a `CacheEntry`. `no_cache` is True or the stages that are to run anew; `network` is
+        `host` (which it also allows) or `none`. `annotations` have keys as buildx takes them, `manifest:KEY`
         included. `provenance` and `sbom` are True or a value such as `mode=max`. `attrs` go to the frontend
         as they are, and before what the other parameters say.
 

@@ -6,7 +6,7 @@ which makes the daemon wait for a result; LLBBridge.Solve names the frontend or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import get_args
 
 from google.protobuf.message import DecodeError
@@ -15,6 +15,7 @@ from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.convert.text import valid_text
 from buildctl.errors import UsageError
 from buildctl.model import gojson
+from buildctl.model.definable import Definable
 from buildctl.model.quote import quote
 from buildctl.model.solve import CacheEntry, Export, LayoutDestination, OnUnreadable, SolveOpt
 
@@ -85,6 +86,7 @@ def control_request(
     if opt.exports:  # once more, for daemons that know of one export (before 0.13)
         request.ExporterDeprecated = opt.exports[0].type
         request.ExporterAttrsDeprecated.update(_exporter_attrs(opt.exports[0]))
+    _add_inputs(request.FrontendInputs, opt)
     if opt.source_policy is not None:
         try:
             request.SourcePolicy.MergeFrom(sourcepolicy_pb2.Policy.FromString(opt.source_policy))
@@ -136,13 +138,20 @@ def gateway_request(opt: SolveOpt, imports: Sequence[CacheEntry] | None = None) 
             gateway_pb2.CacheOptionsEntry(Type=entry.type, Attrs=entry.attrs) for entry in opt.cache_imports
         ],
     )
+    _add_inputs(request.FrontendInputs, opt)
     if opt.definition is not None:
         request.Definition.CopyFrom(definition(opt.definition))
     return request
 
 
-def definition(data: bytes) -> ops_pb2.Definition:
+def _add_inputs(inputs: MutableMapping[str, ops_pb2.Definition], opt: SolveOpt) -> None:
+    for name, what in opt.frontend_inputs.items():
+        inputs[name].CopyFrom(definition(what))
+
+
+def definition(data: Definable) -> ops_pb2.Definition:
     """A serialized pb.Definition as a message."""
+    assert isinstance(data, bytes), "others have been serialized"
     try:
         return ops_pb2.Definition.FromString(data)
     except DecodeError as error:

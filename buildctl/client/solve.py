@@ -18,6 +18,7 @@ from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
 from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
 from buildctl.client.failedstep import Steps
+from buildctl.client.gateway.definition import serialized
 from buildctl.client.gateway.forward import forward
 from buildctl.client.gateway.gateway import Gateway, has_gateway
 from buildctl.client.request import (
@@ -104,6 +105,7 @@ async def solve(
     prefix = "listing workers for Build: failed to list workers: "
     workers = await caller.unary(LIST_WORKERS, control_pb2.ListWorkersRequest(), prefix=prefix)
     check(opt, is_conversed=converse is not None)
+    opt = await serialized(opt, workers.record)
     # Daemons that say their version are younger than the gateway; of others it must be known before Solve,
     # for one without a gateway would export an empty result where it should wait for ours.
     version = next(filter(None, (worker.BuildkitVersion.version for worker in workers.record)), "")

@@ -54,8 +54,12 @@ class TLSOptions(NamedTuple):
         return bool(self.ca or self.cert or self.key or self.directory)
 
 
-def parse_address(text: str) -> Address:
-    """What `text` means; raises UsageError in the reference's words. Empty text is the default address."""
+def parse_address(text: str, *, takes_words: bool = False) -> Address:
+    """What `text` means: `parse_address("tcp://builder:1234")`. Empty text is the default address.
+
+    Raises `UsageError` in the reference's words. A bare word or path is refused, unless `takes_words`: the
+    command line reads it as the reference does, as a host.
+    """
     text = text or DEFAULT_ADDRESS
     url = parse_url(text)
     if validate := _VALIDATORS.get(url.scheme):
@@ -68,7 +72,8 @@ def parse_address(text: str) -> Address:
     elif url.scheme in ("dns", "passthrough"):
         endpoint = (url.path or url.opaque).removeprefix("/")
     elif url.scheme not in _VALIDATORS:
-        _validate_bare(text, url)
+        if not takes_words:
+            _validate_bare(text, url)
         scheme = ""  # `localhost:1234` reads as a scheme; the resolver knows none such and dials the text
     return Address(
         text=text,

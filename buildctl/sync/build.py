@@ -11,8 +11,8 @@ from buildctl.client.capabilities import Capabilities
 from buildctl.client.gateway import build as awaited
 from buildctl.client.gateway import reference
 from buildctl.client.gateway import result as results
-from buildctl.client.gateway.definition import Definable
 from buildctl.errors import SolveError
+from buildctl.model.definable import Definable
 from buildctl.model.solve import CacheEntry, SolveResult
 from buildctl.model.workers import WorkerRecord
 from buildctl.sync.container import Container, ContainerMount

@@ -12,7 +12,7 @@ from buildctl._pb import gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.calls import Method
 from buildctl.client.convert.text import valid_text
 from buildctl.client.convert.workers import worker_record
-from buildctl.client.gateway.definition import Definable, Definitions
+from buildctl.client.gateway.definition import Definitions
 from buildctl.client.gateway.gateway import RETURN, SOLVE, Gateway
 from buildctl.client.gateway.reference import Reference
 from buildctl.client.gateway.resolve import (
@@ -37,6 +37,7 @@ from buildctl.errors import (
     SourceExcerpt,
     UsageError,
 )
+from buildctl.model.definable import Definable
 from buildctl.model.solve import CacheEntry, SolveOpt, SolveResult
 from buildctl.session.stream import Attachable
 

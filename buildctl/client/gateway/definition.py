@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from dataclasses import replace
 
 from buildctl._pb import ops_pb2, worker_pb2
 from buildctl.client.gateway.gateway import Gateway
 from buildctl.client.request import definition
 from buildctl.errors import UnsupportedError
+from buildctl.model.definable import Definable, definition_bytes
 from buildctl.model.identity import new_id
-
-
-@runtime_checkable
-class Serializable(Protocol):
-    """A definition: `buildctl.llb.Definition`."""
-
-    def to_bytes(self) -> bytes: ...
-
-
-@runtime_checkable
-class Marshallable(Protocol):
-    """What becomes a definition for one daemon: `buildctl.llb.State`."""
-
-    async def marshal_async(
-        self, *, platform: str | None, local_unique_id: str, caps: frozenset[str] | None
-    ) -> Serializable: ...
-
-
-Definable: TypeAlias = Marshallable | Serializable | bytes
-"""A state, a definition, or a serialized pb.Definition."""
+from buildctl.model.solve import SolveOpt
 
 
 class Definitions:
@@ -54,17 +36,26 @@ class Definitions:
         return {name: await self.message(what) for name, what in inputs.items()}
 
     async def _data(self, what: Definable) -> bytes:
-        if isinstance(what, bytes):
-            return what
-        if isinstance(what, Marshallable):
-            what = await what.marshal_async(
-                platform=self._platform,
-                local_unique_id=self._unique_id,
-                caps=frozenset(self._gateway.llb_caps),
-            )
-        if not isinstance(what, Serializable):
-            raise TypeError(f"a State, a Definition or bytes is needed, not {type(what).__name__}")
-        return what.to_bytes()
+        return await definition_bytes(
+            what,
+            platform=self._platform,
+            local_unique_id=self._unique_id,
+            caps=frozenset(self._gateway.llb_caps),
+        )
+
+
+async def serialized(opt: SolveOpt, workers: Sequence[worker_pb2.WorkerRecord]) -> SolveOpt:
+    """The build with its definition and inputs as bytes, for the daemon's platform."""
+    if isinstance(opt.definition, bytes | None) and not opt.frontend_inputs:
+        return opt
+    platform, unique_id = default_platform(workers), new_id()
+
+    async def data(what: Definable) -> bytes:
+        return await definition_bytes(what, platform=platform, local_unique_id=unique_id)
+
+    defined = opt.definition if opt.definition is None else await data(opt.definition)
+    inputs = {name: await data(what) for name, what in opt.frontend_inputs.items()}
+    return replace(opt, definition=defined, frontend_inputs=inputs)
 
 
 def default_platform(workers: Sequence[worker_pb2.WorkerRecord]) -> str | None:

@@ -126,6 +126,10 @@ def test_read(text: str, address: Address | None) -> None:
         assert parsed.endpoint == address.endpoint
 
 
+def test_the_command_line_takes_a_word_as_the_reference_does() -> None:
+    assert parse_address("foo", takes_words=True) == Address("foo", path="foo", endpoint="foo")
+
+
 def test_empty_is_the_default() -> None:
     assert parse_address("").text == DEFAULT_ADDRESS
     assert parse_address("").path == "/run/buildkit/buildkitd.sock"

@@ -46,7 +46,9 @@ async def reach(
     address: str, tls: TLSOptions | None = None, environ: Mapping[str, str] | None = None
 ) -> None:
     """One call over a connection of its own."""
-    async with open_connection(parse_address(address), tls=tls, environ=environ or {}) as connection:
+    async with open_connection(
+        parse_address(address, takes_words=True), tls=tls, environ=environ or {}
+    ) as connection:
         await ask(connection)
 
 
@@ -55,7 +57,9 @@ async def failure(
 ) -> ConnectError:
     """Why `address` cannot be reached; it must be found out in time."""
     start = time.monotonic()
-    async with open_connection(parse_address(address), tls=tls, environ=environ or {}) as connection:
+    async with open_connection(
+        parse_address(address, takes_words=True), tls=tls, environ=environ or {}
+    ) as connection:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(connection)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -350,6 +354,7 @@ async def test_permission_denied(tmp_path: Path) -> None:
     [
         ("tcp://127.0.0.1:1", "dial tcp 127.0.0.1:1: connect: connection refused"),
         ("http://h:1", "dial tcp: address http://h:1: too many colons in address"),
+        ("foo", "dial tcp: address foo: missing port in address"),
         ("tcp://h", "dial tcp: address h: missing port in address"),
         ("tcp://", "dial tcp: missing address"),
         ("tcp://[::1]", "dial tcp: address [::1]: missing port in address"),
