@@ -89,6 +89,8 @@ class Reference:
         self._gateway.check_open()
         self._gateway.require(cap, what)
         if not self._is_evaluated and "gateway.evaluate" not in self._gateway.caps:
-            await self.evaluate()  # such daemons do not say of a failed call whether it was a step that failed
+            await (
+                self.evaluate()
+            )  # such daemons do not say of a failed call whether it was a step that failed
         call = self._gateway.solving
         return Files(call, self.id, read=READ_FILE, listing=READ_DIR, stat=STAT_FILE)
