@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
     from buildctl.errors import (
+        AsyncStateError,
         BuildctlError,
         Code,
         ConnectError,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         ExporterRecord,
     )
     from buildctl.model.offer import RegistryTLS, SecretSource
+    from buildctl.model.platform import Platform
     from buildctl.model.sessionrequest import SessionRequest
     from buildctl.model.solve import (
         CacheEntry,
@@ -74,7 +76,7 @@ if TYPE_CHECKING:
         VertexWarning,
     )
     from buildctl.model.transfer import Transfer, format_transfer
-    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, WorkerRecord
     from buildctl.session.auth.dockerconfig import DockerConfig, load_docker_config
     from buildctl.session.auth.service import Auth
     from buildctl.session.secrets import Secrets
@@ -86,6 +88,7 @@ __version__ = "0.1.0"
 
 __all__ = (
     "Address",
+    "AsyncStateError",
     "Attachable",
     "Auth",
     "BuildError",
@@ -154,6 +157,7 @@ _MODULES = (
     "model.address",
     "model.history",
     "model.cache",
+    "model.platform",
     "model.workers",
     "model.solve",
     "model.status",

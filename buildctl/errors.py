@@ -74,6 +74,10 @@ class FlagError(UsageError):
     """A flag that does not exist, lacks its value, or has one that does not parse."""
 
 
+class AsyncStateError(BuildctlError):
+    """A value of an LLB state that a function has yet to make, or can only make where it is awaited."""
+
+
 class UnknownTopicError(BuildctlError):
     """A command or help topic that does not exist; printed without `error:`."""
 

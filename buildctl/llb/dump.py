@@ -28,7 +28,7 @@ def dump_json(data: bytes) -> Iterator[bytes]:
     definition = decode_definition(data, "")
     for encoded in getattr(definition, "def"):
         digest = _digest(encoded)
-        entry = {"Op": _op(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
+        entry = {"Op": op_fields(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
         if digest in definition.metadata:
             entry["OpMetadata"] = _plain(definition.metadata[digest])
         else:
@@ -58,7 +58,7 @@ def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _op(op: ops_pb2.Op) -> _Object:
+def op_fields(op: ops_pb2.Op) -> _Object:
     kind = op.WhichOneof("op")
     members: _Object = {"inputs": [_plain(source) for source in op.inputs]} if op.inputs else {}
     members["Op"] = {kind: _plain(getattr(op, kind))} if kind else {}
@@ -72,7 +72,7 @@ def _plain(message: Message) -> _Object:
     """A message as Go marshals its struct; three types have a form of their own."""
     match message:
         case ops_pb2.Op():
-            return _op(message)
+            return op_fields(message)
         case ops_pb2.FileAction():
             kind = message.WhichOneof("action")
             shown = kind is not None and kind != "symlink"  # which the reference's form does not know

@@ -15,7 +15,8 @@ from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes_short
 
 if TYPE_CHECKING:
-    from buildctl.model.workers import CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.model.platform import Platform
+    from buildctl.model.workers import CDIDevice, GCPolicy, WorkerRecord
 
 _ARCHITECTURES = {
     "i386": "386",
