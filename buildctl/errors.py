@@ -276,10 +276,6 @@ class ResultError(BuildctlError):
     """The daemon did not take the result of a build."""
 
 
-class AsyncStateError(BuildctlError):
-    """A value of a state was asked for that is known only once it was resolved (`marshal_async`)."""
-
-
 class ServiceError(BuildctlError):
     """What a session service answers the daemon instead of a result: a gRPC status."""
 

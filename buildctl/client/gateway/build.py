@@ -39,6 +39,7 @@ from buildctl.errors import (
     SourceExcerpt,
     UsageError,
 )
+from buildctl.llb.reference import parse_reference
 from buildctl.model.solve import CacheEntry, SolveOpt, SolveResult
 from buildctl.session.stream import Attachable
 
@@ -166,7 +167,7 @@ class Build:
         if store:
             source = SourceOp(LAYOUT + ref, {"oci.session": self.session_id, "oci.store": store})
         else:
-            source = SourceOp(IMAGE + _normalized(ref))
+            source = SourceOp(IMAGE + str(parse_reference(ref).with_default_tag()))
         info = await resolve_source(self._gateway, source, _platform(platform), resolve_mode)
         if info.image is None:
             raise BuildctlError(f"the daemon did not say what {ref} is")
@@ -441,14 +442,6 @@ async def _end(running: asyncio.Task[SolveResult]) -> None:
         running.exception()  # which is not to be reported as unseen
     if interruption is not None:
         raise interruption
-
-
-def _normalized(ref: str) -> str:
-    first, slash, _ = ref.partition("/")
-    is_host = slash and ("." in first or ":" in first or first == "localhost" or first != first.lower())
-    name = ref if is_host else f"docker.io/{ref}" if slash else f"docker.io/library/{ref}"
-    last = name.rpartition("/")[2]
-    return name if ":" in last or "@" in name else f"{name}:latest"
 
 
 def _platform(text: str | None) -> ops_pb2.Platform | None:
