@@ -273,7 +273,7 @@ class ResultError(BuildctlError):
 
 
 class AsyncStateError(BuildctlError):
-    """A value of a state was asked for that is known only once it was resolved (`marshal_async`)."""
+    """A value of an LLB state that a function has yet to make, or can only make where it is awaited."""
 
 
 class ServiceError(BuildctlError):

@@ -30,6 +30,7 @@ from buildctl.cli.flags.contexts import parse_context_check, parse_on_unreadable
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
+from buildctl.cli.flags.shell import ShellOptions, parse_shell
 from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
@@ -43,6 +44,7 @@ from buildctl.model.solve import SolveOpt
 from buildctl.progress.masking import Masker, mask_error
 
 if TYPE_CHECKING:
+    from buildctl.client.gateway.build import Inspector
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
 
@@ -90,6 +92,12 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt = read_opt(app, flags)
+    shells = parse_shell(
+        flags.on_error,
+        flags.debug_shell,
+        flags.shell_image,
+        has_console=app.environment.has_console(),
+    )
 
     def say(text: str) -> None:
         app.environment.write_stderr(app.inert(masker.mask_text(text)))
@@ -113,7 +121,7 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, masker)
+            result = solve(app, opt, offers, open_display, recordings, retries, masker, shells)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
@@ -171,6 +179,7 @@ def solve(
     recordings: Recordings,
     retries: Retries,
     masker: Masker,
+    shells: ShellOptions,
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
@@ -184,6 +193,7 @@ def solve(
                 on_transfer=recordings.note_transfer,
                 on_request=recordings.request_sink(ref),
                 attachables=attachables,
+                inspector=inspector_of(shells, display),
             )
 
     async def run() -> SolveResult:
@@ -199,6 +209,15 @@ def solve(
             error.hint = error.hint or hint_for(opt)
         mask_error(masker, error)
         raise
+
+
+def inspector_of(shells: ShellOptions, display: Display) -> Inspector | None:
+    """What opens the shells that are asked for."""
+    if not shells.is_wanted:
+        return None
+    from buildctl.cli.debugshell import DebugShell
+
+    return DebugShell(shells, display)
 
 
 def hint_for(opt: SolveOpt) -> str:

@@ -34,7 +34,7 @@ from buildctl.transport.channel import open_connection
 if TYPE_CHECKING:
     from buildctl.client.defaults import Defaults
     from buildctl.client.dockeroptions import Agents, SecretValue
-    from buildctl.client.gateway.build import Build, Outcome
+    from buildctl.client.gateway.build import Build, Inspector, Outcome
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
     from buildctl.model.cache import PruneOpt, UsageRecord
@@ -141,20 +141,27 @@ class Client:
         on_transfer: TransferSink | None = None,
         on_request: RequestSink | None = None,
         attachables: Sequence[Attachable] = (),
+        inspector: Inspector | None = None,
     ) -> SolveResult:
         """Build.
 
         `on_status` is called with what the daemon says meanwhile, `on_transfer` with what each transfer of a
         local directory did, also in a build that fails, and `on_request` with what the daemon asked of this
-        machine. `attachables` are offered to the daemon besides the services that `opt` asks for. Raises
-        `SolveError` when the build fails. Cancelling the task cancels the build on the daemon.
+        machine. `attachables` are offered to the daemon besides the services that `opt` asks for.
+        `inspector` looks into the build before its steps run, and when one has failed. Raises `SolveError`
+        when the build fails. Cancelling the task cancels the build on the daemon.
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
         if self._defaults is not None:
             opt, attachables = await self._defaults.complete(opt, attachables, on_status)
-        with self._lanes.take() as caller:
-            return await solve(caller, opt, on_status, on_transfer, attachables, on_request)
+        inspect = None
+        if inspector is not None:
+            from buildctl.client.gateway.build import inspected
+
+            inspect = partial(inspected, inspector)
+        with self._lanes.take(OPEN_BUILD if inspector else 1) as caller:
+            return await solve(caller, opt, on_status, on_transfer, attachables, on_request, inspect=inspect)
 
     async def build(
         self,

@@ -11,6 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from buildctl._pb import control_pb2
@@ -19,7 +20,7 @@ from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
 from buildctl.client.failedstep import Steps
 from buildctl.client.gateway.definition import serialized
-from buildctl.client.gateway.forward import forward
+from buildctl.client.gateway.forward import Inspect, forward
 from buildctl.client.gateway.gateway import Gateway, has_gateway
 from buildctl.client.request import (
     check,
@@ -95,10 +96,12 @@ async def solve(
     attachables: Sequence[Attachable] = (),
     on_request: RequestSink | None = None,
     converse: Converse | None = None,
+    inspect: Inspect | None = None,
 ) -> SolveResult:
     """Run one build. Raises `SolveError` when the daemon says that it failed.
 
-    Its result is what `converse` brings; by default that of the frontend or definition of `opt`.
+    Its result is what `converse` brings; by default that of the frontend or definition of `opt`,
+    into which `inspect` looks.
     When the task is cancelled, so is the build; `on_status` still gets what the daemon says of it, for a
     moment, before `CancelledError` is raised.
     """
@@ -132,7 +135,17 @@ async def solve(
             opt = replace(opt, shared_key=shared_key)
             services = session_services(opt, attachables, by_id, watch, note_transfer, on_request)
             ids = [worker.ID for worker in workers.record]
-            build = _Build(caller, opt, on_status, services, imports, ids, with_gateway, on_request, converse)
+            build = _Build(
+                caller,
+                opt,
+                on_status,
+                services,
+                imports,
+                ids,
+                with_gateway,
+                on_request,
+                converse or partial(forward, opt=opt, imports=imports, inspect=inspect),
+            )
             build.daemon_version = version
             try:
                 result = await build.run()
@@ -157,8 +170,8 @@ class _Build:
         imports: Sequence[CacheEntry],
         workers: Sequence[str],
         with_gateway: bool,
-        on_request: RequestSink | None = None,
-        converse: Converse | None = None,
+        on_request: RequestSink | None,
+        converse: Converse,
     ) -> None:
         self._converse = converse
         self._caller = caller
@@ -274,10 +287,7 @@ class _Build:
             await self._solve_ends_well()
             raise solve_error(error) from error
         try:
-            if self._converse is not None:
-                self._frontend_metadata = await self._converse(gateway)
-            else:
-                self._frontend_metadata = await forward(gateway, self._opt, self._imports)
+            self._frontend_metadata = await self._converse(gateway)
         except Exception:
             await self._solve_ends_well()
             raise

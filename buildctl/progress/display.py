@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from buildctl.model.status import SolveStatus
+from buildctl.model.status import SolveStatus, UnreadLogs
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
-from buildctl.progress.renderer import Renderer
+from buildctl.progress.renderer import Leaving, Renderer
 from buildctl.progress.writer import StreamWriter
+
+_HELD_LOG_BYTES = 16 << 20
+"""Of what is said while a display stands aside; logs beyond it are not shown."""
 
 
 class Display:
@@ -45,6 +49,8 @@ class Display:
         self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._held: list[SolveStatus] | None = None  # what has come while others have the stream
+        self._held_log_bytes = 0
         self.failure: Exception | None = None
         """What ended the display early."""
 
@@ -72,9 +78,37 @@ class Display:
             self._take(self._masker.mask(status))
 
     def _take(self, status: SolveStatus) -> None:
-        self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+        if not self._hold(status):
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
         for sink in self._also:
             sink(status)
+
+    @contextlib.asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Leave the stream to somebody else for the block; what the build says is shown after it."""
+        if isinstance(self._renderer, Leaving):
+            self._show(self._renderer.leave)
+        await self._writer.idle()
+        self._held, self._held_log_bytes = [], 0
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for status in held:
+                self._show(lambda now_ns, it=status: self._pump.update(it, now_ns, busy=True))  # type: ignore[misc]
+
+    def _hold(self, status: SolveStatus) -> bool:
+        """Keep a message for later, if it is not to be shown now; of logs no more than is bearable."""
+        if self._held is None:
+            return False
+        size = (
+            status.logs.size_bytes
+            if isinstance(status.logs, UnreadLogs)
+            else sum(len(log.data) for log in status.logs)
+        )
+        self._held_log_bytes += size
+        self._held.append(status if self._held_log_bytes < _HELD_LOG_BYTES else status._replace(logs=()))
+        return True
 
     async def close(self, patience_s: float | None = None) -> None:
         """Show the end and wait until it is written, at most `patience_s` seconds.
@@ -124,7 +158,7 @@ class Display:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 
     def _tick(self) -> None:
-        if self._now() >= self._pump.due_ns:
+        if self._held is None and self._now() >= self._pump.due_ns:
             self._show(lambda now_ns: self._pump.refresh(now_ns, busy=self._writer.busy))
         if self.failure is None:
             self._arm()

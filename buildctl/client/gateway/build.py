@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from buildctl._pb import gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.calls import Method
 from buildctl.client.convert.text import valid_text
 from buildctl.client.convert.workers import worker_record
+from buildctl.client.details import is_of_a_step, solve_error
 from buildctl.client.gateway.definition import Definitions
 from buildctl.client.gateway.gateway import RETURN, SOLVE, Gateway
+from buildctl.client.gateway.plan import PlannedStep, planned_steps
 from buildctl.client.gateway.reference import Reference
 from buildctl.client.gateway.resolve import (
     IMAGE,
@@ -37,6 +39,7 @@ from buildctl.errors import (
     SourceExcerpt,
     UsageError,
 )
+from buildctl.llb.reference import parse_reference
 from buildctl.model.definable import Definable
 from buildctl.model.solve import CacheEntry, SolveOpt, SolveResult
 from buildctl.session.stream import Attachable
@@ -75,6 +78,7 @@ class Build:
         self._outcome: Outcome = None
         self._definitions = Definitions(gateway, gateway.pong.Workers)
         self._result: SolveResult | None = None
+        self._plans: list[bytes] = []
         self.product = product
         self.ref = gateway.ref
         """The build's id, by which its history and status are found."""
@@ -142,9 +146,11 @@ class Build:
             self._gateway.require("frontend.inputs", "inputs of a frontend")
             for name, message in (await self._definitions.messages(inputs)).items():
                 request.FrontendInputs[name].CopyFrom(message)
+        if request.HasField("Definition"):
+            self._plans.append(request.Definition.SerializeToString())
         by_call = evaluate and "gateway.solve.evaluate" in self.caps
         request.Evaluate = by_call
-        result = result_of(self._gateway, await self._gateway.solving(SOLVE, request, runs_only=True))
+        result = self.take(await self._gateway.solving(SOLVE, request, runs_only=True))
         if evaluate and not by_call:
             for ref in (result.ref, *result.refs.values()):
                 if ref is not None:
@@ -162,7 +168,7 @@ class Build:
         if store:
             source = SourceOp(LAYOUT + ref, {"oci.session": self.session_id, "oci.store": store})
         else:
-            source = SourceOp(IMAGE + _normalized(ref))
+            source = SourceOp(IMAGE + str(parse_reference(ref).with_default_tag()))
         info = await resolve_source(self._gateway, source, _platform(platform), resolve_mode)
         if info.image is None:
             raise BuildctlError(f"the daemon did not say what {ref} is")
@@ -246,21 +252,59 @@ class Build:
         )
 
     def debug(
-        self, error: SolveError, *, keep: Sequence[str] | None = None
+        self,
+        error: SolveError,
+        *,
+        keep: Sequence[str] | None = None,
+        mounts: Mapping[str, ContainerMount] | None = None,
     ) -> AbstractAsyncContextManager[Container]:
         """A container as a failed step left it: its mounts with what it wrote, environment, user and folder.
 
-        Processes get the step's environment, user and folder unless they are given others. Raises
+        Processes get the step's environment, user and folder unless they are given others; `mounts` are added
+        to the step's own. Raises
         `UnsupportedError` where the daemon does not keep what failed steps leave (BuildKit before 0.9),
         and `UsageError` where it was not a step with a command that failed.
         """
         from buildctl.client.gateway.debug import open_failed_step
 
-        return open_failed_step(self._gateway, error, keep)
+        return open_failed_step(self._gateway, error, keep, mounts)
+
+    def planned_steps(self) -> tuple[PlannedStep, ...]:
+        """The commands of all that this build has solved so far, whether they have run or not.
+
+        Those of a frontend are known where the daemon tells them (the capability `reference.output`).
+        """
+        return tuple(planned_steps(self._plans))
+
+    async def step_inputs(self, step: PlannedStep) -> list[Reference | None]:
+        """What a step starts from, for each input of its op."""
+        results = [await self.solve(data) for data in step.inputs()]
+        return [result.ref for result in results]
+
+    @contextlib.asynccontextmanager
+    async def at_step(
+        self,
+        step: PlannedStep,
+        *,
+        keep: Sequence[str] | None = None,
+        mounts: Mapping[str, ContainerMount] | None = None,
+    ) -> AsyncIterator[Container]:
+        """A container as a step finds it when it starts: its mounts, environment, user and folder."""
+        from buildctl.client.gateway.debug import open_planned_step
+
+        inputs = await self.step_inputs(step)
+        async with open_planned_step(self._gateway, step, inputs, keep, mounts) as container:
+            yield container
 
     def set_result(self, result: Outcome) -> None:
         """Say what the build is to come to; the last word counts, and without one it is nothing."""
         self._outcome = result
+
+    def take(self, response: gateway_pb2.SolveResponse) -> Result:
+        """The result of a solve, whose steps are known from now on."""
+        result = result_of(self._gateway, response)
+        self._plans += [ref.definition for ref in (result.ref, *result.refs.values()) if ref is not None]
+        return result
 
     async def conclude(self) -> gateway_pb2.Result:
         """The result as a message; a state is solved first."""
@@ -270,6 +314,42 @@ class Build:
         if isinstance(outcome, Reference):
             outcome = Result(outcome)
         return result_message(self.caps, outcome or Result())
+
+
+class Inspector(Protocol):
+    """Looks into a build that goes its usual way."""
+
+    async def planned(self, build: Build) -> None:
+        """Before the first step runs, unless the frontend has run some itself."""
+
+    async def failed(self, build: Build, error: SolveError) -> None:
+        """When a step has failed, which `error.step` tells, before the build ends."""
+
+
+async def inspected(
+    inspector: Inspector, gateway: Gateway, solving: Callable[[], Awaitable[gateway_pb2.SolveResponse]]
+) -> gateway_pb2.SolveResponse:
+    """Solve under the eyes of an inspector, with all steps run at the end. Raises `RPCError`."""
+    build = Build(gateway)
+    try:
+        response = await solving()
+    except RPCError as error:
+        failure = solve_error(error)
+        await gateway.explain(failure)
+        if failure.step is not None and is_of_a_step(error):
+            await inspector.failed(build, failure)
+        raise
+    result = build.take(response)
+    await inspector.planned(build)
+    try:
+        refs = (result.ref, *result.refs.values())
+        await asyncio.gather(*(ref.evaluate() for ref in refs if ref is not None))
+    except SolveError as failure:
+        await inspector.failed(build, failure)
+        if isinstance(failure.__cause__, RPCError):  # which takes the way of all failures
+            raise failure.__cause__ from None
+        raise
+    return response
 
 
 class _Bridge:
@@ -363,14 +443,6 @@ async def _end(running: asyncio.Task[SolveResult]) -> None:
         running.exception()  # which is not to be reported as unseen
     if interruption is not None:
         raise interruption
-
-
-def _normalized(ref: str) -> str:
-    first, slash, _ = ref.partition("/")
-    is_host = slash and ("." in first or ":" in first or first == "localhost" or first != first.lower())
-    name = ref if is_host else f"docker.io/{ref}" if slash else f"docker.io/library/{ref}"
-    last = name.rpartition("/")[2]
-    return name if ":" in last or "@" in name else f"{name}:latest"
 
 
 def _platform(text: str | None) -> ops_pb2.Platform | None:

@@ -87,8 +87,8 @@ class Files:
             request = gateway_pb2.StatFileRequest(Ref=self._ref, Path=path, MountIndex=self._mount)
         return file_stat((await self._call(self._stat, request)).stat)
 
-    async def exists(self, path: str) -> bool:
-        """Whether a path leads somewhere, links followed; by listing, for errors say it in words alone."""
+    async def resolve(self, path: str) -> str | None:
+        """Where a path leads, links followed, or None; by listing, for errors say it in words alone."""
         parts = deque(part for part in path.split("/") if part not in ("", "."))
         folder: list[str] = []
         links = 0
@@ -101,19 +101,19 @@ class Files:
                 continue
             entry = await self._entry("/" + "/".join(folder), part)
             if entry is None:
-                return False
+                return None
             if entry.is_symlink:
                 links += 1
                 if links > _LINKS:
-                    return False
+                    return None
                 if entry.link.startswith("/"):
                     folder = []
                 parts.extendleft(reversed(entry.link.split("/")))
             elif entry.is_dir:
                 folder.append(part)
             else:
-                return not parts
-        return True
+                return None if parts else "/" + "/".join([*folder, part])
+        return "/" + "/".join(folder)
 
     async def _entry(self, folder: str, name: str) -> FileStat | None:
         pattern = "" if _SPECIAL & set(name) else name

@@ -117,16 +117,20 @@ class Gateway:
     async def solving(
         self, method: Method[Request, Response], request: Request, *, runs_only: bool = False
     ) -> Response:
-        """Make a call that may run steps, or `runs_only` them. Raises `SolveError` where one of them fails."""
+        """Make a call that may run steps, or `runs_only` them. Raises `SolveError` where one fails."""
         try:
             return await self.call(method, request)
         except RPCError as error:
             if not (runs_only or is_of_a_step(error)):
                 raise
             failure = solve_error(error)
-            if self._explain is not None:
-                await self._explain(failure)
+            await self.explain(failure)
             raise failure from error
+
+    async def explain(self, error: SolveError) -> None:
+        """Say in an error which step failed, as far as that is known."""
+        if self._explain is not None:
+            await self._explain(error)
 
     def duplex(self) -> AbstractAsyncContextManager[Duplex[gateway_pb2.ExecMessage, gateway_pb2.ExecMessage]]:
         """The one stream for the processes of all containers, as a context manager."""

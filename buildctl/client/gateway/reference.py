@@ -65,7 +65,11 @@ class Reference:
 
     async def exists(self, path: str) -> bool:
         """Whether there is anything at a path."""
-        return await (await self._files("readdir", "listing a folder")).exists(path)
+        return await self.resolve(path) is not None
+
+    async def resolve(self, path: str) -> str | None:
+        """Where a path leads when links are followed, from the root; None where that is nowhere."""
+        return await (await self._files("readdir", "listing a folder")).resolve(path)
 
     async def walk(self, path: str = "/") -> AsyncGenerator[FileStat, None]:
         """All that is below a folder, each folder before what is in it, its `path` being from there on."""
