@@ -11,6 +11,7 @@ from buildctl.client.capabilities import Capabilities
 from buildctl.client.gateway import build as awaited
 from buildctl.client.gateway import reference
 from buildctl.client.gateway import result as results
+from buildctl.client.gateway.plan import PlannedStep
 from buildctl.errors import SolveError
 from buildctl.model.definable import Definable
 from buildctl.model.solve import CacheEntry, SolveResult
@@ -43,6 +44,7 @@ class Reference:
     iterdir = waits(reference.Reference.iterdir)
     stat = waits(reference.Reference.stat)
     exists = waits(reference.Reference.exists)
+    resolve = waits(reference.Reference.resolve)
     walk = iterates(reference.Reference.walk)
 
     def state(self) -> Any:
@@ -201,20 +203,45 @@ class Build:
         with entered(self._awaited.debug(error, keep=keep), self._waiting) as container:
             yield Container(container, self._waiting)
 
+    def planned_steps(self) -> tuple[PlannedStep, ...]:
+        """The commands of all that this build has solved so far: `build.planned_steps()[-1].name`."""
+        return self._awaited.planned_steps()
+
+    def step_inputs(self, step: PlannedStep) -> list[Reference | None]:
+        """What a step starts from, for each input of its op: `build.step_inputs(step)[0].iterdir()`."""
+        return [self._reference(ref) for ref in call(self._awaited.step_inputs(step), self._waiting)]
+
+    @contextlib.contextmanager
+    def at_step(
+        self,
+        step: PlannedStep,
+        *,
+        keep: Sequence[str] | None = None,
+        mounts: Mapping[str, ContainerMount] | None = None,
+    ) -> Iterator[Container]:
+        """A container as a step finds it when it starts, as `buildctl.Build.at_step` has it.
+
+        with build.at_step(step) as box:
+            box.run(["env"])
+        """
+        manager = self._awaited.at_step(step, keep=keep, mounts=_bare(mounts))
+        with entered(manager, self._waiting) as container:
+            yield Container(container, self._waiting)
+
     def set_result(self, result: Outcome) -> None:
         """Say what the build is to come to; the last word counts: `build.set_result(result)`."""
         self._awaited.set_result(_bare(result))
 
-    def _result(self, found: results.Result) -> Result:
-        def wrapped(ref: reference.Reference | None) -> Reference | None:
-            return None if ref is None else Reference(ref, self._waiting)
+    def _reference(self, ref: reference.Reference | None) -> Reference | None:
+        return None if ref is None else Reference(ref, self._waiting)
 
+    def _result(self, found: results.Result) -> Result:
         return Result(
-            ref=wrapped(found.ref),
-            refs={name: wrapped(ref) for name, ref in found.refs.items()},
+            ref=self._reference(found.ref),
+            refs={name: self._reference(ref) for name, ref in found.refs.items()},
             metadata=found.metadata,
             attestations={
-                name: [replace(one, ref=cast(Any, wrapped(one.ref))) for one in several]
+                name: [replace(one, ref=cast(Any, self._reference(one.ref))) for one in several]
                 for name, several in found.attestations.items()
             },
         )

@@ -29,7 +29,14 @@ PAIRS = (
 )
 # What is not for users: the command line's ways, messages, and what parts of a build tell each other.
 INNER = {
-    *("Client.connect.defaults", "Reference.message", "Build.conclude", "Container.check", "Container.end"),
+    *(
+        "Client.connect.defaults",
+        "Reference.message",
+        "Build.conclude",
+        "Build.take",
+        "Container.check",
+        "Container.end",
+    ),
     *("Container.defaults", "Pipe.put", "Pipe.end", "ContainerMount.message"),
     *(f"Process.{name}" for name in ("check", "take", "fail", "send_file", "end_input", "feed", "is_done")),
 }
