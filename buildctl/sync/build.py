@@ -194,13 +194,20 @@ class Build:
             yield Container(container, self._waiting)
 
     @contextlib.contextmanager
-    def debug(self, error: SolveError, *, keep: Sequence[str] | None = None) -> Iterator[Container]:
+    def debug(
+        self,
+        error: SolveError,
+        *,
+        keep: Sequence[str] | None = None,
+        mounts: Mapping[str, ContainerMount] | None = None,
+    ) -> Iterator[Container]:
         """A container as a failed step left it, as `buildctl.Build.debug` has it.
 
         with build.debug(error) as box:
             print(box.run(["cat", "/half"]).stdout)
         """
-        with entered(self._awaited.debug(error, keep=keep), self._waiting) as container:
+        manager = self._awaited.debug(error, keep=keep, mounts=_bare(mounts))
+        with entered(manager, self._waiting) as container:
             yield Container(container, self._waiting)
 
     def planned_steps(self) -> tuple[PlannedStep, ...]:
