@@ -192,6 +192,8 @@ class SolveError(BuildctlError):
 
         What the build wrote is in it with its control characters replaced, and otherwise as it was written:
         also a secret that a step printed.
+
+            print(error.report())
         """
         lines = []
         if step := self.step:

@@ -110,6 +110,8 @@ class Client:
         command line's). Whether a daemon is there shows with the first call. The calls belong to `trace`,
         which ends with the conversation. Once the daemon has given no sign of life for `stall_seconds` (0 for
         no limit), though it was asked for one, calls end as UNAVAILABLE.
+
+            async with Client.connect("tcp://builder:1234") as client: ...
         """
         trace = trace or Trace()
         environ = os.environ if environ is None else environ
@@ -150,6 +152,8 @@ class Client:
         machine. `attachables` are offered to the daemon besides the services that `opt` asks for.
         `inspector` looks into the build before its steps run, and when one has failed. Raises `SolveError`
         when the build fails. Cancelling the task cancels the build on the daemon.
+
+            await client.solve(SolveOpt("dockerfile.v0", local_dirs={"context": ".", "dockerfile": "."}))
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
@@ -311,7 +315,10 @@ class Client:
         return build.result
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
-        """What the build `ref` says, from its first word on, until it ends."""
+        """What the build `ref` says, from its first word on, until it ends.
+
+        async for status in client.status(ref): ...
+        """
         from buildctl.client.convert.status import solve_status
 
         with valid_text():
@@ -321,7 +328,10 @@ class Client:
                 yield solve_status(message)
 
     async def disk_usage(self, filters: Iterable[str] = ()) -> list[UsageRecord]:
-        """The build cache, smallest entry first."""
+        """The build cache, smallest entry first.
+
+        sum(record.size_bytes for record in await client.disk_usage())
+        """
         from buildctl.client.convert.cache import usage_records
 
         with valid_text():
@@ -330,7 +340,10 @@ class Client:
         return usage_records(response.record)
 
     async def prune(self, opt: PruneOpt | None = None) -> AsyncGenerator[UsageRecord, None]:
-        """Remove what `opt` allows from the build cache; yields each entry as it goes."""
+        """Remove what `opt` allows from the build cache; yields each entry as it goes.
+
+        freed = [record async for record in client.prune(PruneOpt(all=True))]
+        """
         from buildctl.client.convert.cache import prune_request, usage_record
 
         request = prune_request(opt)
@@ -339,7 +352,10 @@ class Client:
                 yield usage_record(message)
 
     async def workers(self, filters: Iterable[str] = ()) -> list[WorkerRecord]:
-        """The daemon's workers."""
+        """The daemon's workers.
+
+        platforms = (await client.workers())[0].platforms
+        """
         from buildctl.client.convert.workers import worker_record
 
         with valid_text():
@@ -348,7 +364,10 @@ class Client:
         return [worker_record(record) for record in response.record]
 
     async def info(self) -> BuildkitVersion:
-        """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11."""
+        """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11.
+
+        print((await client.info()).version)
+        """
         from buildctl.client.convert.workers import buildkit_version
 
         response = await self._caller.unary(INFO, control_pb2.InfoRequest(), prefix="failed to call info: ")
@@ -367,6 +386,8 @@ class Client:
 
         `active_only` leaves out what has ended; `early_exit` ends after what is recorded already. `filters`
         and `limit` (0 is none) choose records on daemons that know of them.
+
+            async for event in client.listen_build_history(early_exit=True): ...
         """
         from buildctl.client.convert.history import history_event
 
@@ -381,7 +402,10 @@ class Client:
     async def update_build_history(
         self, ref: str, *, pinned: bool = False, delete: bool = False, finalize: bool = False
     ) -> None:
-        """Change the record of a build: whether it is pinned, unless it is deleted or finalized instead."""
+        """Change the record of a build: whether it is pinned, unless it is deleted or finalized instead.
+
+        await client.update_build_history(ref, pinned=True)
+        """
         with valid_text():
             request = control_pb2.UpdateBuildHistoryRequest(
                 Ref=ref, Pinned=pinned, Delete=delete, Finalize=finalize
@@ -392,6 +416,8 @@ class Client:
         """A blob of the daemon's content store, in pieces of one MiB at most.
 
         Raises `ProtocolError` where the daemon sends more or less than it has announced.
+
+            async for piece in client.read_content(digest): ...
         """
         from buildctl.client.blob import read_blob
 
@@ -405,6 +431,8 @@ class Client:
         """Wait until the daemon answers, for ever or for `seconds`; `on_failure` is told of each try.
 
         Raises `ConnectError` when the time is over, and at once any failure but that there is no daemon.
+
+            await client.wait(30)
         """
         unavailable: RPCError | None = None
         try:

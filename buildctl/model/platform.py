@@ -54,6 +54,8 @@ class Platform:
 
         The OS may be followed by `(VERSION+FEATURE+…)`. Names are normalized, as `x86_64` to `amd64`; what is
         left out is Linux and this machine's CPU. Raises `UsageError`.
+
+            Platform.parse("linux/arm64")
         """
         parts = text.split("/")
         matched = re.fullmatch(_OS, parts[0])
@@ -82,14 +84,20 @@ class Platform:
 
     @classmethod
     def default(cls) -> Platform:
-        """Linux on this machine's CPU, normalized: what containers on it run."""
+        """Linux on this machine's CPU, normalized: what containers on it run.
+
+        Platform.default()
+        """
         import platform
 
         machine = platform.machine().lower()
         return cls("linux", *_MACHINES.get(machine, (machine, ""))).normalized()
 
     def normalized(self) -> Platform:
-        """With one name for each thing: `x86_64` is `amd64`, arm without variant is `v7`."""
+        """With one name for each thing: `x86_64` is `amd64`, arm without variant is `v7`.
+
+        Platform("linux", "x86_64").normalized()
+        """
         architecture, variant = _normalized_architecture(self.architecture, self.variant)
         return replace(self, os=_normalized_os(self.os), architecture=architecture, variant=variant)
 

@@ -22,7 +22,10 @@ from buildctl.sync.portal import Waiting, call, entered
 
 
 class Reference:
-    """What a solve came to: `buildctl.Reference`'s methods by their names, without await."""
+    """What a solve came to: `buildctl.Reference`'s methods by their names, without await.
+
+    Every method raises what it raises there: `SolveError`, `RPCError`, `ClosedError`.
+    """
 
     def __init__(self, awaited: reference.Reference, waiting: Waiting) -> None:
         self._awaited = awaited
@@ -84,7 +87,10 @@ Outcome: TypeAlias = Result | Reference | Definable | None
 
 
 class Build:
-    """A build while it is open: `buildctl.Build`'s methods by their names, without await."""
+    """A build while it is open: `buildctl.Build`'s methods by their names, without await.
+
+    Every method raises what it raises there: `ClosedError`, `UnsupportedError`, `SolveError`, `RPCError`.
+    """
 
     def __init__(self, build: awaited.Build, waiting: Waiting) -> None:
         self._awaited = build

@@ -28,7 +28,7 @@ class ContainerMount(awaited.ContainerMount):
 
 
 class Writer:
-    """A process's standard input, without await."""
+    """A process's standard input, without await. Raises `ClosedError` once the process has ended."""
 
     def __init__(self, writer: process.Writer, waiting: Waiting) -> None:
         self._awaited = writer
@@ -42,7 +42,10 @@ class Writer:
 
 
 class Pipe:
-    """What a process writes, as an iterator of pieces: `b"".join(process.stdout)`."""
+    """What a process writes, as an iterator of pieces: `b"".join(process.stdout)`.
+
+    Reading raises `BuildctlError` where the process is lost.
+    """
 
     def __init__(self, pipe: process.Pipe, waiting: Waiting) -> None:
         self._awaited = pipe
@@ -99,7 +102,10 @@ class Process:
 
 
 class Container:
-    """A container that is open: `buildctl.Container`'s methods by their names, without await."""
+    """A container that is open: `buildctl.Container`'s methods by their names, without await.
+
+    Every method raises what it raises there: `ContainerGoneError`, `RPCError`, `UnsupportedError`.
+    """
 
     def __init__(self, container: awaited.Container, waiting: Waiting) -> None:
         self._awaited = container

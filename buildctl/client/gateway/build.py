@@ -164,6 +164,8 @@ class Build:
 
         `ref` is a reference such as `busybox` or `registry.example/app:1`; with `store` it is one in a layout
         of `SolveOpt.oci_layouts`, by its id. `resolve_mode` is default, pull or local.
+
+            digest = (await build.resolve_image("busybox")).digest
         """
         if store:
             source = SourceOp(LAYOUT + ref, {"oci.session": self.session_id, "oci.store": store})
@@ -178,13 +180,18 @@ class Build:
         """What the host of a source says of it: an image's digest, a commit, a file's checksum.
 
         Of daemons without the capability `source.metaresolver` only images and layouts are told.
+
+            checksum = (await build.resolve_source(llb.http("https://example.org/x"))).op
         """
         if not isinstance(op, SourceOp):
             op = source_in(await self._definitions.message(op))
         return await resolve_source(self._gateway, op, _platform(platform))
 
     async def inputs(self) -> Mapping[str, State]:
-        """The states that a frontend was given as its inputs."""
+        """The states that a frontend was given as its inputs.
+
+        base = (await build.inputs())["base"]
+        """
         from buildctl.llb import Definition
 
         self._gateway.require("frontend.inputs", "inputs of a frontend")
@@ -204,7 +211,10 @@ class Build:
         url: str = "",
         location: SourceExcerpt | None = None,
     ) -> None:
-        """Let displays of the build warn of the step `digest`, in one line and perhaps more."""
+        """Let displays of the build warn of the step `digest`, in one line and perhaps more.
+
+        await build.warn(digest, "this is old")
+        """
         self._gateway.require("gateway.warnings", "a warning")
         with valid_text():
             request = gateway_pb2.WarnRequest(
@@ -238,6 +248,8 @@ class Build:
         to wait while others come and go, such as `["sleep", "infinity"]`. A process that ends with another
         code than 0 is the end of the container all the same.
         `network` is sandbox, host (with the entitlement network.host) or none.
+
+            async with build.container(mounts={"/": ref}) as box: ...
         """
         from buildctl.client.gateway.container import open_container
 
@@ -264,6 +276,8 @@ class Build:
         to the step's own. Raises
         `UnsupportedError` where the daemon does not keep what failed steps leave (BuildKit before 0.9),
         and `UsageError` where it was not a step with a command that failed.
+
+            async with build.debug(error) as box: ...
         """
         from buildctl.client.gateway.debug import open_failed_step
 
@@ -273,11 +287,16 @@ class Build:
         """The commands of all that this build has solved so far, whether they have run or not.
 
         Those of a frontend are known where the daemon tells them (the capability `reference.output`).
+
+            names = [step.name for step in build.planned_steps()]
         """
         return tuple(planned_steps(self._plans))
 
     async def step_inputs(self, step: PlannedStep) -> list[Reference | None]:
-        """What a step starts from, for each input of its op."""
+        """What a step starts from, for each input of its op.
+
+        first = (await build.step_inputs(step))[0]
+        """
         results = [await self.solve(data) for data in step.inputs()]
         return [result.ref for result in results]
 
@@ -289,7 +308,10 @@ class Build:
         keep: Sequence[str] | None = None,
         mounts: Mapping[str, ContainerMount] | None = None,
     ) -> AsyncIterator[Container]:
-        """A container as a step finds it when it starts: its mounts, environment, user and folder."""
+        """A container as a step finds it when it starts: its mounts, environment, user and folder.
+
+        async with build.at_step(build.planned_steps()[-1]) as box: ...
+        """
         from buildctl.client.gateway.debug import open_planned_step
 
         inputs = await self.step_inputs(step)
@@ -297,7 +319,10 @@ class Build:
             yield container
 
     def set_result(self, result: Outcome) -> None:
-        """Say what the build is to come to; the last word counts, and without one it is nothing."""
+        """Say what the build is to come to; the last word counts, and without one it is nothing.
+
+        build.set_result(result)
+        """
         self._outcome = result
 
     def take(self, response: gateway_pb2.SolveResponse) -> Result:

@@ -150,6 +150,8 @@ class Container:
         in the variable of its name; it needs the capability `gateway.exec.secretenv`.
 
         Raises `RPCError` where it cannot be run.
+
+            process = await box.start(["cat"], stdin="pipe", stdout="pipe")
         """
         words = tuple(args)
         if isinstance(args, str) or not words or not all(isinstance(word, str) for word in words):
@@ -218,6 +220,8 @@ class Container:
 
         `input` is its standard input. Raises `ProcessError` for an exit code other than 0, unless `check` is
         false, and `BuildctlError` where it writes more than `limit` bytes to one of its outputs.
+
+            done = await box.run(["uname", "-a"])
         """
         process = await self.start(
             args,
@@ -236,15 +240,24 @@ class Container:
         return done
 
     async def read_bytes(self, path: str, *, mount: int = 0, offset: int = 0, length: int = 0) -> bytes:
-        """A file as processes see it, below the mount of that index. Needs `gateway.exec.filesystem`."""
+        """A file as processes see it, below the mount of that index. Needs `gateway.exec.filesystem`.
+
+        data = await box.read_bytes("/out/app")
+        """
         return await self._files(mount).read_bytes(path, offset, length)
 
     async def iterdir(self, path: str = "/", *, mount: int = 0, include: str = "") -> list[FileStat]:
-        """What is in a folder, by name. Needs the capability `gateway.exec.filesystem`."""
+        """What is in a folder, by name. Needs the capability `gateway.exec.filesystem`.
+
+        names = [entry.name for entry in await box.iterdir("/out")]
+        """
         return await self._files(mount).iterdir(path, include)
 
     async def stat(self, path: str, *, mount: int = 0) -> FileStat:
-        """What is known of a file. Needs the capability `gateway.exec.filesystem`."""
+        """What is known of a file. Needs the capability `gateway.exec.filesystem`.
+
+        size = (await box.stat("/out/app")).size
+        """
         return await self._files(mount).stat(path)
 
     def check(self) -> None:

@@ -49,7 +49,7 @@ class Writer:
         self._is_closed = False
 
     async def write(self, data: bytes) -> None:
-        """Send bytes; waits while the daemon takes none. Raises `ClosedError` once the process has ended."""
+        """Send bytes (`await stdin.write(b"x")`); waits while the daemon takes none. Raises `ClosedError` once the process has ended."""
         if self._is_closed:
             raise ClosedError("standard input was closed")
         for start in range(0, len(data), _PIECE_BYTES):
@@ -91,7 +91,7 @@ class Pipe:
         return piece
 
     async def read(self) -> bytes:
-        """All up to the end."""
+        """All up to the end: `await process.stdout.read()`."""
         return b"".join([piece async for piece in self])
 
     async def put(self, data: bytes) -> None:
@@ -215,6 +215,8 @@ class Process:
         """Its exit code, once it has ended and all that it wrote was taken.
 
         Raises `ContainerGoneError` where its container went before, and what a sink raised.
+
+            code = await process.wait()
         """
         await self._done.wait()
         self.check()
@@ -222,7 +224,10 @@ class Process:
         return self._exit.Code
 
     async def resize(self, rows: int, cols: int) -> None:
-        """Tell it the size of its terminal. Raises `UsageError` where it has none."""
+        """Tell it the size of its terminal. Raises `UsageError` where it has none.
+
+        await process.resize(24, 80)
+        """
         if not self._is_tty:
             raise UsageError("only a process with a terminal has a size", hint="start it with tty=True")
         self._check_running()
@@ -232,6 +237,8 @@ class Process:
         """Send a signal: `signal.SIGTERM`, 15, "TERM" or "SIGTERM".
 
         Raises `UnsupportedError` on BuildKit before 0.11, which ignores signals.
+
+            await process.signal("TERM")
         """
         self._gateway.require("gateway.exec.signals", "a signal to a process")
         name = signals.Signals(sig).name if isinstance(sig, int) else sig.upper()

@@ -37,7 +37,10 @@ class Reference:
         return self.message.id
 
     async def evaluate(self) -> None:
-        """Run its steps, and return when they have ended."""
+        """Run its steps, and return when they have ended.
+
+        await ref.evaluate()
+        """
         if "gateway.evaluate" in self._gateway.caps:
             request = gateway_pb2.EvaluateRequest(Ref=self.id)
             await self._gateway.solving(EVALUATE, request, runs_only=True)
@@ -48,37 +51,61 @@ class Reference:
         self._is_evaluated = True
 
     async def read_bytes(self, path: str, *, offset: int = 0, length: int = 0) -> bytes:
-        """A file's content: `length` bytes from `offset` on, or all that follow where `length` is 0."""
+        """A file's content: `length` bytes from `offset` on, or all that follow where `length` is 0.
+
+        head = await ref.read_bytes("/app", length=4)
+        """
         return await (await self._files("readfile", "reading a file")).read_bytes(path, offset, length)
 
     async def read_text(self, path: str, encoding: str = "utf-8") -> str:
-        """A file's content as text. Raises `UnicodeDecodeError` where it is none in this encoding."""
+        """A file's content as text. Raises `UnicodeDecodeError` where it is none in this encoding.
+
+        version = await ref.read_text("/etc/version")
+        """
         return (await self.read_bytes(path)).decode(encoding)
 
     async def iterdir(self, path: str = "/", *, include: str = "") -> list[FileStat]:
-        """What is in a folder, by name; `include` is a pattern that names are to match, such as `*.py`."""
+        """What is in a folder, by name; `include` is a pattern that names are to match, such as `*.py`.
+
+        names = [entry.name for entry in await ref.iterdir("/bin")]
+        """
         return await (await self._files("readdir", "listing a folder")).iterdir(path, include)
 
     async def stat(self, path: str) -> FileStat:
-        """What is known of one file without reading it. One that is not there is an `RPCError`."""
+        """What is known of one file without reading it. One that is not there is an `RPCError`.
+
+        size = (await ref.stat("/app")).size
+        """
         return await (await self._files("statfile", "looking at a file")).stat(path)
 
     async def exists(self, path: str) -> bool:
-        """Whether there is anything at a path."""
+        """Whether there is anything at a path.
+
+        if await ref.exists("/app"): ...
+        """
         return await self.resolve(path) is not None
 
     async def resolve(self, path: str) -> str | None:
-        """Where a path leads when links are followed, from the root; None where that is nowhere."""
+        """Where a path leads when links are followed, from the root; None where that is nowhere.
+
+        shell = await ref.resolve("/bin/sh")
+        """
         return await (await self._files("readdir", "listing a folder")).resolve(path)
 
     async def walk(self, path: str = "/") -> AsyncGenerator[FileStat, None]:
-        """All that is below a folder, each folder before what is in it, its `path` being from there on."""
+        """All that is below a folder, each folder before what is in it, its `path` being from there on.
+
+        paths = [entry.path async for entry in ref.walk()]
+        """
         async for entry in (await self._files("readdir", "listing a folder")).walk(path):
             yield entry
 
     def state(self) -> State:
         """The steps that it comes from, to build upon. Raises `UnsupportedError` where the daemon does not
-        tell them."""
+        tell them.
+
+            more = ref.state().sh("make install")
+        """
         from buildctl.llb import Definition
 
         self._gateway.require("reference.output", "the state of a result")

@@ -43,7 +43,8 @@ class Attestation:
 class Result:
     """One reference, or several by key; none at all is the result of `scratch`.
 
-    Several need `refs.platforms` in the metadata to be exported, which `multi_platform` writes.
+    Several need `refs.platforms` in the metadata to be exported, which `multi_platform` writes. Its methods
+    raise `UsageError` for what cannot be meant.
     """
 
     ref: Reference | None = None
@@ -52,7 +53,10 @@ class Result:
     attestations: Mapping[str, Sequence[Attestation]] = field(default_factory=dict)
 
     def single(self) -> Reference:
-        """The one reference. Raises `UsageError` where there are several, or none."""
+        """The one reference. Raises `UsageError` where there are several, or none.
+
+        text = await result.single().read_text("/arch")
+        """
         if self.ref is None:
             have = f"references for {', '.join(self.refs)}" if self.refs else "nothing: it is of scratch"
             raise UsageError(f"the result is not a single reference; it has {have}")
