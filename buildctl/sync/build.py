@@ -60,7 +60,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Result(results.Result):
-    """What a build comes to, as `buildctl.Result`, of references that do not await."""
+    """What a build comes to, as `buildctl.Result`, of references that do not await.
+
+    Its methods raise `UsageError` for what cannot be meant.
+    """
 
     ref: Reference | None = None  # type: ignore[assignment]  # these stand in front of those
     refs: Mapping[str, Reference | None] = field(default_factory=dict)  # type: ignore[assignment]

@@ -125,6 +125,8 @@ def connect(
 ) -> Iterator[Client]:
     """A client of the daemon that the command line would take, as `buildctl.connect` has it.
 
+    Raises what that raises: `UsageError`, `ConnectError`.
+
     with connect() as client:
         print(client.build(".", tags=["app"]).digest)
     """

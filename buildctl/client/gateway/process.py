@@ -49,7 +49,10 @@ class Writer:
         self._is_closed = False
 
     async def write(self, data: bytes) -> None:
-        """Send bytes (`await stdin.write(b"x")`); waits while the daemon takes none. Raises `ClosedError` once the process has ended."""
+        """Send bytes, as `await process.stdin.write(b"x")`; waits while the daemon takes none.
+
+        Raises `ClosedError` once the process has ended.
+        """
         if self._is_closed:
             raise ClosedError("standard input was closed")
         for start in range(0, len(data), _PIECE_BYTES):
