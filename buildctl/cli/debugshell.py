@@ -64,6 +64,7 @@ class DebugShell:
         self, build: Build, step: PlannedStep | None, error: SolveError | None, where: str
     ) -> None:
         async with self._display.aside(), Console() as console:
+            await console.write(b"\r\n")
             visit = _Visit(build, step, error, self._options.image, console)
             try:
                 await visit.run(where)

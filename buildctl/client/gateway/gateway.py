@@ -75,7 +75,7 @@ class Gateway:
         """What definitions may ask for; known after `ping`."""
         self._caller = caller
         self._explain = explain
-        self._metadata = ((_BUILD_ID, ref),)
+        self._metadata = ((_BUILD_ID, ref),) if ref else ()  # a frontend in the daemon has one build
         self._turns = asyncio.Semaphore(CALLS)
         self._running: set[asyncio.Task[Any]] = set()
         self._is_closed = False
