@@ -208,7 +208,8 @@ class Client:
         the context's `Dockerfile`. `target` is the stage to build, by default the last.
 
         `tags` are names for the image, which is kept in the daemon's store (at `docker://`, in the Engine's).
-        `push` sends it to the registry that each names; `load` puts it into a Docker Engine: True for the one
+        `push` sends it to the registry that each names (`UnsupportedError` at an Engine that has not
+        containerd's image store: its BuildKit cannot); `load` puts it into a Docker Engine: True for the one
         that the client is connected to, else that of DOCKER_HOST; an address such as `unix:///path` for
         another. `output` is where the result goes besides (`Output`). With none of these it stays in the
         build cache.

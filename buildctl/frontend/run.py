@@ -38,7 +38,7 @@ def run_frontend(function: Callable[[Build], Awaitable[Outcome]]) -> None:
     if os.isatty(0) or _SESSION not in os.environ:
         raise BuildctlError(
             "a frontend is run by a daemon, which speaks with it on standard input and output",
-            hint="use it as --frontend gateway.v0 --opt source=IMAGE; Client.run_build runs a function here",
+            hint="its image is used with the frontend gateway.v0; Client.run_build runs a function here",
         )
     asyncio.run(_run(function, StandardStreams(), dict(os.environ)))
 

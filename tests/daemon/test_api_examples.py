@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import packages
+import buildctl
+from buildctl import Output
+from tests.support import packages, python_image
 from tests.support.closed_network import engine_with_registry
 from tests.support.debian import UnavailableError
 from tests.support.engines import Engine
@@ -136,3 +138,20 @@ def test_10_a_failed_step(place: Place) -> None:
         assert "UnsupportedError: the daemon does not keep what a failed step leaves" in place.fail("10")
     else:
         assert place.run("10") == "b'half\\n'\n"
+
+
+async def test_12_a_frontend(place: Place) -> None:
+    """An image with this Python; an Engine that has it in its own store need not pull it."""
+    pushes = place.engine.release is packages.ENGINE_26
+    out = place.folder / "out"
+    address, environ = f"docker://{place.engine.socket}", {"HOME": str(place.folder)}
+    async with buildctl.connect(address, environ=environ) as client:
+        context = python_image.context(ROOT / "examples" / "api" / "12.py")
+        image = Output.raw("moby", push=pushes, compression="uncompressed")
+        await client.build(context, tags=["localhost:5000/fe"], output=image)
+        await client.build(
+            frontend="gateway.v0",
+            attrs={"source": "localhost:5000/fe", "name": "you"},
+            output=Output.local(out),
+        )
+    assert (out / "hello").read_text() == "hello you\n"

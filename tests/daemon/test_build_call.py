@@ -24,6 +24,7 @@ from buildctl import (
     SolveStatus,
     StreamDestination,
     TransferError,
+    UnsupportedError,
     UsageError,
     llb,
 )
@@ -243,3 +244,10 @@ async def test_cancelling_leaves_nothing(engine: Engine) -> None:
         with pytest.raises(asyncio.CancelledError):
             await building
         assert asyncio.all_tasks() == tasks
+
+
+async def test_an_engine_that_cannot_push_says_so(engine_20: Engine) -> None:
+    """Its exporter would take the attribute, and nothing would be pushed."""
+    async with Client.connect(address(engine_20)) as client:
+        with pytest.raises(UnsupportedError, match="without containerd's image store"):
+            await client.build(dockerfile="FROM scratch\nLABEL a=b\n", tags=["localhost:1/x"], push=True)

@@ -256,7 +256,7 @@ def test_refused_before_a_daemon_is_asked(fields: dict[str, Any], message: str, 
 @pytest.mark.parametrize("name", ["tags", "platforms", "cache_from", "ssh"])
 def test_one_text_in_place_of_several_is_a_mistake(name: str) -> None:
     with pytest.raises(TypeError, match=name):
-        prepared(**{name: "example.org/app"})
+        prepare(DockerBuild(**{name: "example.org/app"}), on_engine=False)  # type: ignore[arg-type]
 
 
 def test_a_value_that_is_not_text_is_a_mistake() -> None:

@@ -85,7 +85,8 @@ async def test_a_layered_folder_is_sent_as_if_it_were_on_disk(seed: int, tmp_pat
     base.mkdir()
     names = [f"{a}{b}" for a in ("d1", "d1/d2", "d3", "f1", "f-2") for b in ("", "/x", "/y.log", "/k/z")]
     for name in chance.sample(names, 10):
-        put(base, name, chance.choice([b"disk", b"", Symlink("d1/x"), Folder(0o750)]))
+        on_disk: list[bytes | Symlink | Folder] = [b"disk", b"", Symlink("d1/x"), Folder(0o750)]
+        put(base, name, chance.choice(on_disk))
     nodes: dict[str, Any] = {}
     for name in chance.sample(names, 6):
         below = [other for other in nodes if other.startswith(f"{name}/") or name.startswith(f"{other}/")]

@@ -19,6 +19,9 @@ from buildctl.sync.portal import Waiting, call, entered, iterate
 from tests.support.program import ROOT
 
 
+_NEVER = bool(os.environ.get("NEVER"))
+
+
 async def answer(value: int = 42) -> int:
     await asyncio.sleep(0)
     return value
@@ -145,7 +148,8 @@ def test_a_context_is_entered_and_left_by_one_task() -> None:
 def test_a_context_that_cannot_be_entered() -> None:
     @contextlib.asynccontextmanager
     async def fails() -> AsyncIterator[None]:
-        raise OSError("shut")
+        if not _NEVER:
+            raise OSError("shut")
         yield
 
     with pytest.raises(OSError, match="shut"), entered(fails()):
