@@ -18,7 +18,6 @@ from buildctl.sync import portal
 from buildctl.sync.portal import Waiting, call, entered, iterate
 from tests.support.program import ROOT
 
-
 _NEVER = bool(os.environ.get("NEVER"))
 
 
