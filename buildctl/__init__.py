@@ -22,25 +22,41 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from buildctl.client.capabilities import Capabilities
     from buildctl.client.client import Client
     from buildctl.client.excerpt import format_excerpt
+    from buildctl.client.gateway.build import Build, Inspector, Outcome
+    from buildctl.client.gateway.container import Container, ContainerMount
+    from buildctl.client.gateway.plan import PlannedStep
+    from buildctl.client.gateway.process import Completed, Process
+    from buildctl.client.gateway.reference import Reference
+    from buildctl.client.gateway.resolve import GitInfo, HTTPInfo, ImageInfo, ResolvedSource, SourceOp
+    from buildctl.client.gateway.result import Attestation, Result, Subject
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
     from buildctl.errors import (
         AsyncStateError,
         BuildctlError,
+        ClosedError,
         Code,
         ConnectError,
+        ContainerGoneError,
         ErrorDetail,
+        FailedStep,
+        ProcessError,
         ProtocolError,
+        ResultError,
         RPCError,
+        SessionLostError,
         SolveError,
         SourceExcerpt,
         TransferError,
+        UnsupportedError,
         UsageError,
     )
     from buildctl.model.address import Address, TLSOptions, parse_address
     from buildctl.model.cache import PruneOpt, UsageRecord
+    from buildctl.model.filestat import FileStat
     from buildctl.model.history import (
         BuildError,
         BuildHistoryEvent,
@@ -90,7 +106,9 @@ __all__ = (
     "Address",
     "AsyncStateError",
     "Attachable",
+    "Attestation",
     "Auth",
+    "Build",
     "BuildError",
     "BuildHistoryEvent",
     "BuildHistoryEventType",
@@ -100,9 +118,15 @@ __all__ = (
     "BuildkitVersion",
     "CDIDevice",
     "CacheEntry",
+    "Capabilities",
     "Client",
+    "ClosedError",
     "Code",
+    "Completed",
     "ConnectError",
+    "Container",
+    "ContainerGoneError",
+    "ContainerMount",
     "Descriptor",
     "Destination",
     "DirectoryDestination",
@@ -110,21 +134,36 @@ __all__ = (
     "ErrorDetail",
     "Export",
     "ExporterRecord",
+    "FailedStep",
     "FileDestination",
+    "FileStat",
     "ForwardedSocket",
     "GCPolicy",
+    "GitInfo",
+    "HTTPInfo",
+    "ImageInfo",
+    "Inspector",
     "LayoutDestination",
+    "Outcome",
+    "PlannedStep",
     "Platform",
     "Position",
+    "Process",
+    "ProcessError",
     "ProgressGroup",
     "ProtocolError",
     "PruneOpt",
     "RPCError",
     "Range",
+    "Reference",
     "RegistryTLS",
+    "ResolvedSource",
+    "Result",
+    "ResultError",
     "SSHForward",
     "SecretSource",
     "Secrets",
+    "SessionLostError",
     "SessionRequest",
     "SolveError",
     "SolveOpt",
@@ -132,12 +171,15 @@ __all__ = (
     "SolveStatus",
     "SourceExcerpt",
     "SourceInfo",
+    "SourceOp",
     "StatusSink",
     "StdoutDestination",
+    "Subject",
     "TLSOptions",
     "Transfer",
     "TransferError",
     "TransferSink",
+    "UnsupportedError",
     "UsageError",
     "UsageRecord",
     "Vertex",
@@ -162,6 +204,7 @@ _MODULES = (
     "model.solve",
     "model.status",
     "model.transfer",
+    "model.filestat",
     "model.sessionrequest",
     "model.offer",
     "session.sharedkey",
@@ -169,6 +212,14 @@ _MODULES = (
     "client.services",
     "client.solve",
     "client.client",
+    "client.capabilities",
+    "client.gateway.build",
+    "client.gateway.container",
+    "client.gateway.plan",
+    "client.gateway.process",
+    "client.gateway.reference",
+    "client.gateway.resolve",
+    "client.gateway.result",
     "session.secrets",
     "session.sshforward",
     "session.auth.dockerconfig",
