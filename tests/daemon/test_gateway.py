@@ -35,6 +35,7 @@ from buildctl import (
 from tests.support.engines import Engine
 
 pytestmark = pytest.mark.daemon
+# ruff: noqa: PT012, PT017  # a build is a block, and what fails in it is looked at while it is open
 
 KEEP = ["/bin/sleep", "1000"]
 PROGRAMS = ("sh", "cat", "sleep", "tr", "ls", "dd", "env", "stty", "yes")
@@ -161,7 +162,9 @@ async def test_processes_of_a_container(engine: Engine, opt: SolveOpt) -> None:
             done = await box.run(["/bin/tr", "a-z", "A-Z"], input=b"hello\n")
             assert (done.returncode, done.stdout, done.stderr) == (0, b"HELLO\n", b"")
             process = await box.start(["/bin/cat"], stdin="pipe", stdout="pipe")
-            assert process.stdin and process.stdout and process.returncode is None
+            assert process.stdin
+            assert process.stdout
+            assert process.returncode is None
             await process.stdin.write(b"x")
             await process.stdin.aclose()
             assert await process.stdout.read() == b"x"
@@ -194,7 +197,8 @@ async def test_a_terminal_in_a_container(engine: Engine, opt: SolveOpt) -> None:
         ref = (await build.solve(base())).single()
         async with build.container(mounts={"/": ref}, network="none") as box:
             process = await box.start(["/bin/sh"], tty=True, stdin="pipe", stdout="pipe")
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             await process.resize(33, 77)
             await process.stdin.write(b"stty size; exit 3\n")
             assert b"33 77" in await process.stdout.read()
@@ -239,6 +243,7 @@ async def test_what_is_wrong_is_refused_here(engine: Engine, opt: SolveOpt) -> N
                 await box.run("ls")
             process = await box.start(["/bin/sh", "-c", "true"], stdin="pipe")
             assert process.stdin
+            await process.stdin.aclose()
             await process.wait()
             with pytest.raises(ClosedError):
                 await process.stdin.write(b"late")
@@ -273,13 +278,18 @@ async def test_a_failed_step_is_told_and_opened(engine: Engine, opt: SolveOpt) -
                         assert step.digest == error.step.digest
                         async with build.at_step(step) as box:
                             done = await box.run(["/bin/sh", "-c", "ls /; pwd"])
-                        assert b"half" not in done.stdout and done.stdout.endswith(b"/sub\n")
+                        assert b"half" not in done.stdout
+                        assert done.stdout.endswith(b"/sub\n")
                     raise
     error = caught.value
-    assert error.step and (error.step.name, error.step.log) == ("odd", b"no luck\n")
-    assert error.step.started and error.step.completed and error.step.started <= error.step.completed
+    assert error.step
+    assert (error.step.name, error.step.log) == ("odd", b"no luck\n")
+    assert error.step.started
+    assert error.step.completed
+    assert error.step.started <= error.step.completed
     report = error.report()
-    assert report.startswith("step: odd\n") and "\n  no luck\n" in report
+    assert report.startswith("step: odd\n")
+    assert "\n  no luck\n" in report
     if engine.buildkit != "0.8":  # which sends no details of an error
         assert (error.step.exit_code, error.step.command) == (7, ("/bin/sh", "-c", script))
         assert "\nexit code: 7\n" in report
@@ -297,7 +307,9 @@ async def test_a_failed_step_of_a_dockerfile_has_its_log_and_place(engine: Engin
         with pytest.raises(SolveError) as caught:
             await client.solve(opt)
     step = caught.value.step
-    assert step and step.log == b"no luck\n" and "RUN echo no luck" in step.name
+    assert step
+    assert step.log == b"no luck\n"
+    assert "RUN echo no luck" in step.name
     if engine.buildkit != "0.8":
         assert step.exit_code == 3
         assert step.locations[0].ranges == ((3, 3),)
@@ -353,7 +365,8 @@ async def everything(client: Client, opt: SolveOpt) -> None:
         async with build.container(mounts={"/": ref}, network="none", keep=["/bin/sleep", MARK]) as box:
             await box.run(["/bin/cat"], input=b"x")
             process = await box.start(["/bin/cat"], stdin="pipe", stdout="pipe")
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             await process.stdin.write(b"x")
             assert await anext(process.stdout) == b"x"
             await process.stdin.aclose()
@@ -403,7 +416,7 @@ async def test_cancelled_at_every_wait_nothing_is_left(engine: Engine, opt: Solv
 
 
 async def test_the_newest_engine(engine_28: Engine, tmp_path: Path) -> None:
-    """What BuildKit 0.25 can and older ones cannot: a step's place and state, files of a running container."""
+    """What BuildKit 0.25 can, and files of a running container where it has them."""
     async with connected(engine_28) as client, client.open_build(offered(engine_28, tmp_path)) as build:
         ref = (await build.solve(base())).single()
         async with build.container(mounts={"/": ref}, network="none", keep=KEEP) as box:
@@ -415,6 +428,7 @@ async def test_the_newest_engine(engine_28: Engine, tmp_path: Path) -> None:
                     await box.read_bytes("/new")
         with pytest.raises(SolveError) as caught:
             await build.solve(sh("echo half > /half; exit 7"), evaluate=True)
-        assert caught.value.step and caught.value.step.exit_code == 7
+        assert caught.value.step
+        assert caught.value.step.exit_code == 7
         async with build.debug(caught.value) as box:
             assert (await box.run(["/bin/cat", "/half"])).stdout == b"half\n"
