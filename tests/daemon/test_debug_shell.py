@@ -72,8 +72,9 @@ def test_a_shell_in_the_step_that_failed(engine: Engine, tmp_path: Path, termina
     terminal.type(window, "echo mended > setting; cat setting; echo $WHERE", "Enter")
     rows = terminal.await_text(window, "here")
     assert rows[-3:-1] == ["mended", "here"]
-    terminal.type(window, "sleep 1000; echo interrupted $?", "Enter")
+    terminal.type(window, "sleep 1000", "Enter")
     terminal.type(window, "C-c")  # is the shell's, and ends no build
+    terminal.type(window, "echo interrupted $?", "Enter")
     terminal.await_text(window, "interrupted 130")
     terminal.resize(window, 90, 30)
     terminal.type(window, "stty size", "Enter")
