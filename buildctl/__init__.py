@@ -18,10 +18,11 @@ asyncio.run(main())
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing has it, which the program may not load yet (`__main__`)
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from buildctl.client.capabilities import Capabilities
     from buildctl.client.client import Client
     from buildctl.client.excerpt import format_excerpt
@@ -233,6 +234,8 @@ if not TYPE_CHECKING:  # which would take every name for a public one
     def __getattr__(name: str) -> Any:
         """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
         if name in __all__:
+            import importlib
+
             for path in _MODULES:
                 module = importlib.import_module(f"buildctl.{path}")
                 if hasattr(module, name):

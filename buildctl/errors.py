@@ -88,9 +88,11 @@ class ConnectError(BuildctlError):
     """No conversation with a daemon could be started at the address.
 
     `lasting` says that trying again is no use: what is wrong is the address, or what the daemon is shown.
+    `reason` is what failed without the words around it, where no stream could be opened.
     """
 
     lasting = False
+    reason = ""
 
 
 class RPCError(BuildctlError):

@@ -71,6 +71,7 @@ help|buildctl' ;;
 --secret|fields secret
 --ssh|words ssh
 --registry-auth-tlscontext|fields tlscontext
+--registry-auth-hosts|words auth-hosts
 --allow|words allow
 --source-policy-file|file
 --proxy-network|
@@ -498,6 +499,8 @@ ca=|file
 cert=|file
 key=|file
 insecure=|words bool' ;;
+        'auth-hosts') rows='auto|
+none|' ;;
         'shell') rows='bash|
 fish|
 pwsh|

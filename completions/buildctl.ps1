@@ -89,6 +89,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.'
             '--ssh|words ssh|Offer your SSH agent, another''s socket, or private keys: default, git=id_ed25519.'
             '--registry-auth-tlscontext|fields tlscontext|Trust a registry''s token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.'
+            '--registry-auth-hosts|words auth-hosts|Registries the daemon may ask your accounts for: HOST,..., auto or none. Default: all.'
             '--allow|words allow|Grant network.host, security.insecure or device.'
             '--source-policy-file|file|Allow, deny or replace sources by rules in JSON.'
             '--proxy-network||Let steps reach the network through the daemon''s proxy only.'
@@ -676,6 +677,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'cert=|file|Client certificate (PEM).'
             'key=|file|Key of the client certificate (PEM).'
             'insecure=|words bool|Accept any certificate.'
+        )
+        'auth-hosts' = @(
+            'auto||those that the command line, the Dockerfile and the policy name'
+            'none||none'
         )
         'shell' = @(
             'bash||'

@@ -34,7 +34,8 @@ class GlobalFlags(NamedTuple):
     """The flags that every command has."""
 
     debug: bool = False
-    addr: str = ""
+    addr: str | None = None
+    """None where it was not given, which is not the same as empty."""
     log_format: str = "text"
     tlsservername: str = ""
     tlscacert: str = ""

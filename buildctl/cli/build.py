@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -89,7 +90,11 @@ def command(app: App, flags: BuildFlags) -> None:
 def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
     offers = find_offers(
-        app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
+        app.environment,
+        tls_contexts=flags.tls_contexts,
+        auth_hosts=flags.auth_hosts,
+        ssh=flags.ssh,
+        secrets=flags.secrets,
     )
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
@@ -100,6 +105,10 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
         flags.shell_image,
         has_console=app.environment.has_console(),
     )
+    if offers.auth_hosts is not None:
+        from buildctl.cli.buildhosts import admitted_hosts
+
+        offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
     def say(text: str) -> None:
         app.environment.write_stderr(app.inert(masker.mask_text(text)))
@@ -183,6 +192,8 @@ def solve(
 
     async def attempt(ref: str) -> SolveResult:
         display = open_display()
+        if not retries.limit:  # of many attempts only the last has the error that is shown at the end
+            display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
         async with serving as attachables, app.connect() as client, display:
             return await client.solve(

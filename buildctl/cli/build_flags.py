@@ -110,6 +110,12 @@ class BuildFlags:
         metavar="ATTRIBUTES",
         help="Trust a registry's token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.",
     )
+    auth_hosts: tuple[str, ...] = declared(
+        "--registry-auth-hosts",
+        multiple=True,
+        metavar="HOSTS",
+        help="Registries the daemon may ask your accounts for: HOST,..., auto or none. Default: all.",
+    )
     entitlements: tuple[str, ...] = declared(
         "--allow",
         multiple=True,

@@ -7,9 +7,13 @@ import stat
 from collections.abc import Mapping
 
 from buildctl.cli.app import App
+from buildctl.cli.statefolder import home_folder
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.model.solve import Export, FileDestination, StdoutDestination
+from buildctl.system.smallfile import read_descriptor, read_named
+
+_MOST_POLICY_BYTES = 16 << 20
 
 
 def check_destination(app: App, export: Export) -> Export:
@@ -55,7 +59,7 @@ def content_records(variables: Mapping[str, str]) -> str:
     """Where digests of what was sent are kept. Raises `UsageError` where no place is known for them."""
     folder = variables.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
-        folder = os.path.join(variables.get("HOME", ""), ".cache")
+        folder = os.path.join(home_folder(variables), ".cache")
     if not os.path.isabs(folder):
         raise UsageError(
             "--context-check=content has no place for digests",
@@ -69,8 +73,7 @@ def read_source_policy(path: str) -> bytes:
     from buildctl.cli.flags.source_policy import parse_source_policy
 
     try:
-        with open(path, "rb") as file:
-            return parse_source_policy(file.read())
+        return parse_source_policy(read_named(path, limit=_MOST_POLICY_BYTES))
     except OSError as error:
         raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
     except UsageError as error:
@@ -80,12 +83,15 @@ def read_source_policy(path: str) -> bytes:
 
 def read_definition(app: App, *, no_cache: bool) -> bytes:
     """LLB from standard input. Raises `UsageError` where nothing is piped into it, or no definition is."""
-    from buildctl.llb.read import parse_definition
+    from buildctl.llb.read import MOST_BYTES, parse_definition
 
     if app.environment.is_character_device(app.environment.stdin):
         raise UsageError(
             "please specify --frontend or pipe LLB definition to stdin",
             hint="for a Dockerfile: --frontend dockerfile.v0 --local context=. --local dockerfile=.",
         )
-    with os.fdopen(os.dup(app.environment.stdin), "rb") as stdin:
-        return parse_definition(stdin.read(), ignore_cache=no_cache)
+    try:
+        data = read_descriptor(app.environment.stdin, "standard input", limit=MOST_BYTES)
+    except OSError as error:
+        raise UsageError(f"read standard input: {(error.strerror or str(error)).lower()}") from None
+    return parse_definition(data, ignore_cache=no_cache)

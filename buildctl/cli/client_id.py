@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from buildctl.cli.statefolder import state_folder
 from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
+from buildctl.system.smallfile import read_found
 
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-z]{25}")
+_MOST_BYTES = 4096
 _MACHINE = "/etc/machine-id"  # homes may be shared by machines, where one path is several folders
 
 
@@ -43,8 +45,7 @@ def _path(variables: Mapping[str, str]) -> str:
 def _read(path: str) -> str:
     """The id in the file, empty where there is none."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(64).decode("ascii", "replace").strip()
+        text = read_found(path, limit=_MOST_BYTES).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return ""
     return text if _ID.fullmatch(text) else ""
@@ -72,6 +73,6 @@ def _create(path: str) -> str:
 
 
 def _machine() -> str:
-    with contextlib.suppress(OSError, UnicodeDecodeError), open(_MACHINE, encoding="ascii") as file:
-        return file.read().strip()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return read_found(_MACHINE, limit=_MOST_BYTES).decode("ascii").strip()
     return ""

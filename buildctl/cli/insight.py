@@ -103,7 +103,7 @@ class Insight:
             from buildctl.progress.terminal import TerminalOptions
 
             columns, _ = environment.terminal_size(descriptor)
-            utf8 = TerminalOptions.from_variables(environment.variables).utf8
+            glyphs = TerminalOptions.from_variables(environment.variables).glyphs
             lines = summary(
                 timings,
                 transfers,
@@ -111,7 +111,7 @@ class Insight:
                 slowest=_SLOWEST_ON_TERMINAL,
                 width=columns,
                 measure=cell_len,
-                ascii_only=not utf8,
+                ascii_only=not glyphs,
             )
         return "".join(f"{line}\n" for line in lines)
 

@@ -9,7 +9,7 @@ import click
 from buildctl import __version__
 from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
-from buildctl.cli.grammar import BOOL, DURATION, INT, Group, flag
+from buildctl.cli.grammar import BOOL, DURATION, INT, STRING, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
 
 PACKAGE = "buildctl-python"
@@ -45,6 +45,7 @@ PACKAGE = "buildctl-python"
 @flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
 @flag(
     "--addr",
+    type=STRING._replace(absent=None),
     envvar="BUILDKIT_HOST",
     metavar="URL",
     help="The daemon: unix://, tcp://, docker://, daemonless://.",
@@ -93,6 +94,8 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
         return error.exit_code
     except BuildctlError as error:
         return _report(app, error)
+    except KeyboardInterrupt:  # before a command has begun to wait for signals itself, reading a pipe
+        return _report(app, BuildctlError("context canceled"))
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
     except OSError as error:  # the system has no room left for what nobody expects to fail

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
 from buildctl.errors import UsageError
+from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
+    from buildctl.cli.flags.authhosts import AuthHosts
     from buildctl.model.offer import RegistryTLS, SecretSource
     from buildctl.model.status import SolveStatus
     from buildctl.session.auth.dockerconfig import DockerConfig
@@ -26,10 +28,19 @@ class Offers(NamedTuple):
     tls: Mapping[str, RegistryTLS]
     agents: Mapping[str, ForwardedSocket | PrivateKeys]
     secrets: Sequence[SecretSource]
+    auth_hosts: AuthHosts | None = None
+    """None for all."""
+    admits: Callable[[str], bool] = lambda host: True
+    """Whether the daemon gets an account for a host."""
 
 
 def find_offers(
-    environment: Environment, *, tls_contexts: Sequence[str], ssh: Sequence[str], secrets: Sequence[str]
+    environment: Environment,
+    *,
+    tls_contexts: Sequence[str],
+    auth_hosts: Sequence[str],
+    ssh: Sequence[str],
+    secrets: Sequence[str],
 ) -> Offers:
     """Look up what the flags name, in the reference's order. Raises `UsageError`; warns on standard error."""
     from buildctl.session.auth.dockerconfig import load_docker_config
@@ -38,8 +49,9 @@ def find_offers(
     for warning in config.warnings:
         environment.write_stderr(f"{warning}\n")
     tls = _tls(tls_contexts)
+    hosts = _auth_hosts(auth_hosts)
     agents = _agents(ssh, environment.variables)
-    return Offers(config, tls, agents, _secrets(secrets, environment.variables))
+    return Offers(config, tls, agents, _secrets(secrets, environment.variables), hosts)
 
 
 def _tls(tls_contexts: Sequence[str]) -> Mapping[str, RegistryTLS]:
@@ -48,6 +60,14 @@ def _tls(tls_contexts: Sequence[str]) -> Mapping[str, RegistryTLS]:
     from buildctl.cli.flags.tlscontext import parse_tls_contexts
 
     return parse_tls_contexts(tls_contexts)
+
+
+def _auth_hosts(values: Sequence[str]) -> AuthHosts | None:
+    if not values:
+        return None
+    from buildctl.cli.flags.authhosts import parse_auth_hosts
+
+    return parse_auth_hosts(values)
 
 
 def _agents(ssh: Sequence[str], variables: Mapping[str, str]) -> Mapping[str, ForwardedSocket | PrivateKeys]:
@@ -96,8 +116,8 @@ def offered_values(secrets: Sequence[SecretSource], variables: Mapping[str, str]
         if source.env:
             yield variables.get(source.env, "").encode("utf-8", "surrogateescape")
         elif os.path.isfile(source.path):
-            with contextlib.suppress(OSError), open(source.path, "rb") as file:
-                yield file.read(MAX_SECRET_BYTES)
+            with contextlib.suppress(OSError):
+                yield read_found(source.path, limit=MAX_SECRET_BYTES)
 
 
 @contextlib.asynccontextmanager
@@ -124,6 +144,7 @@ async def serve_offers(
             offers.docker_config,
             variables,
             tls=offers.tls,
+            admits=offers.admits,
             on_status=on_status,
             on_secret=on_secret,
             now_ns=environment.now_ns,

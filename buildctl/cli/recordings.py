@@ -60,6 +60,7 @@ class Recordings:
         self._insight = insight
         self._ended_ns: int | None = None
         self._failure: BaseException | None = None
+        self._reported = False
         self._began_ns = environment.now_ns()
         self._transfers: list[Transfer] = []
         self._trace = _open_trace(trace) if trace else None
@@ -181,12 +182,10 @@ class Recordings:
         """
         if self._log_folder is not None:
             self._log_folder.close()
-            if self._failure is not None:
-                self._environment.write_stderr(f"logs: {self._log_folder.path}\n")
+        if not self._reported:
+            self._environment.write_stderr(self._report(on_unreadable))
         if self._insight is not None and self._ended_ns is not None:
-            self._tell(self._insight, self._ended_ns)
-        for warning in warnings(self._transfers, on_unreadable):
-            self._environment.write_stderr(self._mask(warning))
+            self._write_insight(self._insight, self._ended_ns)
         if self._metrics is None:
             return
         took_ms = (self._environment.now_ns() - self._began_ns) // 1_000_000
@@ -197,14 +196,26 @@ class Recordings:
         except OSError as error:
             raise write_failure(self._metrics_name, error) from None
 
-    def _tell(self, insight: Insight, ended_ns: int) -> None:
-        timings = insight.timings(end_ns=ended_ns)
-        if timings is not None and insight.speaks(timings, interrupted=self._interrupted):
-            stderr = self._environment.stderr
-            text = insight.summary(timings, self._transfers, self._environment, stderr)
-            self._environment.write_stderr(self._mask(text))
+    def take_report(self, failure: BaseException, *, on_unreadable: OnUnreadable) -> str:
+        """What `report` would tell after a failure, which it does not any more."""
+        self._failure, self._ended_ns = failure, self._environment.now_ns()
+        self._reported = True
+        return self._report(on_unreadable)
+
+    def _report(self, on_unreadable: OnUnreadable) -> str:
+        text = ""
+        if self._log_folder is not None and self._failure is not None:
+            text += f"logs: {self._log_folder.path}\n"
+        if self._insight is not None and self._ended_ns is not None:
+            timings = self._insight.timings(end_ns=self._ended_ns)
+            if timings is not None and self._insight.speaks(timings, interrupted=self._interrupted):
+                stderr = self._environment.stderr
+                text += self._insight.summary(timings, self._transfers, self._environment, stderr)
+        return self._mask(text + "".join(warnings(self._transfers, on_unreadable)))
+
+    def _write_insight(self, insight: Insight, ended_ns: int) -> None:
         try:
-            insight.write_files(timings)
+            insight.write_files(insight.timings(end_ns=ended_ns))
         except BuildctlError as error:
             if self._failure is None:
                 raise

@@ -214,7 +214,9 @@ class Client:
         from buildctl.client.convert.cache import prune_request, usage_record
 
         request = prune_request(opt)
-        async with contextlib.aclosing(self._caller.stream(PRUNE, request)) as messages:
+        async with contextlib.aclosing(
+            self._caller.stream(PRUNE, request, opening="failed to call prune: ")
+        ) as messages:
             async for message in messages:
                 yield usage_record(message)
 
@@ -287,10 +289,12 @@ class Client:
         Raises `ConnectError` when the time is over, and at once any failure but that there is no daemon.
         """
         unavailable: RPCError | None = None
+        asking = False
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     try:
+                        asking = True
                         await self._caller.unary(INFO, control_pb2.InfoRequest())
                         return
                     except RPCError as error:
@@ -301,7 +305,9 @@ class Client:
                         unavailable = error
                         if on_failure is not None:
                             on_failure(error)
+                    asking = False
                     await asyncio.sleep(_WAIT_SECONDS)
         except TimeoutError:
             hint = f"no daemon answered; the last try: {unavailable}" if unavailable else "no daemon answered"
-            raise ConnectError("context deadline exceeded", hint=hint) from None
+            code = "DeadlineExceeded: " if asking else ""  # the call's end has one, a pause has none
+            raise ConnectError(f"{code}context deadline exceeded", hint=hint) from None

@@ -101,9 +101,10 @@ class Caller:
         return _parse(method, data)
 
     async def stream(
-        self, method: Method[Request, Response], request: Request, *, prefix: str = ""
+        self, method: Method[Request, Response], request: Request, *, prefix: str = "", opening: str = ""
     ) -> AsyncGenerator[Response, None]:
-        """One request, a stream of answers. Raises `RPCError` as read from a stream.
+        """One request, a stream of answers. Raises `RPCError` as read from a stream, its text after `prefix`;
+        where there is no connection, as of one that cannot be opened, after `opening`.
 
         The call is cancelled when the iterator is closed or its task cancelled.
         """
@@ -117,7 +118,9 @@ class Caller:
                         self._liveness.heard()
                         yield _parse(method, data)
             except grpc.aio.AioRpcError as error:
-                raise await self._translate(error, prefix, connected, streamed=True) from None
+                streamed = connected or error.code() is not grpc.StatusCode.UNAVAILABLE
+                prefix = prefix if streamed else opening
+                raise await self._translate(error, prefix, connected, streamed=streamed) from None
             except asyncio.CancelledError:
                 raise self._cancellation(prefix, streamed=True) from None
             finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 StatusSink: TypeAlias = Callable[[SolveStatus], None]
 Converse: TypeAlias = Callable[[Gateway], Coroutine[Any, Any, Mapping[str, bytes]]]
 """Brings a build its result by the gateway; returns the frontend's metadata of it."""
+
+_LOG = logging.getLogger("buildctl")
 
 _LOCAL = TransferError | ProtocolError
 _REMOTE = PeerTransferError | TransferEndedError
@@ -211,6 +214,7 @@ class _Build:
                 elif self._session.in_doubt:  # what failed may have come of its end, and overtaken that
                     await asyncio.wait([session], timeout=_LOSS_SECONDS)
                     self._lost = self._lost or await self._session.given_up()
+            _LOG.debug("stopping session")
             self._session.close()
             await self._wind_down(session, gateway, status)
         except asyncio.CancelledError:
@@ -228,6 +232,8 @@ class _Build:
             if isinstance(failure, SolveError) and failure.step is None:
                 self._steps.describe(failure)
             raise failure
+        for key, value in sorted(self._exporter_response.items()):
+            _LOG.debug("exporter response: %s=%s", key, value)
         return SolveResult(self._ref, self._exporter_response, self._frontend_metadata)
 
     def _start(self, part: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -247,6 +253,7 @@ class _Build:
 
     async def _run_session(self) -> None:
         try:
+            _LOG.debug("serving grpc connection")
             await self._session.run(self._caller.session(self._session.metadata, self._workers))
         except SessionLostError as error:
             self._lost = error  # which matters if the daemon needs it again, and then Solve fails
@@ -295,7 +302,9 @@ class _Build:
     async def _follow_status(self) -> None:
         loop = asyncio.get_running_loop()
         request = control_pb2.StatusRequest(Ref=self._ref)
-        stream = self._caller.stream(STATUS, request, prefix="failed to receive status: ")
+        stream = self._caller.stream(
+            STATUS, request, prefix="failed to receive status: ", opening="failed to get status: "
+        )
         try:
             async with contextlib.aclosing(stream) as messages:
                 async for message in messages:

@@ -23,11 +23,13 @@ from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
 from buildctl.fsutil.privatefolder import make_private
 from buildctl.fsutil.walk import Entry
+from buildctl.system.smallfile import read_found
 
 _LOG = logging.getLogger("buildctl")
 _VERSION = 1
 _FASTEST = 1
 _MOST = 100
+_MOST_BYTES = 512 << 20
 """Records in one folder; the oldest go first."""
 
 
@@ -97,9 +99,8 @@ def read(records: str, directory: str, name: str) -> Announced | None:
     """
     path = _path(records, directory, name)
     try:
-        with open(path, "rb") as file:
-            data = zlib.decompress(file.read())
-            ended_ns = os.fstat(file.fileno()).st_mtime_ns
+        data = zlib.decompress(read_found(path, limit=_MOST_BYTES, links=False))
+        ended_ns = os.stat(path).st_mtime_ns
         head, _, body = data.partition(b"\n")
         fields = json.loads(head)
         if fields.pop("version") != _VERSION:

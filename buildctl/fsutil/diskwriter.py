@@ -29,6 +29,7 @@ from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.failure import write_failure
 from buildctl.fsutil.pieces import write_pieces
+from buildctl.system.descriptors import named
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -409,6 +410,9 @@ def _chmod_special(at: int, name: bytes, kind: int, permissions: int) -> None:
         if st.S_IFMT(mode) != kind:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if st.S_IMODE(mode) != permissions:
-            os.chmod(f"/proc/self/fd/{descriptor}", permissions)
+            if path := named(descriptor):
+                os.chmod(path, permissions)
+            else:
+                os.chmod(name, permissions, dir_fd=at)
     finally:
         os.close(descriptor)

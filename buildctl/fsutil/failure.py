@@ -28,9 +28,14 @@ _READ_HINTS = {
     errno.ENOTDIR: "it was a folder a moment ago; build again once nothing else changes it",
     errno.ELOOP: "it was a file a moment ago; build again once nothing else changes it",
     errno.EISDIR: "it was a file a moment ago; build again once nothing else changes it",
+    errno.ENAMETOOLONG: "a daemon takes paths of 4,095 bytes at most; exclude it in .dockerignore",
     errno.EIO: "the disk could not read it; check the file system",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
+
+
+_SHOWN_PATH = 1024
+"""Characters; of a longer path the middle is left out."""
 
 
 def write_failure(action: str, error: Exception) -> TransferError:
@@ -45,6 +50,9 @@ def read_failure(action: str, path: bytes, error: OSError, *, hint: str = "") ->
     """What could not be read, in the words of Go's os.PathError."""
     reason = error.strerror or str(error)
     name = path.decode("utf-8", "backslashreplace")
+    if len(name) > _SHOWN_PATH:
+        end = _SHOWN_PATH // 3
+        name = f"{name[: 2 * end]}... ({len(path):,} bytes) ...{name[-end:]}"
     return TransferError(
         f"{action} {name}: {reason[:1].lower()}{reason[1:]}",
         hint=hint or _READ_HINTS.get(error.errno or 0, ""),

@@ -71,6 +71,8 @@ class SendSummary(NamedTuple):
     """Folders that were read, the root among them."""
     uniform_times: bool = False
     """Whether all files have one time, so that the receiver may miss changes (`uniform`)."""
+    odd_times: Sequence[bytes] = ()
+    """Paths whose times do not fit the transfer (`walk`); goes on growing while it runs."""
 
 
 async def send(
@@ -279,6 +281,7 @@ class _Sender:
             self._walked.files,
             self._walked.folders,
             self._uniform.found,
+            self._walked.odd_times or (),
         )
 
     async def _tell(self, error: Exception) -> None:

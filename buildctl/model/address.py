@@ -13,6 +13,9 @@ from buildctl.model.url import URL, parse_url
 
 DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
 
+SOCKETS = ("unix", "unix-abstract")
+"""The schemes of sockets on this machine."""
+
 # Kubernetes' names, their length left open (client/connhelper/kubepod).
 _KUBE_NAME = r"[-a-z0-9.]+"
 
@@ -57,11 +60,13 @@ class TLSOptions(NamedTuple):
 def parse_address(text: str) -> Address:
     """What `text` means; raises UsageError in the reference's words. Empty text is the default address."""
     text = text or DEFAULT_ADDRESS
+    if name := _abstract_name(text):
+        return Address(text, "unix-abstract", path=name)
     url = parse_url(text)
     if validate := _VALIDATORS.get(url.scheme):
         validate(text, url)
     scheme, path, endpoint = url.scheme, url.path, text
-    if url.scheme in ("unix", "unix-abstract"):
+    if url.scheme in SOCKETS:
         path = url.path or url.opaque
     elif url.scheme in ("tcp", "docker"):
         endpoint = url.host
@@ -80,6 +85,18 @@ def parse_address(text: str) -> Address:
         endpoint=endpoint,
         host=url.host,
     )
+
+
+def socket_path(address: Address) -> str:
+    """What the system calls the socket of such an address: an abstract name has a NUL before it."""
+    return "\0" + address.path if address.scheme == "unix-abstract" else address.path
+
+
+def _abstract_name(text: str) -> str:
+    """The name in `unix:@NAME`, which Go dials as a socket of the abstract namespace."""
+    scheme, _, rest = text.partition(":")
+    name = rest.removeprefix("//")
+    return name[1:] if scheme.lower() == "unix" and name.startswith("@") else ""
 
 
 def _validate_unix(text: str, url: URL) -> None:

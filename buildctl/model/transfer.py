@@ -38,6 +38,11 @@ class Transfer(NamedTuple):
     """
     complete: bool = True
     """Whether the daemon has everything; False where the transfer failed or was cancelled."""
+    odd_times: tuple[str, ...] = ()
+    """Paths with times before 1677 or after 2262, which are sent as others: 64 bits of nanoseconds wrap."""
+    lost_ignore_files: tuple[tuple[str, str], ...] = ()
+    """Ignore files that were asked for and are links to no file in what is sent, each with what it points to:
+    the daemon finds no rules there."""
 
 
 def format_transfer(transfer: Transfer) -> str:

@@ -21,12 +21,14 @@ from typing import Any, TypeGuard
 from buildctl.errors import BuildctlError
 from buildctl.model import gojson
 from buildctl.oci.lock import try_lock
+from buildctl.system.smallfile import read_found
 
 IMAGE_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
 
 _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_MOST_BYTES = 16 << 20
 _LOCK_SECONDS = 10.0
 _LOCK_PAUSE_SECONDS = 0.02
 
@@ -117,7 +119,7 @@ def _is_known_by(entry: Descriptor, known_by: Mapping[str, str]) -> bool:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
+    data = read_found(str(path), limit=_MOST_BYTES, links=False)
     if not data:
         return {}
     try:

@@ -51,6 +51,8 @@ class Display:
         self._closed = False
         self._held: list[SolveStatus] | None = None  # what has come while others have the stream
         self._held_log_bytes = 0
+        self.say_before_failures: Callable[[BaseException], str] | None = None
+        """What gives the text that comes before the logs of what failed, which are to stay with the error."""
         self.failure: Exception | None = None
         """What ended the display early."""
 
@@ -65,7 +67,7 @@ class Display:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        await self.close(ended=exc)
 
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
@@ -110,8 +112,8 @@ class Display:
         self._held.append(status if self._held_log_bytes < _HELD_LOG_BYTES else status._replace(logs=()))
         return True
 
-    async def close(self, patience_s: float | None = None) -> None:
-        """Show the end and wait until it is written, at most `patience_s` seconds.
+    async def close(self, patience_s: float | None = None, *, ended: BaseException | None = None) -> None:
+        """Show the end and wait until it is written, at most `patience_s` seconds; a failure `ended` it.
 
         Without a limit a reader that has stopped reading is waited for: it may be a pager.
         """
@@ -122,7 +124,9 @@ class Display:
             self._timer.cancel()
         if (rest := self._masker.finish()).logs:
             self._take(rest)
-        self._show(self._pump.finish)
+        say = self.say_before_failures
+        between = say(ended).encode(errors="surrogateescape") if say and ended is not None else b""
+        self._show(lambda now_ns: self._pump.finish(now_ns, between))
         try:
             await self._writer.close(patience_s)
         finally:

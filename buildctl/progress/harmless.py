@@ -63,8 +63,8 @@ class OnTerminal:
     def render(self, now_ns: int) -> bytes:
         return self._text.feed(self._renderer.render(now_ns))
 
-    def finish(self, now_ns: int) -> bytes:
-        return self._text.feed(self._renderer.finish(now_ns)) + self._text.end()
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return self._text.feed(self._renderer.finish(now_ns, between)) + self._text.end()
 
 
 def _harmless(line: str) -> tuple[str, str]:

@@ -131,20 +131,32 @@ class Log:
         self._forget(dropped)
         return cost - left
 
-    def tail(self, limit: int, lines: int | None = None) -> bytes:
-        """The last kept bytes, raw, at most `limit`: what a small terminal may have to show.
+    def tail(self, limit: int) -> bytes:
+        """The last kept bytes, raw, at most `limit`."""
+        return self.last_lines(limit, None)[0]
 
-        Pieces before those that hold the last `lines` are not read.
+    def last_lines(self, limit: int, lines: int | None) -> tuple[bytes, bool]:
+        """What a small terminal may have to show: about so many lines, raw, and whether they begin with one.
+
+        Pieces before those that hold them are not read, nor more than `limit` bytes; with None all lines are.
         """
         parts: list[bytes] = []
-        for data in self._backwards():
+        pieces = self._backwards()
+        for data in pieces:
             parts.append(data[-limit:])
             limit -= len(parts[-1])
+            if limit <= 0 and len(parts[-1]) < len(data):
+                begun = data[-len(parts[-1]) - 1] == _NEWLINE
+                break
             if lines is not None:
                 lines -= data.count(b"\n")
             if limit <= 0 or (lines is not None and lines < 0):
+                before = next(filter(None, pieces), None)
+                begun = self._begins_with_line if before is None else before[-1] == _NEWLINE
                 break
-        return b"".join(reversed(parts))
+        else:
+            begun = self._begins_with_line
+        return b"".join(reversed(parts)), begun
 
     def lines(self) -> Iterator[bytes]:
         """The kept lines as `SECS TEXT`, without newlines, an unterminated last one included."""
@@ -152,6 +164,11 @@ class Log:
         if text.endswith(b"\n"):
             text = text[:-1]
         return iter(text.split(b"\n") if text else ())
+
+    @property
+    def _begins_with_line(self) -> bool:
+        """What is kept does."""
+        return not self.resumed if self._pieces else self._last[-1] == _NEWLINE
 
     def _forget(self, dropped: Sequence[UnreadLogs]) -> None:
         """What was not read and never will be; what comes next may go on with its last line."""

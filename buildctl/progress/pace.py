@@ -65,8 +65,8 @@ class OnClock:
     def render(self, now_ns: int) -> bytes:
         return self._renderer.render(self._now_ns())
 
-    def finish(self, now_ns: int) -> bytes:
-        return self._renderer.finish(self._now_ns())
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return self._renderer.finish(self._now_ns(), between)
 
 
 def _instants(status: SolveStatus) -> Iterator[int]:

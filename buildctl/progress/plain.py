@@ -86,8 +86,9 @@ class PlainPrinter:
         self._print(now_ns)
         return self._flush()
 
-    def finish(self, now_ns: int) -> bytes:
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         self._print(now_ns)
+        self._out.append(between)
         for vertex in self._trace.vertexes:
             if vertex.failed:
                 self._print_error(vertex)

@@ -44,8 +44,8 @@ class RawJSONRenderer:
     def render(self, now_ns: int) -> bytes:
         return b""
 
-    def finish(self, now_ns: int) -> bytes:
-        return b""
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return between
 
 
 def encode_status(status: SolveStatus) -> bytes:

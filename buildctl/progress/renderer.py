@@ -23,8 +23,8 @@ class Renderer(Protocol):
     def render(self, now_ns: int) -> bytes:
         """What to show now."""
 
-    def finish(self, now_ns: int) -> bytes:
-        """What to show last: the final state, then the logs of failed vertexes."""
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        """What to show last: the final state, what is to be said then, and the logs of failed vertexes."""
 
 
 @runtime_checkable

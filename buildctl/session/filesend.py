@@ -130,18 +130,21 @@ class FileSend:
     async def _receive_tree(
         self, stream: ServerStream, path: str, mode: Mode, *, keep_privileged: bool
     ) -> None:
+        def written(summary: ReceiveSummary) -> None:
+            # From here on the daemon may end the build, and with it this call.
+            self._forget(stream)
+            if summary.devices or summary.stripped:
+                _LOG.warning("%s: %s; add keep-privileged=true to --output for all", path, _left_out(summary))
+
         async with self._turns:
-            summary = await receive(
+            await receive(
                 stream.receive_messages,
                 stream.send_messages,
                 path,
                 mode=mode,
                 keep_privileged=keep_privileged,
-                # From here on the daemon may end the build before this call has ended.
-                on_written=lambda: self._forget(stream),
+                on_written=written,
             )
-        if summary.devices or summary.stripped:
-            _LOG.warning("%s: %s; add keep-privileged=true to --output for all", path, _left_out(summary))
 
     def _collect_metadata(self, number: int, stream: ServerStream) -> None:
         collected: dict[str, list[str]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -19,16 +20,17 @@ from dataclasses import dataclass
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.offer import AgentSource
 from buildctl.model.quote import quote
-from buildctl.session.privatekey import check_private_key
+from buildctl.session.privatekey import parse_private_key
 from buildctl.session.sshforward import ForwardedSocket, SSHForward
+from buildctl.system.smallfile import read_named
 from buildctl.transport.relay import no_socket, socket_root
 
 _KEY_BYTES = 100 * 1024
 _AGENT_SECONDS = 10.0
 _END_SECONDS = 2.0
 
-# The agent outlives no end of this process: it waits for the end of a pipe from it. `-P ''` keeps a step that
-# adds keys from naming a library for the agent to load.
+# The agent outlives no end of this process: it waits for the end of a pipe from it. `-P ''` keeps whoever
+# reaches it from naming a library for it to load.
 _GUARDED_AGENT = """
 ssh-agent -D -P '' -a "$1/agent.sock" </dev/null &
 agent=$!
@@ -41,7 +43,7 @@ rm -rf -- "$1"
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeys:
-    """Key files that have been read: path and content."""
+    """Key files that have been read: path, and the key as `ssh-add` takes it."""
 
     keys: tuple[tuple[str, bytes], ...]
 
@@ -97,17 +99,15 @@ def _find(paths: Sequence[str], raw: bool) -> ForwardedSocket | PrivateKeys:
 
 def _read_key(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_KEY_BYTES)
-    except IsADirectoryError as error:
-        raise UsageError(f"failed to read {path}: read {path}: {_reason(error)}") from None
+        data = read_named(path, limit=_KEY_BYTES)
     except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EFBIG):
+            raise UsageError(f"failed to read {path}: read {path}: {_reason(error)}") from None
         raise UsageError(f"failed to open {path}: open {path}: {_reason(error)}") from None
     try:
-        check_private_key(data)
+        return parse_private_key(data)
     except UsageError as error:
         raise UsageError(f"failed to parse {path}: {error}", hint=error.hint) from None
-    return data
 
 
 def _reason(error: OSError) -> str:
@@ -127,7 +127,7 @@ async def serve_agents(
         for name, agent in agents.items():
             if isinstance(agent, PrivateKeys):
                 path = await stack.enter_async_context(_private_agent(agent, environ))
-                sockets[name] = ForwardedSocket(path, own=True)
+                sockets[name] = ForwardedSocket(path)
             else:
                 sockets[name] = agent
         yield SSHForward(sockets)

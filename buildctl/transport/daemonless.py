@@ -181,7 +181,9 @@ async def _wait_for_start(process: asyncio.subprocess.Process, daemon: Daemon, l
 
 def _last_lines(log: IO[bytes]) -> list[str]:
     log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
-    return [line for line in log.read().decode(errors="replace").splitlines() if line.strip()][-_LAST_LINES:]
+    return [line for line in log.read(8192).decode(errors="replace").splitlines() if line.strip()][
+        -_LAST_LINES:
+    ]
 
 
 def _data_root(environ: Mapping[str, str]) -> str:

@@ -22,9 +22,14 @@ class Choice(NamedTuple):
     """Empty where the user chose, or where the default daemon is there."""
 
 
-def choose_address(explicit: str, environ: Mapping[str, str]) -> Choice:
-    """The daemon that is meant by `--addr`, BUILDKIT_HOST, or nothing at all."""
-    if chosen := explicit or environ.get("BUILDKIT_HOST", ""):
+def choose_address(explicit: str | None, environ: Mapping[str, str]) -> Choice:
+    """The daemon that is meant by `--addr`, BUILDKIT_HOST, or nothing at all.
+
+    An empty `--addr` is a choice: the default address, whatever the variable says, and no search.
+    """
+    if explicit is not None:
+        return Choice(parse_address(explicit))
+    if chosen := environ.get("BUILDKIT_HOST", ""):
         return Choice(parse_address(chosen))
     default = parse_address(DEFAULT_ADDRESS)
     if os.path.lexists(default.path):

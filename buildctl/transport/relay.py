@@ -19,12 +19,12 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 
 from buildctl.errors import ConnectError
+from buildctl.system.descriptors import named
 from buildctl.transport.stream import ByteStream, Dial, ended_error
 
 _BUFFER_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024  # what an unprivileged user may set (/proc/sys/fs/pipe-max-size)
 _END_SECONDS = 3.0
-_DESCRIPTORS = "/proc/self/fd"
 _REST_SECONDS = 0.2
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 """Why a connection that can be accepted is not: this process, or the system, has no room for it."""
@@ -142,12 +142,13 @@ def _listen(listener: socket.socket, root: str, stack: contextlib.ExitStack) -> 
         listener.bind(path)
         os.chmod(path, 0o600)  # nobody can connect before it listens
         listener.listen()
-        if not os.path.isdir(_DESCRIPTORS):
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC) if sys.platform == "linux" else -1
+        if not (lasting := named(descriptor)):
             stack.enter_context(folder.pop_all())
-            return path
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        stack.callback(os.close, descriptor)
-    return f"{_DESCRIPTORS}/{descriptor}"
+            lasting = path
+        if descriptor >= 0:
+            stack.callback(os.close, descriptor)
+    return lasting
 
 
 def socket_root(environ: Mapping[str, str]) -> str:

@@ -281,17 +281,17 @@ async def test_a_failed_step_is_told_and_opened(engine: Engine, opt: SolveOpt) -
                         assert b"half" not in done.stdout
                         assert done.stdout.endswith(b"/sub\n")
                     raise
-    error = caught.value
-    assert error.step
-    assert (error.step.name, error.step.log) == ("odd", b"no luck\n")
-    assert error.step.started
-    assert error.step.completed
-    assert error.step.started <= error.step.completed
-    report = error.report()
+    told = caught.value
+    assert told.step
+    assert (told.step.name, told.step.log) == ("odd", b"no luck\n")
+    assert told.step.started
+    assert told.step.completed
+    assert told.step.started <= told.step.completed
+    report = told.report()
     assert report.startswith("step: odd\n")
     assert "\n  no luck\n" in report
     if engine.buildkit != "0.8":  # which sends no details of an error
-        assert (error.step.exit_code, error.step.command) == (7, ("/bin/sh", "-c", script))
+        assert (told.step.exit_code, told.step.command) == (7, ("/bin/sh", "-c", script))
         assert "\nexit code: 7\n" in report
 
 

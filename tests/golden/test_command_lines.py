@@ -37,7 +37,7 @@ ERRORS = [
     # CSV values
     ("-o ''", "EOF"),
     ("-o type=", "--output requires type=<type>"),
-    ("-o '\"type=tar'", 'parse error on line 1, column 10: extraneous or missing " in quoted-field'),
+    ("-o '\"type=tar'", 'parse error on line 1, column 2: extraneous or missing " in quoted-field'),
     ("-o 'type=\"tar\"'", 'parse error on line 1, column 6: bare " in non-quoted-field'),
     ("-o '\"type=tar\"x'", 'parse error on line 1, column 10: extraneous or missing " in quoted-field'),
     ("-o type=tar,,", "invalid value "),

@@ -51,8 +51,8 @@ async def run(tmp_path: Path, *options: str) -> tuple[list[gateway_pb2.ReturnReq
             stream.connect(str(tmp_path / "s"))
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", PROGRAM),
-                stdin=stream,
-                stdout=stream,
+                stdin=stream.fileno(),
+                stdout=stream.fileno(),
                 stderr=asyncio.subprocess.PIPE,
                 env=environ,
             )

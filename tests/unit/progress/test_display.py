@@ -44,7 +44,7 @@ class Frames:
             raise RuntimeError("no more paint")
         return b"frame %d%s\n" % (self.rendered, self._padding)
 
-    def finish(self, now_ns: int) -> bytes:
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         return b"the end\n"
 
 

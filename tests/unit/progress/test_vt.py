@@ -53,6 +53,48 @@ def test_what_is_seen(data: bytes, rows: list[str]) -> None:
     assert shown(data) == rows
 
 
+LONG = "BEGINS " + " ".join(map(str, range(2000))) + " ENDS"
+
+
+@pytest.mark.parametrize(
+    ("data", "row"),
+    [
+        (LONG + "\n", "BEGINS 0 1 2 3 4 5 …"),
+        (LONG, "…1997 1998 1999 ENDS"),
+        (f"\x1b[32m{LONG}\x1b[0m\n", "BEGINS 0 1 2 3 4 5 …"),
+        (f"\x1b[32m{LONG}\x1b[0m", "…1997 1998 1999 ENDS"),
+        (f"10%\r{LONG}\n", "BEGINS 0 1 2 3 4 5 …"),
+        ("".join(f"step {i} of 2000\r" for i in range(2000)) + "\n", "step 1999 of 2000"),
+        ("".join(f"\rstep {i} of 2000" for i in range(2000)), "step 1999 of 2000"),
+        ("é" * 9000 + "\n", "é" * 19 + "…"),
+        ("é" * 9000, "…" + "é" * 19),
+    ],
+)
+def test_a_long_line_shows_where_it_begins_or_ends(data: str, row: str) -> None:
+    (only,) = shown(data.encode(), rows=1)
+    assert only == row
+
+
+@pytest.mark.parametrize("cut", range(4))
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("color", ["", "\x1b[1m"])
+def test_a_line_of_which_the_beginning_is_not_there_is_marked(cut: int, end: str, color: str) -> None:
+    """And cut between characters, wherever the log was cut."""
+    data = ("😀" * 400 + color + "z" + end).encode()[cut:]
+    (only,) = texts(tail(data, 1, 20, cell_len, "…", begun=False))
+    assert only == "…" + "😀" * 9 + "z"
+    (short,) = texts(tail(f"{color}short{end}".encode(), 1, 20, cell_len, "…", begun=False))
+    assert short == "…short"
+
+
+def test_the_colour_after_a_long_line_is_that_at_its_end() -> None:
+    data = b"\x1b[31m" + b"x" * 5000 + b"\x1b[0m\nplain\n" + b"\x1b[31m" + b"x" * 5000 + b"\nred\n"
+    assert [line[0].style for line in tail(data, 4, 20, cell_len)] == [
+        *(Ink(color=1), Role.LOG),
+        *(Ink(color=1), Ink(color=1)),
+    ]
+
+
 def test_colours_stay() -> None:
     red, both = Ink(color=1), Ink(color=1, background=(1, 2, 3), bold=True, underline=True)
     (line,) = tail(b"a\x1b[31mb\x1b[1;4;48;2;1;2;3mc\x1b[0md\n", 1, 20, cell_len)

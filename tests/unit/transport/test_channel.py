@@ -20,6 +20,10 @@ import grpc
 import grpc.aio
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from buildctl._pb import control_pb2
 from buildctl.errors import ConnectError
@@ -87,7 +91,10 @@ async def test_unix_abstract() -> None:
     name = f"buildctl-test-{os.getpid()}"
     server = await asyncio.start_unix_server(peer.serve, f"\0{name}")
     async with server:
-        await reach(f"unix-abstract:{name}")
+        for form in ("unix-abstract:{}", "unix:@{}", "unix://@{}"):
+            await reach(form.format(name))
+    gone = await failure(f"unix:@{name}")
+    assert f"dial unix @{name}: connect: connection refused" in gone.message
 
 
 @pytest.mark.parametrize("form", ["tcp://{}", "{}", "dns:///{}", "passthrough:///{}"])
@@ -225,6 +232,70 @@ async def test_wrong_name(authority: Authority, name: str, message: str) -> None
         error = await failure(peer.address, authority.alone)
     assert error.message == f'{HANDSHAKE}tls: failed to verify certificate: x509: {message}"'
     assert "--tlsservername" in error.hint
+
+
+async def test_a_common_name_alone_names_nobody(authority: Authority) -> None:
+    """Neither the daemon nor an Engine; trustme makes no such certificate."""
+    context = common_name_server(authority, "localhost")
+    async with tcp_peer(context) as peer:
+        address = peer.address.replace("127.0.0.1", "localhost")
+        error = await failure(address, authority.alone)
+        assert not peer.requests
+        engine = await failure(address.replace("tcp://", "docker://"), authority.alone)
+        other = await failure(peer.address, authority.alone)
+    refused = f"{HANDSHAKE}tls: failed to verify certificate: x509: certificate "
+    assert error.message == f'{refused}relies on legacy Common Name field, use SANs instead"'
+    assert "relies on legacy Common Name field" in str(engine)
+    assert "is not valid for any names, but wanted to match 127.0.0.1" in other.message
+
+
+@pytest.mark.parametrize("has_alternative_names", [True, False])
+async def test_nor_where_the_daemon_comes_up_later(
+    tmp_path: Path, authority: Authority, has_alternative_names: bool
+) -> None:
+    """As with --wait."""
+    good, bad = authority.server("localhost"), common_name_server(authority, "localhost")
+    address, environ = parse_address(f"unix://{tmp_path}/peer.sock"), {"TMPDIR": str(tmp_path)}
+    async with open_connection(address, tls=authority.alone, environ=environ) as connection:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await ask(connection)
+        async with unix_peer(tmp_path / "peer.sock", good if has_alternative_names else bad) as peer:
+            for _ in range(30):
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await ask(connection)
+                    break
+                await asyncio.sleep(0.05)
+            error = await connection.diagnose()
+    assert bool(peer.requests) == has_alternative_names
+    assert error is None or "relies on legacy Common Name field" in error.message
+    assert (error is None) == has_alternative_names
+
+
+def common_name_server(authority: Authority, name: str) -> ssl.SSLContext:
+    issuer = x509.load_pem_x509_certificate(authority.ca.cert_pem.bytes()).subject
+    signer = serialization.load_pem_private_key(authority.ca.private_key_pem.bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(signer, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = authority.folder / "common-name.pem"
+    path.write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 async def test_wrong_authority(mutual: Peer, stranger: Authority) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from buildctl.errors import ConnectError
+from buildctl.system import descriptors
 from buildctl.transport import relay as module
 from buildctl.transport.relay import Relay, open_relay, socket_root
 from buildctl.transport.stream import ByteStream, dial_error
@@ -157,7 +158,7 @@ async def test_there_is_no_name_that_a_killed_process_could_leave(tmp_path: Path
 async def test_where_a_name_is_needed_it_is_private_and_goes_away_even_when_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_DESCRIPTORS", "/nonexistent")
+    monkeypatch.setattr(descriptors, "_OWN", "/nonexistent")
     entered = asyncio.Event()
     modes: list[int] = []
 
@@ -183,7 +184,7 @@ async def test_where_a_name_is_needed_it_is_private_and_goes_away_even_when_canc
 async def test_a_folder_too_deep_for_a_socket_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_DESCRIPTORS", "/nonexistent")
+    monkeypatch.setattr(descriptors, "_OWN", "/nonexistent")
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
     async with relayed(deep) as (relay, _, _):
