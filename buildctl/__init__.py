@@ -23,14 +23,16 @@ TYPE_CHECKING = False  # as typing has it, which the program may not load yet (`
 if TYPE_CHECKING:
     from typing import Any
 
+    from buildctl.client.capabilities import Capabilities
     from buildctl.client.client import Client
     from buildctl.client.connect import connect
     from buildctl.client.excerpt import format_excerpt
-    from buildctl.client.gateway.build import Build
+    from buildctl.client.gateway.build import Build, Inspector, Outcome
     from buildctl.client.gateway.container import Container, ContainerMount
+    from buildctl.client.gateway.plan import PlannedStep
     from buildctl.client.gateway.process import Completed, Process
     from buildctl.client.gateway.reference import Reference
-    from buildctl.client.gateway.resolve import ImageInfo, SourceOp
+    from buildctl.client.gateway.resolve import GitInfo, HTTPInfo, ImageInfo, ResolvedSource, SourceOp
     from buildctl.client.gateway.result import Attestation, Result, Subject
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
@@ -126,6 +128,7 @@ __all__ = (
     "BuildkitVersion",
     "CDIDevice",
     "CacheEntry",
+    "Capabilities",
     "Client",
     "ClosedError",
     "Code",
@@ -149,9 +152,14 @@ __all__ = (
     "Folder",
     "ForwardedSocket",
     "GCPolicy",
+    "GitInfo",
+    "HTTPInfo",
     "ImageInfo",
+    "Inspector",
     "LayoutDestination",
+    "Outcome",
     "Output",
+    "PlannedStep",
     "Platform",
     "Position",
     "Process",
@@ -164,6 +172,7 @@ __all__ = (
     "Range",
     "Reference",
     "RegistryTLS",
+    "ResolvedSource",
     "Result",
     "ResultError",
     "SSHForward",
@@ -226,8 +235,10 @@ _MODULES = (
     "client.services",
     "client.solve",
     "client.client",
+    "client.capabilities",
     "client.gateway.build",
     "client.gateway.container",
+    "client.gateway.plan",
     "client.gateway.process",
     "client.gateway.reference",
     "client.gateway.resolve",

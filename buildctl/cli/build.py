@@ -97,16 +97,16 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt = read_opt(app, flags)
-    if offers.auth_hosts is not None:
-        from buildctl.cli.buildhosts import admitted_hosts
-
-        offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
     shells = parse_shell(
         flags.on_error,
         flags.debug_shell,
         flags.shell_image,
         has_console=app.environment.has_console(),
     )
+    if offers.auth_hosts is not None:
+        from buildctl.cli.buildhosts import admitted_hosts
+
+        offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
     def say(text: str) -> None:
         app.environment.write_stderr(app.inert(masker.mask_text(text)))

@@ -46,16 +46,17 @@ def run_frontend(function: Callable[[Build], Awaitable[Outcome]]) -> None:
 async def _run(
     function: Callable[[Build], Awaitable[Outcome]], streams: StandardStreams, environ: Mapping[str, str]
 ) -> None:
-    async with open_relay(streams.dial, environ) as relay:
-        async with grpc.aio.insecure_channel(f"unix:{relay.path}", options=_OPTIONS) as channel:
-            gateway = Gateway(
-                Caller(channel), "", session_id=environ.get(_SESSION, ""), opts=frontend_opts(environ)
-            )
-            try:
-                await gateway.ping()
-                await _answer(function, Build(gateway, environ.get(_PRODUCT, "")), gateway)
-            finally:
-                await gateway.aclose()
+    async with (
+        open_relay(streams.dial, environ) as relay,
+        grpc.aio.insecure_channel(f"unix:{relay.path}", options=_OPTIONS) as channel,
+    ):
+        caller, session_id = Caller(channel), environ.get(_SESSION, "")
+        gateway = Gateway(caller, "", session_id=session_id, opts=frontend_opts(environ))
+        try:
+            await gateway.ping()
+            await _answer(function, Build(gateway, environ.get(_PRODUCT, "")), gateway)
+        finally:
+            await gateway.aclose()
 
 
 async def _answer(function: Callable[[Build], Awaitable[Outcome]], build: Build, gateway: Gateway) -> None:

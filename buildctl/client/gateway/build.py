@@ -21,7 +21,7 @@ from buildctl.client.gateway.resolve import (
     IMAGE,
     LAYOUT,
     ImageInfo,
-    SourceInfo,
+    ResolvedSource,
     SourceOp,
     resolve_source,
     source_in,
@@ -176,7 +176,9 @@ class Build:
             raise BuildctlError(f"the daemon did not say what {ref} is")
         return info.image
 
-    async def resolve_source(self, op: SourceOp | Definable, *, platform: str | None = None) -> SourceInfo:
+    async def resolve_source(
+        self, op: SourceOp | Definable, *, platform: str | None = None
+    ) -> ResolvedSource:
         """What the host of a source says of it: an image's digest, a commit, a file's checksum.
 
         Of daemons without the capability `source.metaresolver` only images and layouts are told.

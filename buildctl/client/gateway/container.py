@@ -145,6 +145,7 @@ class Container:
         `env` is added to the container's own variables. `stdin` is bytes, an asynchronous iterable of them,
         or "pipe"; None for a process that gets none. Output is kept ("capture", up to `limit` bytes, of
         which the process object tells), a "pipe" to be read, given to a function, or dropped (None).
+        Close a "pipe" that is `stdin`: without a terminal the daemon tells the end of a process only then.
         There is one stream for all processes of a build: while a pipe with 1 MiB in it is not read, nothing
         of the others is. With `tty` both outputs are standard output. `secret_env` are secrets by id, each
         in the variable of its name; it needs the capability `gateway.exec.secretenv`.

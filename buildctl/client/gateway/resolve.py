@@ -63,7 +63,7 @@ class HTTPInfo:
 
 
 @dataclass(frozen=True)
-class SourceInfo:
+class ResolvedSource:
     """A source with what its host says of it, as far as it is of that kind and the daemon can tell."""
 
     source: SourceOp
@@ -74,12 +74,12 @@ class SourceInfo:
 
 async def resolve_source(
     gateway: Gateway, source: SourceOp, platform: ops_pb2.Platform | None, resolve_mode: str = "default"
-) -> SourceInfo:
+) -> ResolvedSource:
     """Ask for a source. Daemons without `source.metaresolver` know of images and layouts alone."""
     if _META_CAP not in gateway.caps:
         if source.identifier.startswith((IMAGE, LAYOUT)):
-            return SourceInfo(source, image=await _image_config(gateway, source, platform, resolve_mode))
-        return SourceInfo(source)
+            return ResolvedSource(source, image=await _image_config(gateway, source, platform, resolve_mode))
+        return ResolvedSource(source)
     with valid_text():
         request = gateway_pb2.ResolveSourceMetaRequest(
             Source=ops_pb2.SourceOp(identifier=source.identifier, attrs=source.attrs),
@@ -90,7 +90,7 @@ async def resolve_source(
     found = SourceOp(answer.Source.identifier, dict(answer.Source.attrs))
     ref = found.identifier.partition("://")[2]
     http = answer.HTTP
-    return SourceInfo(
+    return ResolvedSource(
         found,
         image=ImageInfo(ref, answer.Image.Digest, answer.Image.Config) if answer.HasField("Image") else None,
         git=GitInfo(answer.Git.Checksum, answer.Git.Ref, answer.Git.CommitChecksum)
