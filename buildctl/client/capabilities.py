@@ -49,7 +49,7 @@ class Capabilities(Collection[str]):
         return sum(1 for _ in self)
 
     def require(self, cap: str) -> None:
-        """Raise `SolveError`, in the reference's words, unless the daemon can."""
+        """Raise `SolveError`, in the reference's words, unless the daemon can: `caps.require("readfile")`."""
         if cap in self:
             return
         kind = "prerelease" if cap in _PRERELEASE else "experimental"

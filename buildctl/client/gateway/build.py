@@ -344,7 +344,11 @@ class Build:
 
 
 class Inspector(Protocol):
-    """Looks into a build that goes its usual way."""
+    """Looks into a build that goes its usual way: `client.solve(opt, inspector=mine)`.
+
+    A subclass has `async def planned(self, build)` and `async def failed(self, build, error)`. What either
+    raises ends the build.
+    """
 
     async def planned(self, build: Build) -> None:
         """Before the first step runs, unless the frontend has run some itself."""

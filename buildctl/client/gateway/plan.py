@@ -25,7 +25,10 @@ class PlannedStep:
     """That it stands in, a serialized pb.Definition."""
 
     def inputs(self) -> list[bytes]:
-        """What it starts from: a serialized pb.Definition for each input of its op."""
+        """What it starts from: a serialized pb.Definition for each input of its op (`step.inputs()[0]`).
+
+        Raises nothing: the op has been read before.
+        """
         whole = ops_pb2.Definition.FromString(self.definition)
         by_digest = {_digest(data): data for data in getattr(whole, "def")}
         op = ops_pb2.Op.FromString(self.op)
