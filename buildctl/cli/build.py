@@ -42,7 +42,7 @@ from buildctl.cli.retries import Retries
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
-from buildctl.progress.masking import Masker, mask_error
+from buildctl.progress.masking import mask_error
 
 if TYPE_CHECKING:
     from buildctl.client.gateway.build import Inspector
@@ -67,28 +67,25 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
 @build_flags
 def command(app: App, flags: BuildFlags) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
-    masker = Masker()
-    app.mask = masker.mask_text
-    log.mask_by(masker.mask_text)
     insight = find_insight(app.environment, flags)
     recordings = Recordings(
-        app.environment,
+        app.output,
         trace=flags.trace,
         session_log=flags.session_log,
         metrics=flags.metrics,
         insight=insight,
         events=flags.events,
         log_dir=flags.log_dir,
-        mask=masker.mask_text,
     )
     with recordings.concluded():
-        build(app, flags, recordings, masker)
+        build(app, flags, recordings)
 
 
-def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -> None:
+def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
+    masker = app.output.masker
     offers = find_offers(
-        app.environment,
+        app.output,
         tls_contexts=flags.tls_contexts,
         auth_hosts=flags.auth_hosts,
         ssh=flags.ssh,
@@ -108,34 +105,29 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
 
         offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
-    def say(text: str) -> None:
-        app.environment.write_stderr(app.inert(masker.mask_text(text)))
-
-    retries = Retries(flags.retries, opt.ref, say)
+    retries = Retries(flags.retries, opt.ref, app.output.say)
     try:
         mode = build_mode(app.environment, flags.progress)
         recordings.begin(opt)
-        report = CIReport(app.environment, mode, opt)
-        app.inert = report.inert
+        report = CIReport(app.output, mode, opt)
         sinks = (*recordings.sinks, *report.sinks)
 
         def open_display() -> Display:
             return display_on(
-                app.environment,
+                app.output,
                 app.environment.stderr,
                 mode,
                 also=sinks,
                 locate=report.locate,
-                masker=masker,
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, masker, shells)
+            result = solve(app, opt, offers, open_display, recordings, retries, shells)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
-            write_whole(flags.metadata_file, format_metadata(result.exporter_response))
+            write_whole(flags.metadata_file, format_metadata(result.exporter_response, app.output.mask))
         if "requestid" in opt.frontend_attrs:
-            app.environment.write_stdout(subrequest_text(result))
+            app.output.write(subrequest_text(result))
     finally:
         if flags.ref_file:
             write_whole(flags.ref_file, retries.ref.encode())
@@ -187,10 +179,11 @@ def solve(
     open_display: Callable[[], Display],
     recordings: Recordings,
     retries: Retries,
-    masker: Masker,
     shells: ShellOptions,
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
+
+    masker = app.output.masker
 
     async def attempt(ref: str) -> SolveResult:
         display = open_display()
@@ -213,7 +206,7 @@ def solve(
 
     # A live picture must not be written into.
     try:
-        with log.held(when=app.environment.is_terminal(app.environment.stderr)):
+        with log.held(when=app.output.stderr_is_terminal):
             return app.run(run, interrupted="failed to solve: Canceled: context canceled")
     except BuildctlError as error:
         if isinstance(error, SolveError):

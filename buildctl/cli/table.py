@@ -6,6 +6,11 @@ consecutive lines that have a cell there, and is as wide as its widest cell. Sou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+Row = Sequence[str]
+"""The cells of a line; an empty last one ends the line with a column."""
+
 _TAB_WIDTH = 8
 _PADDING = 1
 

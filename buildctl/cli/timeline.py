@@ -62,4 +62,4 @@ def command(
     insight.write_files(found)
     if summary if summary is not None else not (timelines or timings):
         environment = app.environment
-        environment.write_stdout(insight.summary(found, (), environment, environment.stdout))
+        app.output.write(insight.summary(found, (), environment, environment.stdout))

@@ -27,7 +27,7 @@ def command(app: App, args: tuple[str, ...], dot: bool) -> None:
 
     data = read_input(args[0] if args else "-", app.environment.stdin)
     for line in dump_dot(data) if dot else dump_json(data):
-        app.environment.write_stdout(line)
+        app.output.write(line)
 
 
 def read_input(path: str, stdin: int) -> bytes:

@@ -35,10 +35,10 @@ def command(app: App, root: str) -> None:
 
     try:
         for path in find_databases(root):
-            app.environment.write_stdout(f"===== {path} =====\n")
+            app.output.write(f"===== {path} =====\n")
             with open_database(path) as top:
                 for line in format_bucket(top, ""):
-                    app.environment.write_stdout(line)
+                    app.output.write(line)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise BuildctlError(
