@@ -46,7 +46,10 @@ class Transfer(NamedTuple):
 
 
 def format_transfer(transfer: Transfer) -> str:
-    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`."""
+    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`.
+
+    print(format_transfer(result.transfers[0]))
+    """
     size = format_bytes(transfer.bytes_sent)
     rate = f" ({format_bytes(round(transfer.bytes_sent / transfer.took))}/s)" if transfer.took > 0 else ""
     files = "file" if transfer.files_walked == 1 else "files"

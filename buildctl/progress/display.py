@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from buildctl.model.status import SolveStatus
+from buildctl.model.status import SolveStatus, UnreadLogs
 from buildctl.progress.budget import Budget
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
-from buildctl.progress.renderer import Renderer
+from buildctl.progress.renderer import Leaving, Renderer
 from buildctl.progress.writer import StreamWriter
 
 logger = logging.getLogger(__name__)
+
+_HELD_LOG_BYTES = 16 << 20
+"""Of what is said while a display stands aside; logs beyond it are not shown."""
 
 
 class Display:
@@ -54,6 +58,8 @@ class Display:
         self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._held: list[SolveStatus] | None = None  # what has come while others have the stream
+        self._held_log_bytes = 0
         self.say_before_failures: Callable[[BaseException], str] | None = None
         """What gives the text that comes before the logs of what failed, which are to stay with the error."""
         self.failure: Exception | None = None
@@ -95,7 +101,8 @@ class Display:
         self._pass_on(status)
 
     def _pass_on(self, status: SolveStatus) -> None:
-        self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+        if not self._hold(status):
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
         for sink in tuple(self._also):
             try:
                 sink(status)
@@ -103,6 +110,33 @@ class Display:
                 self._also.remove(sink)
                 self.faults.append(error)
                 logger.warning("what is recorded of the build is not complete: %r", error)
+
+    @contextlib.asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Leave the stream to somebody else for the block; what the build says is shown after it."""
+        if isinstance(self._renderer, Leaving):
+            self._show(self._renderer.leave)
+        await self._writer.idle()
+        self._held, self._held_log_bytes = [], 0
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for status in held:
+                self._show(lambda now_ns, it=status: self._pump.update(it, now_ns, busy=True))  # type: ignore[misc]
+
+    def _hold(self, status: SolveStatus) -> bool:
+        """Keep a message for later, if it is not to be shown now; of logs no more than is bearable."""
+        if self._held is None:
+            return False
+        size = (
+            status.logs.size_bytes
+            if isinstance(status.logs, UnreadLogs)
+            else sum(len(log.data) for log in status.logs)
+        )
+        self._held_log_bytes += size
+        self._held.append(status if self._held_log_bytes < _HELD_LOG_BYTES else status._replace(logs=()))
+        return True
 
     async def close(self, patience_s: float | None = None, *, ended: BaseException | None = None) -> None:
         """Show the end and wait until it is written, at most `patience_s` seconds; a failure `ended` it.
@@ -168,7 +202,7 @@ class Display:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 
     def _tick(self) -> None:
-        if self._now() >= self._pump.due_ns:
+        if self._held is None and self._now() >= self._pump.due_ns:
             self._show(lambda now_ns: self._pump.refresh(now_ns, busy=self._writer.busy))
         if self.failure is None:
             self._arm()

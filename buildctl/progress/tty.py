@@ -66,6 +66,14 @@ class TTYRenderer:
         lines = [] if self._layout is None else draw(self._layout, now_ns)
         return self._encode(self._noted() + self._picture.draw(self._rendered(lines), width, height))
 
+    def leave(self, now_ns: int) -> bytes:
+        """The present frame, to stay; the next one is drawn below whatever is written meanwhile."""
+        width, height = self._size()
+        self._layout = arrange(self._surveyor.survey(), width, height, self._look)
+        self._arranged_for = width, height
+        lines = [] if self._layout is None else draw(self._layout, now_ns)
+        return self._encode(self._noted() + self._picture.leave(self._rendered(lines), width, height))
+
     def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         """The whole tree in place of the last frame, what is to be said then, and the logs of what failed."""
         width, height = self._size()

@@ -54,6 +54,10 @@ class StreamWriter:
             self._backlog.append(data)
             self._backlog_size += len(data)
 
+    async def idle(self) -> None:
+        """Wait until all is written."""
+        await self._idle.wait()
+
     async def close(self, patience_s: float | None = None) -> None:
         """Wait until all is written, at most `patience_s` seconds, and end."""
         with contextlib.suppress(TimeoutError):
