@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def test_a_shell_in_the_step_that_failed(engine: Engine, tmp_path: Path, termina
     terminal.type(window, "echo mended > setting; cat setting; echo $WHERE", "Enter")
     rows = terminal.await_text(window, "here")
     assert rows[-3:-1] == ["mended", "here"]
-    terminal.type(window, "sleep 1000", "Enter")
+    terminal.type(window, "echo rea''dy; sleep 1000", "Enter")
+    terminal.await_text(window, "ready")
+    time.sleep(0.5)  # until the next program has the terminal
     terminal.type(window, "C-c")  # is the shell's, and ends no build
     terminal.type(window, "echo interrupted $?", "Enter")
     terminal.await_text(window, "interrupted 130")
