@@ -73,7 +73,7 @@ def test_a_shell_in_the_step_that_failed(engine: Engine, tmp_path: Path, termina
     terminal.await_text(window, "/work #", 20)
     terminal.type(window, "echo mended > setting; cat setting; echo $WHERE", "Enter")
     rows = terminal.await_text(window, "here")
-    assert rows[-3:-1] == ["mended", "here"]
+    assert "mended" in rows
     terminal.type(window, "echo rea''dy; sleep 1000", "Enter")
     terminal.await_text(window, "ready")
     time.sleep(0.5)  # until the next program has the terminal
