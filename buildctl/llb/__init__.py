@@ -44,12 +44,13 @@ from buildctl.llb.sources import (
     oci_layout_blob,
     scratch,
 )
+from buildctl.llb.sshscan import scan_ssh_host
 from buildctl.llb.state import Exec, State
 from buildctl.llb.words import split
 from buildctl.model.platform import Platform
 from buildctl.model.status import Position, ProgressGroup, Range, SourceInfo
 
-BUILDKIT = "v0.32.0"
+BUILDKIT = "v0.32.2"
 """The BuildKit release whose builder makes the same bytes."""
 
 __all__ = (
@@ -101,6 +102,7 @@ __all__ = (
     "oci_layout_blob",
     "passthrough",
     "rm",
+    "scan_ssh_host",
     "scratch",
     "secret",
     "secret_env",

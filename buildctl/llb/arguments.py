@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from buildctl.errors import UsageError
 from buildctl.model.platform import Platform
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
+"""A path in a container, as text or as a path object."""
 
 INT32 = range(-(1 << 31), 1 << 31)
 UINT32 = range(1 << 32)

@@ -46,6 +46,7 @@ class Inputs(Protocol):
 
     def find(self, output: AnyOutput | None) -> tuple[str, int] | None:
         """Digest and index of an output that is encoded already; None for an empty one."""
+        ...
 
     def finish(
         self,
@@ -56,6 +57,7 @@ class Inputs(Protocol):
         with_platform: bool = False,
     ) -> Encoded:
         """The bytes of an op whose own fields are set, and its metadata."""
+        ...
 
 
 class Vertex:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from buildctl._pb import ops_pb2
 from buildctl.errors import UsageError
 from buildctl.llb import arguments
-from buildctl.llb.arguments import UINT32, wrong_type
+from buildctl.llb.arguments import UINT32, StrPath, wrong_type
 from buildctl.llb.base import AnyOutput, Encoded, Inputs, Output, StateBase, Vertex
 from buildctl.llb.constraints import Constraints, with_platform
 from buildctl.llb.values import environment, items
@@ -110,11 +110,11 @@ class ProxyEnv:
 
 
 def mount(
-    target: str,
+    target: StrPath,
     source: State,
     *,
     readonly: bool = False,
-    source_path: str = "",
+    source_path: StrPath = "",
     no_output: bool = False,
     content_cache: bool | None = None,
 ) -> Mount:
@@ -134,18 +134,18 @@ def mount(
     )
 
 
-def tmpfs(target: str, *, size: int = 0) -> Mount:
+def tmpfs(target: StrPath, *, size: int = 0) -> Mount:
     """An empty file system in memory, of `size` bytes, 0 for no limit."""
     return Mount(arguments.path("target", target), tmpfs_size=arguments.number("size", size))
 
 
 def cache(
-    target: str,
+    target: StrPath,
     id: str,  # noqa: A002 - as the option of a Dockerfile is called
     *,
     sharing: Literal["shared", "private", "locked"] = "shared",
     source: State | None = None,
-    source_path: str = "",
+    source_path: StrPath = "",
     readonly: bool = False,
 ) -> Mount:
     """A folder that the daemon keeps from build to build under `id`, at first with the files of `source`.
@@ -164,7 +164,7 @@ def cache(
 
 
 def secret(
-    target: str,
+    target: StrPath,
     *,
     id: str | None = None,  # noqa: A002
     env: str | None = None,
@@ -202,7 +202,7 @@ def secret_env(name: str, *, id: str | None = None, optional: bool = False) -> S
 def ssh(
     *,
     id: str = "",  # noqa: A002
-    target: str = "",
+    target: StrPath = "",
     uid: int = 0,
     gid: int = 0,
     mode: int = 0o600,

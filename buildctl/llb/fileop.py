@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from buildctl._pb import ops_pb2
 from buildctl.errors import UsageError
 from buildctl.llb import arguments, gopath
-from buildctl.llb.arguments import INT32, UINT32, wrong_type
+from buildctl.llb.arguments import INT32, UINT32, StrPath, wrong_type
 from buildctl.llb.base import AnyOutput, Encoded, Inputs, StateBase, Vertex
 from buildctl.llb.constraints import Constraints
 
@@ -103,7 +103,7 @@ class FileAction:
 
     def mkdir(
         self,
-        path: str,
+        path: StrPath,
         mode: int = 0o755,
         *,
         parents: bool = False,
@@ -114,24 +114,26 @@ class FileAction:
         return mkdir(path, mode, parents=parents, owner=owner, created=created)._after(self)
 
     def mkfile(
-        self, path: str, mode: int, data: bytes | str, *, owner: Owner = None, created: Created = None
+        self, path: StrPath, mode: int, data: bytes | str, *, owner: Owner = None, created: Created = None
     ) -> FileAction:
         """Then make a file: `llb.mkfile`."""
         return mkfile(path, mode, data, owner=owner, created=created)._after(self)
 
-    def rm(self, path: str, *, allow_not_found: bool = False, wildcard: bool = False) -> FileAction:
+    def rm(self, path: StrPath, *, allow_not_found: bool = False, wildcard: bool = False) -> FileAction:
         """Then remove: `llb.rm`."""
         return rm(path, allow_not_found=allow_not_found, wildcard=wildcard)._after(self)
 
-    def symlink(self, old: str, new: str, *, owner: Owner = None, created: Created = None) -> FileAction:
+    def symlink(
+        self, old: StrPath, new: StrPath, *, owner: Owner = None, created: Created = None
+    ) -> FileAction:
         """Then make a link: `llb.symlink`."""
         return symlink(old, new, owner=owner, created=created)._after(self)
 
     def copy(
         self,
         source: State | FileAction,
-        src: str,
-        dest: str,
+        src: StrPath,
+        dest: StrPath,
         *,
         mode: int | str | None = None,
         follow_symlinks: bool = False,
@@ -188,7 +190,7 @@ class FileAction:
 
 
 def mkdir(
-    path: str,
+    path: StrPath,
     mode: int = 0o755,
     *,
     parents: bool = False,
@@ -213,7 +215,7 @@ def mkdir(
 
 
 def mkfile(
-    path: str, mode: int, data: bytes | str, *, owner: Owner = None, created: Created = None
+    path: StrPath, mode: int, data: bytes | str, *, owner: Owner = None, created: Created = None
 ) -> FileAction:
     """Make a file with nine permission bits and this content, text as UTF-8; the rest is as for `mkdir`."""
     if isinstance(data, bytes | bytearray | memoryview):
@@ -233,7 +235,7 @@ def mkfile(
     )
 
 
-def rm(path: str, *, allow_not_found: bool = False, wildcard: bool = False) -> FileAction:
+def rm(path: StrPath, *, allow_not_found: bool = False, wildcard: bool = False) -> FileAction:
     """Remove a file or a folder, with `wildcard` all that the pattern matches."""
     return FileAction(
         _Rm(
@@ -244,7 +246,7 @@ def rm(path: str, *, allow_not_found: bool = False, wildcard: bool = False) -> F
     )
 
 
-def symlink(old: str, new: str, *, owner: Owner = None, created: Created = None) -> FileAction:
+def symlink(old: StrPath, new: StrPath, *, owner: Owner = None, created: Created = None) -> FileAction:
     """Make the link `new` that points to `old`; neither is taken below the state's folder."""
     return FileAction(
         _Symlink(arguments.path("old", old), arguments.path("new", new), _chown(owner), _timestamp(created))
@@ -253,8 +255,8 @@ def symlink(old: str, new: str, *, owner: Owner = None, created: Created = None)
 
 def copy(
     source: State | FileAction,
-    src: str,
-    dest: str,
+    src: StrPath,
+    dest: StrPath,
     *,
     mode: int | str | None = None,
     follow_symlinks: bool = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import NamedTuple
 
@@ -41,12 +42,24 @@ def _parse(text: str) -> Remote | None:
         if scheme[0][:-3].lower() not in _SCHEMES:
             raise UsageError(f"invalid protocol: {scheme[0][:-3].lower()}")
         url = parse_url(text)
+        _check_host(url)
         return Remote(url.host + gopath.join("/", url.path), _written(text, url), url.scheme == "ssh")
     matched = _SCP.match(text)
     if matched is None or not _query_parses(matched[4] or ""):
         return None
     user, host, path = matched[1], matched[2], matched[3]
     return Remote(host + gopath.join("/", path), f"{user}@{host}:{path}", ssh=True)
+
+
+def _check_host(url: URL) -> None:
+    """What newer versions of net/url refuse, too: brackets without an IPv6 address, colons in names."""
+    if "[" in url.host:
+        try:
+            ipaddress.IPv6Address(url.host.rpartition("]")[0].removeprefix("["))
+        except ValueError:
+            raise UsageError("invalid IP-literal") from None
+    elif url.scheme in ("http", "https") and url.host.count(":") > 1:
+        raise UsageError("invalid port after host")
 
 
 def _query_parses(query: str) -> bool:
@@ -76,4 +89,6 @@ def _written(text: str, url: URL) -> str:
     host = escaped(url.host, "!$&'()*+,;=:[]<>\"")
     path = raw_path if _PATH_AS_IT_IS.match(raw_path) else escaped(url.path, "$&+,/:;=@")
     slashes = "//" if host or path or userinfo else ""
-    return f"{url.scheme}:{slashes}{userinfo}{host}{path}"
+    before = text.partition("#")[0]
+    mark = "?" if before.endswith("?") and before.count("?") == 1 else ""  # net/url keeps an empty query
+    return f"{url.scheme}:{slashes}{userinfo}{host}{path}{mark}"

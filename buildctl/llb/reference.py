@@ -13,7 +13,7 @@ _DOMAIN = rf"(?:{_DOMAIN_PART}(?:\.{_DOMAIN_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+
 _PART = "[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _DIGEST = "[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
 _REFERENCE = re.compile(
-    rf"(?P<name>{_DOMAIN}/(?P<path>{_PART}(?:/{_PART})*))"
+    rf"(?P<name>(?:{_DOMAIN}/)?(?P<path>{_PART}(?:/{_PART})*))"
     rf"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?\Z"
 )
 _DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}

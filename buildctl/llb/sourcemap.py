@@ -90,21 +90,17 @@ def here(depth: int = 0) -> Location:
         frame = frame.f_back if frame is not None else None
     if frame is None:
         raise UsageError(f"depth is {depth}, and there are not that many calls")
-    lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
-    source = _maps.get(frame.f_code.co_filename)
-    data = "".join(lines).encode(errors="replace")
-    if source is None or source.data != data:
-        source = SourceMap(_shown(frame.f_code.co_filename), data, language=PYTHON)
-        _maps[frame.f_code.co_filename] = source
-    return source.at(_lines(frame)[0], _lines(frame)[1])
+    path = frame.f_code.co_filename
+    lines = linecache.getlines(path, frame.f_globals)
+    known = _maps.get(path)
+    if known is None or known[0] is not lines:
+        source = SourceMap(_shown(path), "".join(lines).encode(errors="replace"), language=PYTHON)
+        _maps[path] = known = (lines, source)
+    return known[1].at(frame.f_lineno)
 
 
-_maps: dict[str, SourceMap] = {}
-"""By path, so that all places in a program share one map."""
-
-
-def _lines(frame: FrameType) -> tuple[int, int]:
-    return frame.f_lineno, frame.f_lineno
+_maps: dict[str, tuple[list[str], SourceMap]] = {}
+"""By path, with the lines of which each is made, so that all places in a program share one map."""
 
 
 def _shown(path: str) -> str:

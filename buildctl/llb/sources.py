@@ -38,14 +38,17 @@ class ImageAnswer(Protocol):
     @property
     def ref(self) -> str:
         """The reference, possibly another one."""
+        ...
 
     @property
     def digest(self) -> str:
         """The image's digest, or an empty text."""
+        ...
 
     @property
     def config(self) -> bytes:
         """The image's configuration, JSON."""
+        ...
 
 
 class Resolver(Protocol):
@@ -55,6 +58,7 @@ class Resolver(Protocol):
         self, ref: str, *, platform: Platform, resolve_mode: str
     ) -> ImageAnswer | tuple[str, str, bytes] | Awaitable[ImageAnswer | tuple[str, str, bytes]]:
         """Reference, digest and configuration of the image that `ref` names."""
+        ...
 
 
 class _Source(Vertex):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, NoReturn, ParamSpec
 
 from buildctl.errors import UsageError
 from buildctl.llb import arguments
-from buildctl.llb.arguments import INT32, wrong_type
+from buildctl.llb.arguments import INT32, StrPath, wrong_type
 from buildctl.llb.base import AnyOutput, Deferred, Output, StateBase
 from buildctl.llb.constraints import ConstraintArgs, MarshalArgs, MarshalOptions, constraints_of, marshal_args
 from buildctl.llb.definition import Definition
@@ -34,7 +34,6 @@ from buildctl.model.status import ProgressGroup
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from ipaddress import IPv4Address, IPv6Address
-    from os import PathLike
     from types import EllipsisType
 
     from buildctl.llb.constraints import Resources
@@ -82,7 +81,7 @@ class State(StateBase):
             state = state.env(name, value)
         return state
 
-    def dir(self, path: str | PathLike[str]) -> State:
+    def dir(self, path: StrPath) -> State:
         """The folder in which later commands run, and below which relative paths are; relative to the one so
         far."""
         folder = arguments.path("path", path)
@@ -151,7 +150,7 @@ class State(StateBase):
         args: Sequence[str],
         *,
         env: Mapping[str, str] = {},
-        cwd: str | PathLike[str] | None = None,
+        cwd: StrPath | None = None,
         network: _Network | None = None,
         security: _Security | None = None,
         extra_hosts: Mapping[str, str] = {},
@@ -231,7 +230,7 @@ class State(StateBase):
         script: str,
         *,
         env: Mapping[str, str] = {},
-        cwd: str | PathLike[str] | None = None,
+        cwd: StrPath | None = None,
         network: _Network | None = None,
         security: _Security | None = None,
         extra_hosts: Mapping[str, str] = {},
@@ -280,8 +279,8 @@ class State(StateBase):
     def copy(
         self,
         source: State | FileAction,
-        src: str,
-        dest: str,
+        src: StrPath,
+        dest: StrPath,
         *,
         mode: int | str | None = None,
         follow_symlinks: bool = False,
@@ -321,7 +320,7 @@ class State(StateBase):
 
     def mkdir(
         self,
-        path: str,
+        path: StrPath,
         mode: int = 0o755,
         *,
         parents: bool = False,
@@ -334,7 +333,7 @@ class State(StateBase):
 
     def mkfile(
         self,
-        path: str,
+        path: StrPath,
         mode: int,
         data: bytes | str,
         *,
@@ -347,7 +346,7 @@ class State(StateBase):
 
     def rm(
         self,
-        path: str,
+        path: StrPath,
         *,
         allow_not_found: bool = False,
         wildcard: bool = False,
@@ -358,8 +357,8 @@ class State(StateBase):
 
     def symlink(
         self,
-        old: str,
-        new: str,
+        old: StrPath,
+        new: StrPath,
         *,
         owner: Owner = None,
         created: Created = None,
@@ -377,7 +376,7 @@ class State(StateBase):
         made = passthrough(id, [(self, True), *((dep, False) for dep in deps)])
         return self._with_output(made[0]._output)
 
-    def build_op(self, *, filename: str = "", **constraints: Unpack[ConstraintArgs]) -> State:
+    def build_op(self, *, filename: StrPath = "", **constraints: Unpack[ConstraintArgs]) -> State:
         """The result of the definition that is a file of this state, `buildkit.llb.definition` by default."""
         from buildctl.llb.vertexes import BuildVertex
 
@@ -562,7 +561,7 @@ class Exec(State):
         made.root = after
         return made
 
-    def output(self, target: str | PathLike[str], *, inherit: bool = False) -> State:
+    def output(self, target: StrPath, *, inherit: bool = False) -> State:
         """What the command left at a mount: of a read-only one its source.
 
         It is a new state, with folder `/` and no variables; with `inherit` the values are those of the

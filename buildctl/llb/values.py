@@ -71,7 +71,7 @@ def image_config_changes(config: bytes | str) -> list[Change]:
     Its user, command and labels are not taken (client/llb/state.go, WithImageConfig). Raises `UsageError`.
     """
     try:
-        parsed = json.loads(config)
+        parsed = json.loads(config.decode(errors="replace") if isinstance(config, bytes) else config)
     except ValueError as error:
         raise UsageError(f"the image's configuration is not JSON: {error}") from None
     image = _members(parsed, "the image's configuration")
@@ -118,7 +118,7 @@ def _text(members: dict[str, object], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise UsageError(f"{name} in the image's configuration is not text")
-    return value
+    return _utf8(value)
 
 
 def _texts(members: dict[str, object], name: str) -> list[str]:
@@ -127,4 +127,9 @@ def _texts(members: dict[str, object], name: str) -> list[str]:
         return []
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise UsageError(f"{name} in the image's configuration is not a list of texts")
-    return value
+    return [_utf8(each) for each in value]
+
+
+def _utf8(text: str) -> str:
+    """What Go's JSON makes of halves of surrogate pairs."""
+    return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)

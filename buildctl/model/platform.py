@@ -6,7 +6,7 @@ Source: github.com/containerd/platforms, platforms.go and database.go.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
@@ -89,9 +89,10 @@ class Platform:
         return cls("linux", *_MACHINES.get(machine, (machine, ""))).normalized()
 
     def normalized(self) -> Platform:
-        """With one name for each thing: `x86_64` is `amd64`, arm without variant is `v7`."""
+        """With one name for each thing: `x86_64` is `amd64`, arm without variant `v7`; features sorted."""
         architecture, variant = _normalized_architecture(self.architecture, self.variant)
-        return replace(self, os=_normalized_os(self.os), architecture=architecture, variant=variant)
+        features = tuple(sorted(set(self.os_features), key=str.encode))
+        return Platform(_normalized_os(self.os), architecture, variant, self.os_version, features)
 
     def __str__(self) -> str:
         """The platform as `parse` reads it, without OS version and features."""
