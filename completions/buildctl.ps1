@@ -726,10 +726,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             Where-Object { Test-Path -LiteralPath $_ -PathType Leaf } | Select-Object -First 1
         if (-not $file) { return }
         foreach ($line in Get-Content -LiteralPath $file) {
-            if ($want -eq 'targets' -and $line -match '^\s*FROM\s.*\sAS\s+(\S+)') { $Matches[1] }
+            if ($want -eq 'targets' -and $line -match '^\s*FROM\s.*\sAS\s+([a-z][a-z0-9_.-]*)\s*$') { $Matches[1] }
             if ($want -eq 'args' -and $line -match '^\s*ARG\s+(.+)$') {
                 $rest = $Matches[1] -replace '"[^"]*"|''[^'']*''', ''
-                $rest.Split() -replace '=.*', '' | Where-Object { $_ -match '^[A-Za-z_]\w*$' } |
+                $rest.Split() -replace '=.*', '' | Where-Object { $_ -match '^[A-Za-z_][A-Za-z0-9_]*$' } |
                     ForEach-Object { "$_=" }
             }
         }
@@ -784,7 +784,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             }
             { $_ -in 'refs', 'workers' } {
                 $connection = $state.Connection
-                & $program @connection __complete $what 2>$null | ForEach-Object { Add-Answer "$before$_" }
+                & $program @connection __complete $what 2>$null | # only words
+                    Where-Object { $_ -match '^[A-Za-z0-9][A-Za-z0-9._-]*$' } | ForEach-Object { Add-Answer "$before$_" }
             }
             'words' { Add-Words $set $typed $before }
             { $_ -in 'list', 'fields' } {
@@ -860,6 +861,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
     foreach ($answer in $answers) {
         if ($answer.Text.StartsWith($current)) {
             $text = $answer.Text.Substring($settled)
+            if ($text -notmatch '^[A-Za-z0-9_.,:=/+-]*$') { # a file's name may be code
+                $text = "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($text) + "'"
+            }
             [System.Management.Automation.CompletionResult]::new($text, $answer.Text, 'ParameterValue', $answer.Help)
         }
     }

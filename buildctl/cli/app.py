@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from buildctl.cli.environment import Environment, program_arguments
+from buildctl.cli.output import Output
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.telemetry.selection import Selection, select_exporter
@@ -54,15 +55,13 @@ class App:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self.output = Output(environment)
+        """Where all that people read is written."""
         self.flags = GlobalFlags()
         self.exporter = Selection()
         self._waiting = False
         self.trace: Trace | None = None
         """The trace that the running command belongs to."""
-        self.inert: Callable[[str], str] = str
-        """What makes the report of an error safe for a service that reads commands from standard error."""
-        self.mask: Callable[[str], str] = str
-        """What hides the secrets of the running command in the report of an error."""
 
     def configure(self, flags: GlobalFlags) -> None:
         """Take the global flags. Raises `UsageError` for a log format that does not exist."""
@@ -71,7 +70,7 @@ class App:
         from buildctl.cli import log
 
         self.flags = flags
-        log.configure(self.environment, flags.log_format, debug=flags.debug)
+        log.configure(self.output, flags.log_format, debug=flags.debug)
 
     def select_exporter(self) -> None:
         """Choose where traces go. Raises `UsageError`: whatever is asked for, it fails then."""
@@ -101,10 +100,10 @@ class App:
         """
         from buildctl.cli.help import help_text
 
-        stdout = self.environment.stdout
-        on_terminal = self.environment.is_terminal(stdout)
-        columns = self.environment.terminal_size(stdout)[0] if on_terminal else 80
-        self.environment.write_stdout(help_text(ctx, topic, columns=columns))
+        environment = self.environment
+        on_terminal = self.output.stdout_is_terminal
+        columns = environment.terminal_size(environment.stdout)[0] if on_terminal else 80
+        self.output.write(help_text(ctx, topic, columns=columns))
 
     @property
     def tls(self) -> TLSOptions:
@@ -129,7 +128,7 @@ class App:
         variables = self.environment.variables
         choice = choose_address(self.flags.addr, variables)
         if choice.notice:
-            self.environment.write_stderr(choice.notice + "\n")
+            self.output.say(choice.notice + "\n")
         connection = Client.connect(
             choice.address,
             tls=self.tls,
@@ -139,7 +138,7 @@ class App:
         )
         async with connection as client:
             if client.notice:
-                self.environment.write_stderr(client.notice + "\n")
+                self.output.say(client.notice + "\n")
             if self.flags.wait:
                 await self._wait_for(client)
             yield client
@@ -155,14 +154,18 @@ class App:
             if str(error) == said:
                 return
             said = str(error)
-            if self.environment.is_terminal(self.environment.stderr):
-                self.environment.write_stderr(f"waiting for the daemon: {said}\n")
+            if self.output.stderr_is_terminal:
+                self.output.say(f"waiting for the daemon: {said}\n")
             else:
                 logging.getLogger(__name__).debug("waiting for the daemon: %s", said)
 
         timeout = self.flags.timeout
         self._waiting = True
-        await client.wait(timeout if timeout > 0 else None, on_failure=say)
+        try:
+            await client.wait(timeout if timeout > 0 else None, on_failure=say)
+        except Exception:
+            self._waiting = False
+            raise
         self._waiting = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:

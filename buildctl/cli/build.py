@@ -18,13 +18,14 @@ from buildctl.cli import log
 from buildctl.cli.app import App
 from buildctl.cli.build_flags import BuildFlags, build_flags
 from buildctl.cli.build_inputs import (
-    check_destination,
+    check_layouts,
     check_local,
     content_records,
     own_key,
     read_definition,
     read_source_policy,
 )
+from buildctl.cli.build_outputs import check_caches, check_destination, check_files
 from buildctl.cli.ci import CIReport
 from buildctl.cli.display import build_mode, display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
@@ -37,14 +38,14 @@ from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
-from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
 from buildctl.cli.statefolder import transfer_records
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
-from buildctl.progress.masking import Masker, mask_error
+from buildctl.progress.masking import mask_error
+from buildctl.system.outfile import write_whole
 
 if TYPE_CHECKING:
     from buildctl.client.gateway.build import Inspector
@@ -69,28 +70,25 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
 @build_flags
 def command(app: App, flags: BuildFlags) -> None:
     """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
-    masker = Masker()
-    app.mask = masker.mask_text
-    log.mask_by(masker.mask_text)
     insight = find_insight(app.environment, flags)
     recordings = Recordings(
-        app.environment,
+        app.output,
         trace=flags.trace,
         session_log=flags.session_log,
         metrics=flags.metrics,
         insight=insight,
         events=flags.events,
         log_dir=flags.log_dir,
-        mask=masker.mask_text,
     )
     with recordings.concluded():
-        build(app, flags, recordings, masker)
+        build(app, flags, recordings)
 
 
-def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -> None:
+def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
+    masker = app.output.masker
     offers = find_offers(
-        app.environment,
+        app.output,
         tls_contexts=flags.tls_contexts,
         auth_hosts=flags.auth_hosts,
         ssh=flags.ssh,
@@ -110,34 +108,29 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
 
         offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
-    def say(text: str) -> None:
-        app.environment.write_stderr(app.inert(masker.mask_text(text)))
-
-    retries = Retries(flags.retries, opt.ref, say)
+    retries = Retries(flags.retries, opt.ref, app.output.say)
     try:
         mode = build_mode(app.environment, flags.progress)
         recordings.begin(opt)
-        report = CIReport(app.environment, mode, opt)
-        app.inert = report.inert
+        report = CIReport(app.output, mode, opt)
         sinks = (*recordings.sinks, *report.sinks)
 
         def open_display() -> Display:
             return display_on(
-                app.environment,
+                app.output,
                 app.environment.stderr,
                 mode,
                 also=sinks,
                 locate=report.locate,
-                masker=masker,
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, masker, shells)
+            result = solve(app, opt, offers, open_display, recordings, retries, shells)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
-            write_whole(flags.metadata_file, format_metadata(result.exporter_response))
+            write_whole(flags.metadata_file, format_metadata(result.exporter_response, app.output.mask))
         if "requestid" in opt.frontend_attrs:
-            app.environment.write_stdout(subrequest_text(result))
+            app.output.write(subrequest_text(result))
     finally:
         if flags.ref_file:
             write_whole(flags.ref_file, retries.ref.encode())
@@ -154,10 +147,12 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
     source_policy = read_source_policy(flags.source_policy_file) if flags.source_policy_file else None
     attrs = parse_opts(flags.opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(flags.local_dirs).items()}
-    layouts = parse_oci_layouts(flags.oci_layouts)
+    layouts = check_layouts(parse_oci_layouts(flags.oci_layouts))
     definition = None if flags.frontend else read_definition(app, no_cache=flags.no_cache)
     if flags.frontend and flags.no_cache:
         attrs["no-cache"] = ""
+    check_caches(exported)
+    check_files(flags, exports, exported, stdout=app.environment.stdout)
     return SolveOpt(
         frontend=flags.frontend,
         frontend_attrs=attrs,
@@ -185,10 +180,11 @@ def solve(
     open_display: Callable[[], Display],
     recordings: Recordings,
     retries: Retries,
-    masker: Masker,
     shells: ShellOptions,
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
+
+    masker = app.output.masker
 
     async def attempt(ref: str) -> SolveResult:
         display = open_display()
@@ -211,7 +207,7 @@ def solve(
 
     # A live picture must not be written into.
     try:
-        with log.held(when=app.environment.is_terminal(app.environment.stderr)):
+        with log.held(when=app.output.stderr_is_terminal):
             return app.run(run, interrupted="failed to solve: Canceled: context canceled")
     except BuildctlError as error:
         if isinstance(error, SolveError):

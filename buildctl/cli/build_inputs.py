@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -10,39 +11,37 @@ from buildctl.cli.app import App
 from buildctl.cli.statefolder import home_folder
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
-from buildctl.model.solve import Export, FileDestination, StdoutDestination
+from buildctl.system.failure import errno_text
+from buildctl.system.place import missing_part, require_working_folder
 from buildctl.system.smallfile import read_descriptor, read_named
 
 _MOST_POLICY_BYTES = 16 << 20
 
 
-def check_destination(app: App, export: Export) -> Export:
-    """The export, if its destination can be written at all. Raises `UsageError`; creates nothing."""
-    match export.destination:
-        case FileDestination(path) if os.path.isdir(path):
-            raise UsageError("invalid output option: output: destination file is a directory")
-        case StdoutDestination() if app.environment.is_terminal(app.environment.stdout):
-            raise UsageError(
-                "invalid output option: output: output file is required for "
-                f"{export.type} exporter. refusing to write to console",
-                hint=f"add ,dest=FILE to --output type={export.type}, or redirect standard output",
-            )
-    return export
-
-
 def check_local(path: str) -> str:
-    """The folder, if it is one. Raises `UsageError` in the reference's words."""
+    """The folder, if it is one; an empty path is the working folder. Raises `UsageError`."""
+    path = path or "."
+    hint = "--local NAME=DIR needs an existing folder; a relative one is looked up from here"
     try:
+        require_working_folder(path)
         mode = os.stat(path).st_mode
+    except NotADirectoryError as error:
+        raise UsageError(f"invalid local: resolve : {errno_text(error)}", hint=hint) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"invalid local: resolve : lstat {path}: {reason}",
-            hint="--local NAME=DIR needs an existing folder; a relative one is looked up from here",
-        ) from None
+        wrong = missing_part(path) if error.errno == errno.ENOENT else path
+        raise UsageError(f"invalid local: resolve : lstat {wrong}: {errno_text(error)}", hint=hint) from None
     if not stat.S_ISDIR(mode):
-        raise UsageError(f"invalid local: stat {path}: not a directory")
+        raise UsageError(f"invalid local: stat {path}: not a directory", hint=hint)
     return path
+
+
+def check_layouts(layouts: Mapping[str, str]) -> Mapping[str, str]:
+    """The layouts, if none is a file. Raises `UsageError`; one that is missing may never be asked for."""
+    for path in layouts.values():
+        if os.path.exists(path) and not os.path.isdir(path):
+            message = f"oci-layout context at {path} failed to initialize: mkdir {path}: not a directory"
+            raise UsageError(f"invalid oci-layout: {message}", hint="name the folder that index.json is in")
+    return layouts
 
 
 def own_key(directories: Mapping[str, str], variables: Mapping[str, str]) -> str:
@@ -75,7 +74,7 @@ def read_source_policy(path: str) -> bytes:
     try:
         return parse_source_policy(read_named(path, limit=_MOST_POLICY_BYTES))
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"open {path}: {errno_text(error)}") from None
     except UsageError as error:
         message = f"failed to unmarshal source-policy-file {quote(path)}: {error}"
         raise UsageError(message, hint=error.hint) from None
@@ -93,5 +92,5 @@ def read_definition(app: App, *, no_cache: bool) -> bytes:
     try:
         data = read_descriptor(app.environment.stdin, "standard input", limit=MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"read standard input: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"read standard input: {errno_text(error)}") from None
     return parse_definition(data, ignore_cache=no_cache)

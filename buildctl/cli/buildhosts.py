@@ -11,6 +11,7 @@ from buildctl.cli.flags.authhosts import AuthHosts
 from buildctl.errors import BuildctlError
 from buildctl.model.imagename import registry_of
 from buildctl.model.solve import SolveOpt
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_found
 
 _IMAGE = "docker-image://"
@@ -91,7 +92,7 @@ def _dockerfile(opt: SolveOpt) -> Images:
     try:
         text = read_found(path, limit=_MOST_BYTES).decode("utf-8", "replace")
     except OSError as error:
-        return Images(frozenset(), (f"{path} ({(error.strerror or str(error)).lower()})",))
+        return Images(frozenset(), (f"{path} ({errno_text(error)})",))
     arguments = {
         name.removeprefix("build-arg:"): value
         for name, value in opt.frontend_attrs.items()

@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 
 from buildctl.cli.statefolder import state_folder
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
+from buildctl.system.beside import create_beside
+from buildctl.system.folders import make_private
 from buildctl.system.smallfile import read_found
 
 logger = logging.getLogger(__name__)
@@ -53,11 +54,9 @@ def _read(path: str) -> str:
 
 def _create(path: str) -> str:
     """Put a new id there, whole at once, unless another process has been faster; then its id."""
-    import tempfile  # once for each user
-
     folder = os.path.dirname(path)
     make_private(folder)
-    descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=folder)  # mode 0600
+    descriptor, temporary = create_beside(path, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(new_id() + "\n")

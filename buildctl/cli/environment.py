@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from buildctl.errors import BuildctlError
+from buildctl.system import writing
 
 # Goes on while the machine sleeps, as the clock on the wall does.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -86,34 +86,10 @@ class Environment(NamedTuple):
             columns, lines = 0, 0
         return columns or 80, lines or 10
 
-    def write_stdout(self, text: str | bytes) -> None:
-        """Write all of it to standard output.
-
-        Raises `BrokenPipeError` where the reader has left, and `BuildctlError` for any other failure.
-        """
-        try:
-            write_all(self.stdout, text)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise BuildctlError(f"write /dev/stdout: {(error.strerror or str(error)).lower()}") from None
-
-    def write_stderr(self, text: str | bytes) -> None:
-        """Write all of it to standard error, if that takes it: of a full disk or a terminal that has gone
-        nobody can be told. Raises `BrokenPipeError` where the reader has left."""
-        try:
-            write_all(self.stderr, text)
-        except BrokenPipeError:
-            raise
-        except OSError:
-            pass
-
 
 def write_all(descriptor: int, text: str | bytes) -> None:
     """Write every byte to the descriptor; text that came from bytes goes out as those bytes."""
-    data = memoryview(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
-    while data:
-        data = data[os.write(descriptor, data) :]
+    writing.write_all(descriptor, text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
 
 
 def program_arguments() -> list[str]:

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Offers(NamedTuple):
 
 
 def find_offers(
-    environment: Environment,
+    output: Output,
     *,
     tls_contexts: Sequence[str],
     auth_hosts: Sequence[str],
@@ -45,9 +47,10 @@ def find_offers(
     """Look up what the flags name, in the reference's order. Raises `UsageError`; warns on standard error."""
     from buildctl.session.auth.dockerconfig import load_docker_config
 
+    environment = output.environment
     config = load_docker_config(environment.variables)
     for warning in config.warnings:
-        environment.write_stderr(f"{warning}\n")
+        output.say(f"{warning}\n")
     tls = _tls(tls_contexts)
     hosts = _auth_hosts(auth_hosts)
     agents = _agents(ssh, environment.variables)
@@ -96,7 +99,7 @@ def _checked(source: SecretSource) -> SecretSource:
         try:
             size = os.stat(source.path).st_size
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = errno_text(error)
             raise UsageError(
                 f"failed to stat {source.path}: stat {source.path}: {reason}",
                 hint=f"name the file with src=FILE, or a variable with env=NAME, for the secret {source.id}",

@@ -87,20 +87,20 @@ def command(
 
         async with app.connect() as client:
             async for record in client.prune(opt):
-                write_formatted(parsed, usage_info(record), app.environment.write_stdout)
+                write_formatted(parsed, usage_info(record), app.output.write)
 
     async def show() -> None:
-        write = app.environment.write_stdout
+        write_table = app.output.write_table
         total = 0
-        header = du.TABLE_HEADER
+        header = [du.TABLE_HEADER]
         async with app.connect() as client:
             async for record in client.prune(opt):
                 total += record.size_bytes
                 if verbose:
-                    write(du.format_verbose([record]))
+                    write_table(du.verbose_rows([record]), align_tabs)
                 else:  # each row is aligned alone, but for the first, which is with the header
-                    write(align_tabs(header + du.table_row(record)))
-                    header = ""
-        write(align_tabs(f"Total:\t{format_bytes(total)}\n"))
+                    write_table([*header, du.table_row(record)], align_tabs)
+                    header = []
+        write_table([("Total:", format_bytes(total))], align_tabs)
 
     app.run(run)

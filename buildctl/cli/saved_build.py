@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.quote import quote
 from buildctl.system.detached import detached
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.cli.app import App
@@ -60,7 +61,7 @@ async def saved_messages(app: App, path: str) -> AsyncGenerator[SolveStatus, Non
             if not is_read:  # to close it would wait for the thread that is at it
                 file.close()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise BuildctlError(f"read {name}: {reason}", hint="name a file that can be read") from None
 
 

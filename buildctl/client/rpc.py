@@ -38,6 +38,8 @@ _EXPORT_PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _EXPORT_SECONDS = 1.0
 _HEALTH_PATH = "/grpc.health.v1.Health/Check"
 _DETAILS = "grpc-status-details-bin"
+_REFUSALS = 3
+"""Builds in a row without a connection of their own for the session, after which none is tried again."""
 _LOST_POLLS = 10
 _LOST_POLL_SECONDS = 0.01
 _BROKEN = "error reading from server: EOF"
@@ -62,6 +64,7 @@ class Caller:
         """`dial` opens a connection to a unix socket where the same daemon answers."""
         self._channel = channel
         self._dial = dial
+        self._refusals = 0  # of a connection for the session, one after another
         self._diagnose = diagnose
         self._trace = trace or Trace()
         self._liveness = Liveness(stall_seconds, self._ask_for_health)
@@ -182,8 +185,11 @@ class Caller:
             call = await open_session(self._dial, metadata, workers, headers)
         except ConnectError as error:
             _LOG.debug("the session shares the connection of the other calls: %s", error)
-            self._dial = None  # nor for later builds
+            self._refusals += 1
+            if self._refusals >= _REFUSALS:
+                self._dial = None  # nor for later builds
             return None
+        self._refusals = 0
         stack.callback(call.cancel)
         return call
 

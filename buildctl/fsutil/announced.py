@@ -21,8 +21,9 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.fsutil.walk import Entry
+from buildctl.system.beside import replace_file
+from buildctl.system.folders import make_private
 from buildctl.system.smallfile import read_found
 
 _LOG = logging.getLogger("buildctl")
@@ -77,16 +78,7 @@ class Recorder:
         try:
             path = _path(self._records, self._directory, self._name)
             make_private(self._records)
-            temporary = os.path.join(self._records, f".new-{os.urandom(8).hex()}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.writelines([*self._out, self._compressor.flush()])
-                os.replace(temporary, path)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                raise
+            replace_file(path, [*self._out, self._compressor.flush()], 0o600)
             _remove_oldest(self._records)
         except OSError as error:
             _LOG.debug("what was sent of %s is not kept: %s", self._directory, error)

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
 from buildctl.errors import ProtocolError
-from buildctl.fsutil.failure import write_failure
-from buildctl.fsutil.pieces import write_pieces
+from buildctl.system.failure import write_failure
+from buildctl.system.writing import write_pieces
 
 MAX_ENTRIES = 10_000_000
 MAX_BYTES = 4 << 30

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from buildctl.fsutil import glob
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.glob import PatternError
+from buildctl.system.failure import read_failure
 
 
 def include_patterns(includes: Sequence[str], paths: Sequence[str], root: Directories) -> list[str]:

@@ -15,6 +15,7 @@ from buildctl.errors import UsageError
 from buildctl.fsutil import glob
 from buildctl.fsutil.patterns import GO_SPACE
 from buildctl.fsutil.rooted import lost_link, rooted
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_found
 
 SUFFIX = ".dockerignore"
@@ -76,7 +77,7 @@ def find(folder: str, dockerfile: str) -> IgnoreFile:
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:  # so there is none
                 continue
-            raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"open {path}: {errno_text(error)}") from None
     return IgnoreFile("", (), tuple(lost))
 
 

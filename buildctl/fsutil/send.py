@@ -30,13 +30,13 @@ from buildctl.errors import BuildctlError, PeerTransferError, ProtocolError, Tra
 from buildctl.fsutil import content, followpaths
 from buildctl.fsutil.content import Requested
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.uniform import UniformTimes
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.walk import Walked, walk
 from buildctl.fsutil.worker import Worker
+from buildctl.system.failure import read_failure
 
 if TYPE_CHECKING:
     from buildctl.fsutil.announced import Recorder

@@ -28,9 +28,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.fsutil.walk import wrapped
 from buildctl.model.identity import new_id
+from buildctl.system.folders import make_private
 
 _SETTLED_NS = 2_000_000_000
 _READ_BYTES = 1 << 20

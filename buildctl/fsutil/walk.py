@@ -16,9 +16,9 @@ from typing import NamedTuple, NoReturn
 
 from buildctl.fsutil import filemode, glob, xattrs
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter, Scope
 from buildctl.fsutil.unreadable import LeftOutError, Unreadable
+from buildctl.system.failure import read_failure
 
 _GONE = (FileNotFoundError, NotADirectoryError)
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # faster than os.fsencode

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-from buildctl.fsutil.failure import read_failure
 from buildctl.system.descriptors import named
+from buildctl.system.failure import read_failure
 
 _APPLE = b"com.apple."
 _NONE: Mapping[bytes, bytes] = {}

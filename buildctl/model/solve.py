@@ -23,7 +23,7 @@ class DirectoryDestination:
 
 @dataclass(frozen=True, slots=True)
 class FileDestination:
-    """An export lands as one file at `path`, written beside it and renamed when whole."""
+    """An export lands as one file at `path`, replaced when it is whole, or in a pipe or device."""
 
     path: str
 

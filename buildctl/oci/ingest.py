@@ -68,11 +68,15 @@ class Writer:
         self._hash = hashlib.new(self._algorithm)
         self._data = -1
         self._folder, self._lock = self._claim()
+        resumed = True
         try:
-            if not self._resume(total):
+            resumed = self._resume(total)
+            if not resumed:
                 self._begin(total)
             self._status = read_status(self._folder)
         except BaseException:
+            if not resumed:  # a full disk, say, on which what was begun is of no use to anybody
+                self.discard()
             self._release()
             raise
         self.offset = self._status.offset
@@ -90,7 +94,7 @@ class Writer:
     def write(self, data: bytes) -> None:
         """Append."""
         view = memoryview(data)
-        while view:
+        while view:  # not `write_all`: on a full disk, what has come is for the next build to go on with
             written = os.write(self._data, view)
             self._hash.update(view[:written])
             self.offset += written

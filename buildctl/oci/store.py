@@ -20,6 +20,7 @@ from buildctl.errors import Code, ServiceError
 from buildctl.oci.digest import Digest, is_algorithm, parse_digest
 from buildctl.oci.folders import folder
 from buildctl.oci.ingest import INGEST, IngestStatus, Writer, folder_name, read_status
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import open_found
 
 _PIECE_BYTES = 1 << 20
@@ -180,7 +181,7 @@ def _unusable(digest: Digest, error: OSError, what: str = "") -> Exception:
     if isinstance(error, FileNotFoundError) and what:
         return ServiceError(Code.NOT_FOUND, f"content {digest}: not found: its link leads to nothing")
     if error.errno in (errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.EACCES, errno.EPERM):
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         return ServiceError(Code.FAILED_PRECONDITION, f"content {digest}: {what}{reason}")
     return error
 

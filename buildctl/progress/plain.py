@@ -269,9 +269,10 @@ class PlainPrinter:
 
 
 def _stopped_ns(vertex: VertexTrace) -> int:
-    stop_ns = vertex.intervals[-1].stop_ns
-    assert stop_ns is not None, "only completed vertexes are ordered by their end"
-    return stop_ns
+    last = vertex.last_interval
+    assert last is not None, "only completed vertexes are ordered by their end"
+    assert last.stop_ns is not None, "only completed vertexes are ordered by their end"
+    return last.stop_ns
 
 
 def _encode(text: str) -> bytes:

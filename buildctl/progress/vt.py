@@ -35,6 +35,9 @@ SEQUENCE = re.compile(
     re.VERBOSE,
 )
 """A control sequence (ECMA-48) or a single control character, in decoded text."""
+_PARAMETERS = 32
+_DIGITS = 9
+"""Of a sequence, and of a number in it; Python reads no number of more than 4,300 digits."""
 _COLORS = re.compile(rb"\x1b\[([0-9;:]*)m")
 _INNER = bytes(range(0x80, 0xC0))
 """What stands at the front of UTF-8 that was cut within a character."""
@@ -183,7 +186,7 @@ class _Row:
         if final == "m":
             self.ink = _inked(self.ink, args)
             return
-        count = int(args) if args.isascii() and args.isdigit() else 0
+        count = _number(args) if args.isascii() and args.isdigit() else 0
         if final == "K" and count == 0:
             del self._cells[self._column :]
         elif final == "K":
@@ -244,12 +247,17 @@ def _codes(args: str) -> list[int]:
     if not re.fullmatch("[0-9;:]*", args):
         return []
     codes: list[int] = []
-    for parameter in args.split(";"):
-        number, *sub = parameter.split(":")
-        codes.append(int(number or 0))
+    for parameter in args.split(";", _PARAMETERS)[:_PARAMETERS]:
+        number, *sub = parameter.split(":", _PARAMETERS)[:_PARAMETERS]
+        codes.append(_number(number))
         if number in ("38", "48"):
-            codes.extend(int(value) for value in sub if value)
+            codes.extend(_number(value) for value in sub if value)
     return codes
+
+
+def _number(digits: str) -> int:
+    """A parameter of any length; what is longer than any that means something is large."""
+    return int(digits.lstrip("0")[:_DIGITS] or 0)
 
 
 def _basic(code: int) -> Color | None:

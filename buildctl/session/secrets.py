@@ -18,6 +18,7 @@ from buildctl.fsutil.worker import Worker
 from buildctl.model.offer import SecretSource
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import read_request
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_named
 
 MAX_SECRET_BYTES = 500 * 1024
@@ -84,4 +85,4 @@ def _read(path: str) -> tuple[bytes, int]:
         if error.errno == errno.EFBIG:
             return b"", max(MAX_SECRET_BYTES + 1, os.stat(path).st_size)
         verb = "read" if isinstance(error, IsADirectoryError) else "open"
-        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {(error.strerror or str(error)).lower()}") from None
+        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {errno_text(error)}") from None

@@ -22,6 +22,7 @@ from buildctl.model.offer import AgentSource
 from buildctl.model.quote import quote
 from buildctl.session.privatekey import parse_private_key
 from buildctl.session.sshforward import ForwardedSocket, SSHForward
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_named
 from buildctl.transport.relay import no_socket, socket_root
 
@@ -111,7 +112,7 @@ def _read_key(path: str) -> bytes:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return errno_text(error)
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from buildctl.session.agentprotocol import Frames, frame, refusal
 from buildctl.session.metadata import value
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import unary
+from buildctl.system.failure import errno_text
 
 _SERVICE = "/moby.sshforward.v1.SSH/"
 _DEFAULT_ID = "default"
@@ -78,7 +79,7 @@ async def _dial(name: str, offered: ForwardedSocket) -> tuple[asyncio.StreamRead
             return await asyncio.open_unix_connection(offered.path)
     except OSError as error:
         timed_out = isinstance(error, TimeoutError) and error.errno is None
-        reason = "i/o timeout" if timed_out else f"connect: {(error.strerror or str(error)).lower()}"
+        reason = "i/o timeout" if timed_out else f"connect: {errno_text(error)}"
         through = "" if offered.raw else f"failed to connect to {offered.path}: "
         message = f"failed to dial agent {name}: {through}dial unix {offered.path}: {reason}"
         raise ServiceError(Code.UNKNOWN, message) from None

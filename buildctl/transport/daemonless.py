@@ -20,6 +20,7 @@ from functools import partial
 from typing import IO
 
 from buildctl.errors import ConnectError
+from buildctl.system.failure import errno_text
 from buildctl.transport import supervise
 from buildctl.transport.dial import dial_unix
 from buildctl.transport.stream import Dial
@@ -78,7 +79,7 @@ async def open_daemon(environ: Mapping[str, str]) -> AsyncIterator[Daemon]:
     try:
         root = tempfile.mkdtemp(prefix="buildctl-", dir=parent)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise ConnectError(
             f"no throwaway daemon can be started in {parent}: {reason}",
             hint="name another folder with TMPDIR",

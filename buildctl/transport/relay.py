@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from buildctl.errors import ConnectError
 from buildctl.system.descriptors import named
+from buildctl.system.failure import errno_text
 from buildctl.transport.stream import ByteStream, Dial, ended_error
 
 _BUFFER_BYTES = 256 * 1024
@@ -40,6 +41,7 @@ class Relay:
         self._ending: ConnectError | None = None  # of the last stream, in its own words
         self._dial = dial
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
 
     async def why_ended(self, *, connected: bool = False) -> ConnectError | None:
         """What the stream's own side knows of a failed call: a failed dial, or what its end left behind.
@@ -77,14 +79,12 @@ class Relay:
         loop = asyncio.get_running_loop()
         loop.remove_reader(listener)
 
-        def resume() -> None:
-            if listener.fileno() >= 0:
-                loop.add_reader(listener, self.accept, listener)
-
-        loop.call_later(_REST_SECONDS, resume)
+        self._resting = loop.call_later(_REST_SECONDS, loop.add_reader, listener, self.accept, listener)
 
     async def aclose(self) -> None:
-        """Close every stream."""
+        """Close every stream, and look at the listener no more."""
+        if self._resting is not None:
+            self._resting.cancel()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -159,13 +159,13 @@ def socket_root(environ: Mapping[str, str]) -> str:
 
 
 def _no_room(what: str, error: OSError) -> ConnectError:
-    reason = (error.strerror or str(error)).lower()
+    reason = errno_text(error)
     return ConnectError(f"{what}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)")
 
 
 def no_socket(root: str, error: OSError) -> ConnectError:
     """The error of a socket that cannot be made below a folder."""
-    reason = (error.strerror or str(error)).lower()
+    reason = errno_text(error)
     return ConnectError(f"make a socket in {root}: {reason}", hint="name another folder with TMPDIR")
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from buildctl.errors import ConnectError, UsageError
 from buildctl.model.address import TLSOptions
 from buildctl.model.pem import Block, blocks, has_bom
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_named
 
 # The first name that exists is taken (cmd/buildctl/common): Docker's names, then Kubernetes'.
@@ -217,7 +218,7 @@ def _read(what: str, path: str) -> bytes:
         return read_named(path, limit=_MOST_BYTES)
     except OSError as error:
         verb = "read" if error.errno in (errno.EISDIR, errno.EFBIG) else "open"  # Go opens folders
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise ConnectError(f"{what}: {verb} {path}: {reason}") from None
 
 

@@ -65,9 +65,9 @@ def command(app: App, args: tuple[str, ...], dockerfile: str, template: str) -> 
     if parsed:
         from buildctl.cli.context.records import verdict_value
 
-        write_formatted(parsed, verdict_value(verdict), app.environment.write_stdout)
+        write_formatted(parsed, verdict_value(verdict), app.output.write)
         return
-    app.environment.write_stdout(format_verdict(verdict))
+    app.output.write(format_verdict(verdict))
 
 
 def judge(given: str, folder: str, found: IgnoreFile) -> Verdict:

@@ -92,9 +92,9 @@ def command(app: App, args: tuple[str, ...], dockerfile: str, depth: int, rules:
     if parsed:
         from buildctl.cli.context.records import listing_value
 
-        write_formatted(parsed, listing_value(listing), app.environment.write_stdout)
+        write_formatted(parsed, listing_value(listing), app.output.write)
         return
-    app.environment.write_stdout(format_listing(listing, depth))
+    app.output.write(format_listing(listing, depth))
 
 
 def format_listing(listing: Listing, depth: int) -> str:

@@ -16,6 +16,7 @@ from buildctl.errors import BuildctlError
 from buildctl.model.quote import quote
 from buildctl.session.auth.dockerconfig import Account, DockerConfig
 from buildctl.session.auth.recent import Recent
+from buildctl.system.failure import errno_text
 
 _MOST_KEPT = 128
 _KEEP_SECONDS = 290.0
@@ -85,7 +86,7 @@ async def ask_helper(
     except FileNotFoundError:
         raise _failed(f"exec: {quote(helper)}: executable file not found in $PATH") from None
     except OSError as error:
-        raise _failed(f"fork/exec {helper}: {(error.strerror or str(error)).lower()}") from None
+        raise _failed(f"fork/exec {helper}: {errno_text(error)}") from None
     try:
         async with asyncio.timeout(seconds):
             output, _ = await process.communicate(key.encode("utf-8", "surrogateescape"))

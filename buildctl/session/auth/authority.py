@@ -14,13 +14,13 @@ import hmac
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.model import gojson
 from buildctl.session.auth.recent import Recent
+from buildctl.system.beside import replace_file
+from buildctl.system.folders import make_private
 from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
@@ -113,12 +113,4 @@ def _seed_of(entry: object) -> bytes:
 
 def _write(path: str, data: bytes) -> None:
     """The file with this in it, whole at once; where it is a link, what that leads to."""
-    path = os.path.realpath(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=".token_seed-", dir=os.path.dirname(path))  # mode 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    replace_file(os.path.realpath(path), [data], 0o600)

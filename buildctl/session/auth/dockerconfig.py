@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from buildctl.errors import UsageError
 from buildctl.model.url import parse_url
+from buildctl.system.failure import errno_text
 from buildctl.system.smallfile import read_found
 from buildctl.transport.dial import join_host_port
 
@@ -133,7 +134,7 @@ def _read(path: str, warnings: list[str]) -> _Object:
     except FileNotFoundError:
         return _Object()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         warnings.append(f"WARNING: Error loading config file: open {path}: {reason}")
         return _Object()
     try:

@@ -15,6 +15,7 @@ from buildctl.cli.build_flags import BuildFlags
 from buildctl.cli.environment import Environment
 from buildctl.cli.insight import Insight, find_insight
 from buildctl.cli.main import main
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.status import SolveStatus
@@ -122,7 +123,7 @@ def flags(**given: object) -> BuildFlags:
 
 async def told(insight: Insight | None, descriptor: int, *statuses: SolveStatus, fail: bool = False) -> None:
     """A build that says so much, recorded."""
-    recordings = Recordings(Environment({}, stderr=descriptor), trace="", metrics="", insight=insight)
+    recordings = Recordings(Output(Environment({}, stderr=descriptor)), trace="", metrics="", insight=insight)
 
     async def build() -> None:
         async with recordings:
@@ -180,7 +181,7 @@ async def test_a_file_that_cannot_be_written_does_not_hide_why_a_build_failed(tm
     folder.rmdir()
     with pytest.raises(BuildctlError, match="^the build$"):
         await told(insight, 2, SLOW, fail=True)
-    with pytest.raises(BuildctlError, match="^open .*t.json: no such file or directory$"):
+    with pytest.raises(BuildctlError, match="^failed to create .*t.json: no such file or directory$"):
         await told(insight, 2, SLOW)
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.transfers import warnings
 from buildctl.model.transfer import Transfer
@@ -55,7 +56,7 @@ def test_two_transfers_of_one_directory_count_once() -> None:
 
 def test_they_are_written_at_the_end(tmp_path: Path) -> None:
     with (tmp_path / "err").open("w+b") as err:
-        recordings = Recordings(Environment(stderr=err.fileno()), trace="", metrics="")
+        recordings = Recordings(Output(Environment(stderr=err.fileno())), trace="", metrics="")
         recordings.note_transfer(of("context", "a"))
         assert os.fstat(err.fileno()).st_size == 0
         recordings.report("skip")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from buildctl.progress.line import Ink, Line, Role, Span, width_of
-from buildctl.progress.vt import tail
+from buildctl.progress.vt import PLAIN, read_line, tail
 
 
 def texts(lines: list[Line]) -> list[str]:
@@ -152,3 +152,13 @@ def test_never_more_than_the_window(data: bytes, rows: int, columns: int) -> Non
 def test_edited_lines_fit_too(pieces: list[bytes]) -> None:
     for line in tail(b"".join(pieces), 5, 12, cell_len):
         assert width_of(line, cell_len) <= 12
+
+
+def test_numbers_of_any_length_are_read() -> None:
+    """Python's int() refuses more than 4,300 digits, and a display that failed would lose the log."""
+    digits = "9" * 5000
+    for sequence in (f"\x1b[{digits}m", f"\x1b[{digits}C", f"\x1b[38;5;{digits}m", f"\x1b[38:2:{digits}m"):
+        spans, _ = read_line(f"a{sequence}b".encode(), PLAIN)
+        assert "".join(span.text for span in spans).replace(" ", "").startswith("a")
+    assert read_line(b"\x1b[" + b"0;" * 30_000 + b"1mx", PLAIN)[0][0].text == "x"
+    assert read_line(b"\x1b[" + b"0" * 5000 + b"1mx", PLAIN)[1].bold

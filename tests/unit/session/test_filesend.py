@@ -265,7 +265,7 @@ class TestFile:
 
     async def test_where_it_cannot_be_written(self, tmp_path: Path) -> None:
         for path, text in (
-            (tmp_path, f"failed to create {tmp_path}: destination file is a directory"),
+            (tmp_path, f"failed to create {tmp_path}: is a directory"),
             (tmp_path / "no" / "tar", f"failed to create {tmp_path}/no/tar: no such file or directory"),
         ):
             server, client = stream_pair()

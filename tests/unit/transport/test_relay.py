@@ -273,3 +273,21 @@ async def test_a_folder_that_takes_no_socket_is_named(tmp_path: Path) -> None:
             pass
     assert str(caught.value) == "make a socket in /proc: no such file or directory"
     await assert_open_at_most(descriptors)
+
+
+async def test_a_rest_that_is_over_after_the_end_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listener is known to the loop again neither while the relay closes nor afterwards."""
+    monkeypatch.setattr("buildctl.transport.relay._REST_SECONDS", 0.01)
+    loop = asyncio.get_running_loop()
+    relay = Relay(lambda: asyncio.Event().wait(), "s")  # type: ignore[arg-type,return-value]  # never dialled
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        loop.add_reader(listener, relay.accept, listener)
+        relay._rest(listener, OSError(24, "Too many open files"))
+        loop.remove_reader(listener)
+        await relay.aclose()
+        await asyncio.sleep(0.05)
+        assert not loop.remove_reader(listener)
