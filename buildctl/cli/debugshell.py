@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from buildctl.cli.console import Console
 from buildctl.cli.flags.shell import ShellOptions
 from buildctl.errors import BuildctlError, SolveError, UnsupportedError, UsageError
-from buildctl.progress.logtext import harmless
+from buildctl.progress.harmless import harmless
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

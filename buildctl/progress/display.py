@@ -101,7 +101,8 @@ class Display:
         self._pass_on(status)
 
     def _pass_on(self, status: SolveStatus) -> None:
-        self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+        if not self._hold(status):
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
         for sink in tuple(self._also):
             try:
                 sink(status)
@@ -109,12 +110,6 @@ class Display:
                 self._also.remove(sink)
                 self.faults.append(error)
                 logger.warning("what is recorded of the build is not complete: %r", error)
-
-    def _take(self, status: SolveStatus) -> None:
-        if not self._hold(status):
-            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
-        for sink in self._also:
-            sink(status)
 
     @contextlib.asynccontextmanager
     async def aside(self) -> AsyncIterator[None]:
