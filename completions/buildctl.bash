@@ -77,6 +77,9 @@ help|buildctl' ;;
 --proxy-network|
 --metadata-file|file
 --ref-file|file
+--on-error|free
+--debug-shell|free
+--shell-image|free
 --summary|
 --timings|file
 --timeline|file

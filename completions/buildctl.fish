@@ -93,6 +93,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--proxy-network||Let steps reach the network through the daemon\'s proxy only.' \
                 '--metadata-file|file|Write what the exporters answer, such as digests, as JSON.' \
                 '--ref-file|file|Write the build\'s ref.' \
+                '--on-error|free|When a step fails: fail, or shell (open one in it, on this terminal, before the build ends).' \
+                '--debug-shell|free|Open a shell before the step runs whose name has STEP in it, such as \'RUN make\'.' \
+                '--shell-image|free|Image whose static shell these two use, such as busybox:musl. Default: the step\'s own.' \
                 '--summary||Tell where the time went. Default: true on a terminal with the live display.' \
                 '--timings|file|Write the times of all steps and the critical path as JSON.' \
                 '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).' \

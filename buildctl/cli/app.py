@@ -126,7 +126,7 @@ class App:
         from buildctl.transport.discovery import choose_address
 
         variables = self.environment.variables
-        choice = choose_address(self.flags.addr, variables)
+        choice = choose_address(self.flags.addr, variables, takes_words=True)
         if choice.notice:
             self.output.say(choice.notice + "\n")
         connection = Client.connect(

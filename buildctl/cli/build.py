@@ -21,7 +21,6 @@ from buildctl.cli.build_inputs import (
     check_layouts,
     check_local,
     content_records,
-    own_key,
     read_definition,
     read_source_policy,
 )
@@ -33,13 +32,13 @@ from buildctl.cli.flags.contexts import parse_context_check, parse_on_unreadable
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
+from buildctl.cli.flags.shell import ShellOptions, parse_shell
 from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
-from buildctl.cli.statefolder import transfer_records
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
@@ -48,6 +47,7 @@ from buildctl.progress.mode import Mode
 from buildctl.system.outfile import write_whole
 
 if TYPE_CHECKING:
+    from buildctl.client.gateway.build import Inspector
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
 
@@ -96,6 +96,12 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt = read_opt(app, flags)
+    shells = parse_shell(
+        flags.on_error,
+        flags.debug_shell,
+        flags.shell_image,
+        has_console=app.environment.has_console(),
+    )
     if offers.auth_hosts is not None:
         from buildctl.cli.buildhosts import admitted_hosts
 
@@ -118,7 +124,7 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries)
+            result = solve(app, opt, offers, open_display, recordings, retries, shells)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response, app.output.mask))
@@ -157,7 +163,7 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         attrs["no-cache"] = ""
     check_caches(exported)
     check_files(flags, exports, exported, stdout=app.environment.stdout)
-    return SolveOpt(
+    opt = SolveOpt(
         frontend=flags.frontend,
         frontend_attrs=attrs,
         definition=definition,
@@ -170,11 +176,15 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         source_policy=source_policy,
         proxy_network=flags.proxy_network,
         content_records=content_records(variables) if parse_context_check(flags.context_check) else "",
-        transfer_records=transfer_records(variables),
         on_unreadable=parse_on_unreadable(flags.on_unreadable),
-        shared_key=flags.shared_key or own_key(directories, variables),
+        shared_key=flags.shared_key,
         ref=new_id(),
     )
+    if not opt.local_dirs:
+        return opt
+    from buildctl.client.defaults import with_own_places  # which may read and write files
+
+    return with_own_places(opt, variables)
 
 
 def solve(
@@ -184,6 +194,7 @@ def solve(
     open_display: Callable[[], Display],
     recordings: Recordings,
     retries: Retries,
+    shells: ShellOptions,
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
@@ -202,6 +213,7 @@ def solve(
                     on_transfer=recordings.note_transfer,
                     on_request=recordings.request_sink(ref),
                     attachables=attachables,
+                    inspector=inspector_of(shells, display),
                 )
             except SolveError as error:
                 if app.output.stderr_is_terminal and not error.hint:
@@ -223,6 +235,15 @@ def solve(
             error.hint = error.hint or hint_for(opt)
         mask_error(masker, error)
         raise
+
+
+def inspector_of(shells: ShellOptions, display: Display) -> Inspector | None:
+    """What opens the shells that are asked for."""
+    if not shells.is_wanted:
+        return None
+    from buildctl.cli.debugshell import DebugShell
+
+    return DebugShell(shells, display)
 
 
 def hint_for(opt: SolveOpt) -> str:

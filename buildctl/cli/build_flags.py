@@ -132,6 +132,21 @@ class BuildFlags:
         "--metadata-file", metavar="FILE", help="Write what the exporters answer, such as digests, as JSON."
     )
     ref_file: str = declared("--ref-file", metavar="FILE", help="Write the build's ref.")
+    on_error: str = declared(
+        "--on-error",
+        metavar="ACTION",
+        help="When a step fails: fail, or shell (open one in it, on this terminal, before the build ends).",
+    )
+    debug_shell: str = declared(
+        "--debug-shell",
+        metavar="STEP",
+        help="Open a shell before the step runs whose name has STEP in it, such as 'RUN make'.",
+    )
+    shell_image: str = declared(
+        "--shell-image",
+        metavar="IMAGE",
+        help="Image whose static shell these two use, such as busybox:musl. Default: the step's own.",
+    )
     summary: bool | None = declared(
         "--summary",
         type=SWITCH,

@@ -8,9 +8,9 @@ import stat
 from collections.abc import Mapping
 
 from buildctl.cli.app import App
-from buildctl.cli.statefolder import home_folder
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
+from buildctl.session.statefolder import home_folder
 from buildctl.system.failure import errno_text
 from buildctl.system.place import missing_part, require_working_folder
 from buildctl.system.smallfile import read_descriptor, read_named
@@ -42,16 +42,6 @@ def check_layouts(layouts: Mapping[str, str]) -> Mapping[str, str]:
             message = f"oci-layout context at {path} failed to initialize: mkdir {path}: not a directory"
             raise UsageError(f"invalid oci-layout: {message}", hint="name the folder that index.json is in")
     return layouts
-
-
-def own_key(directories: Mapping[str, str], variables: Mapping[str, str]) -> str:
-    """The shared key of these folders as this client has them, so that other projects keep theirs."""
-    if not directories:
-        return ""
-    from buildctl.cli.client_id import client_id
-    from buildctl.session.sharedkey import shared_key
-
-    return shared_key(client_id(variables), directories)
 
 
 def content_records(variables: Mapping[str, str]) -> str:

@@ -54,7 +54,8 @@ def _named(opt: SolveOpt) -> Iterator[str]:
             yield value.removeprefix(_IMAGE)
         elif name == "attest:sbom":
             yield next((one[10:] for one in value.split(",") if one.startswith("generator=")), _SCANNER)
-    for identifier in (*_sources(opt.definition), *_replacements(opt.source_policy)):
+    definition = opt.definition if isinstance(opt.definition, bytes) else None
+    for identifier in (*_sources(definition), *_replacements(opt.source_policy)):
         if identifier.startswith(_IMAGE):
             yield identifier.removeprefix(_IMAGE)
 
@@ -86,7 +87,7 @@ def _dockerfile(opt: SolveOpt) -> Images:
     if not opt.frontend:
         return Images(frozenset())
     folder = opt.local_dirs.get("dockerfile") or opt.local_dirs.get("context")
-    if folder is None:
+    if not isinstance(folder, str):
         return Images(frozenset(), ("the Dockerfile, which is not in a folder of this build,",))
     path = os.path.join(folder, opt.frontend_attrs.get("filename", "Dockerfile"))
     try:

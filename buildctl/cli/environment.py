@@ -18,6 +18,10 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ZERO_NS = time.time_ns() - time.clock_gettime_ns(_STEADY)
 
 
+CONSOLE = "/dev/tty"
+"""The terminal that controls the process."""
+
+
 class Environment(NamedTuple):
     """The outside as one value, so that a test can hand in another."""
 
@@ -65,6 +69,14 @@ class Environment(NamedTuple):
             return stat.S_ISCHR(os.fstat(descriptor).st_mode)
         except OSError:
             return True
+
+    def has_console(self) -> bool:
+        """Whether the process has a terminal that it may read, whatever its streams are."""
+        try:
+            os.close(os.open(CONSOLE, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+        except OSError:
+            return False
+        return True
 
     def terminal_size(self, descriptor: int) -> tuple[int, int]:
         """Columns and lines of the terminal, 80 by 10 where it does not say (as the reference)."""

@@ -24,6 +24,13 @@ from buildctl.system.failure import errno_text
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
 
+_FLAGS_OF_PARAMETERS = (
+    ("ca", "--tlscacert"),
+    ("cert", "--tlscert"),
+    ("key", "--tlskey"),
+    ("server_name", "--tlsservername"),
+)
+
 
 @click.group(
     "buildctl",
@@ -174,6 +181,13 @@ def _say_usage(app: App, error: FlagError) -> None:
         app.output.say(f"Incorrect Usage: {error}\n\n")
 
 
+def with_flags(hint: str) -> str:
+    """The library's advice in the command line's words: parameters that it names are flags here."""
+    for parameter, name in _FLAGS_OF_PARAMETERS:
+        hint = hint.replace(f"({parameter})", f"({name})")
+    return hint
+
+
 def _report(app: App, error: BuildctlError) -> int:
     """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
     say = app.output.say
@@ -193,5 +207,5 @@ def _report(app: App, error: BuildctlError) -> int:
 
         say(format_stacks(error, shown_arguments(program_arguments())))
     if error.hint and app.output.stderr_is_terminal:
-        say(f"hint: {error.hint}\n")
+        say(f"hint: {with_flags(error.hint)}\n")
     return error.exit_code

@@ -6,13 +6,11 @@ object, its keys in their own order. Source: cmd/buildctl/build.go, writeMetadat
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from buildctl.model.gojson import encode
+from buildctl.model.result import embedded
 
 
 def format_metadata(response: Mapping[str, str], mask: Callable[[str], str] = str) -> bytes:
@@ -22,7 +20,7 @@ def format_metadata(response: Mapping[str, str], mask: Callable[[str], str] = st
 
 def _member(value: str, mask: Callable[[str], str]) -> Any:
     try:
-        member = _masked(_embedded(value), mask)
+        member = _masked(embedded(value), mask)
         encode(member)
     except RecursionError:  # what is nested so deep is no descriptor
         return mask(value)
@@ -36,11 +34,3 @@ def _masked(value: Any, mask: Callable[[str], str]) -> Any:
     if isinstance(value, dict):
         return {mask(key): _masked(member, mask) for key, member in value.items()}
     return [_masked(member, mask) for member in value] if isinstance(value, list) else value
-
-
-def _embedded(value: str) -> Any:
-    try:
-        decoded = json.loads(base64.b64decode(value, validate=True))
-    except (binascii.Error, ValueError):
-        return value
-    return decoded if isinstance(decoded, dict) and decoded else value

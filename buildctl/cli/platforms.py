@@ -15,17 +15,17 @@ _SHOWN = 4
 
 async def platform_hint(client: Client, opt: SolveOpt) -> str:
     """What to do where a platform was asked for that no worker of the daemon runs; else nothing."""
-    from buildctl.model.platform import format_platform, parse_platform
+    from buildctl.model.platform import Platform
 
     asked = opt.frontend_attrs.get("platform", "")
     if not asked:
         return ""
     try:
         workers = await client.workers()
-        wanted = [format_platform(parse_platform(text.strip())) for text in asked.split(",")]
+        wanted = [str(Platform.parse(text.strip()).normalized()) for text in asked.split(",")]
     except BuildctlError:
         return ""
-    runs = dict.fromkeys(format_platform(one) for worker in workers for one in worker.platforms)
+    runs = dict.fromkeys(str(one.normalized()) for worker in workers for one in worker.platforms)
     missing = [text for text in wanted if text not in runs]
     if not runs or not missing:
         return ""

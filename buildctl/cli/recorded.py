@@ -46,10 +46,10 @@ async def failure_of(client: Client, ref: str) -> SolveError | None:
         return None
     from buildctl.client.details import solve_error, wrapping
 
-    error = await _whole_error(client, record) or record.error
-    code = Code(error.code) if error.code in set(Code) else Code.UNKNOWN
-    prefix = "failed to solve: " + wrapping(error.details)
-    return solve_error(RPCError(code, error.message, details=error.details, prefix=prefix))
+    told = await _whole_error(client, record) or record.error
+    code = Code(told.code) if told.code in set(Code) else Code.UNKNOWN
+    prefix = "failed to solve: " + wrapping(told.details)
+    return solve_error(RPCError(code, told.message, details=told.details, prefix=prefix))
 
 
 async def _whole_error(client: Client, record: BuildRecord) -> BuildError | None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 import grpc
 import grpc.aio
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("buildctl")
 
+_EOF: object = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
+
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Diagnose: TypeAlias = Callable[[bool], Awaitable[ConnectError | None]]
 """Says why no connection can be made, or given True, why the one that was there ended; None if unknown."""
@@ -44,7 +46,7 @@ _BROKEN = "error reading from server: EOF"
 """What the reference says of a connection that ended during a call (grpc-go's http2_client)."""
 
 _STALL_HINT = (
-    "the daemon hangs, is stopped, or is cut off; --stall-timeout says how long to wait for it, 0 for ever"
+    "the daemon hangs, is stopped, or is cut off; the stall timeout says how long to wait for it, 0 for ever"
 )
 
 
@@ -124,6 +126,27 @@ class Caller:
                 raise await self._translate(error, prefix, connected, streamed=streamed) from None
             except asyncio.CancelledError:
                 raise self._cancellation(prefix, streamed=True) from None
+            finally:
+                call.cancel()
+
+    @contextlib.asynccontextmanager
+    async def duplex(
+        self, method: Method[Request, Response], *, metadata: Metadata = ()
+    ) -> AsyncIterator[Duplex[Request, Response]]:
+        """A stream of messages each way, whose reads and writes raise `RPCError`; it ends with the block."""
+        connected = self._is_connected()
+        start: Any = self._channel.stream_stream(method.path, None, None)
+        with self._trace.call(method.path) as headers:
+            call = start(metadata=(*metadata, *headers))
+
+            async def translate(error: grpc.aio.AioRpcError) -> RPCError:
+                return await self._translate(error, "", connected, streamed=True)
+
+            try:
+                with self._liveness.watching(call, method.name):
+                    yield Duplex(method, call, self._liveness.heard, translate)
+            except asyncio.CancelledError:
+                raise self._cancellation("", streamed=True) from None
             finally:
                 call.cancel()
 
@@ -223,6 +246,48 @@ class Caller:
         translated = RPCError(code, message, details=details, streamed=streamed, prefix=prefix, hint=hint)
         translated.transient = code is Code.UNAVAILABLE and not (failure and failure.lasting)
         return translated
+
+
+class Duplex(Generic[Request, Response]):
+    """Messages each way on one call. Reads and writes may wait at once, one of each."""
+
+    def __init__(
+        self,
+        method: Method[Request, Response],
+        call: Any,
+        heard: Callable[[], None],
+        translate: Callable[[grpc.aio.AioRpcError], Awaitable[RPCError]],
+    ) -> None:
+        self._method = method
+        self._call = call
+        self._heard = heard
+        self._translate = translate
+
+    async def read(self) -> Response | None:
+        """The next message, None after the last."""
+        try:
+            data = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise await self._translate(error) from None
+        self._heard()
+        return None if data is _EOF else _parse(self._method, data)
+
+    async def write(self, message: Request) -> None:
+        """Send a message; waits while the daemon takes none."""
+        await self._sending(self._call.write(message.SerializeToString()))
+
+    async def done_writing(self) -> None:
+        """Say that no message follows."""
+        await self._sending(self._call.done_writing())
+
+    async def _sending(self, operation: Awaitable[object]) -> None:
+        try:
+            await operation
+        except grpc.aio.AioRpcError as error:
+            raise await self._translate(error) from None
+        except asyncio.InvalidStateError:  # the call has ended, and knows how
+            code = await self._call.code()
+            raise RPCError(Code(code.value[0]), await self._call.details() or "", streamed=True) from None
 
 
 def _parse(method: Method[Request, Response], data: bytes) -> Response:

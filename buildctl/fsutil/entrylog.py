@@ -53,7 +53,7 @@ class EntryLog:
         if end >= MAX_BYTES or len(self.states) >= MAX_ENTRIES:
             raise ProtocolError(
                 f"the sender lists more than {MAX_ENTRIES:,} entries, or {MAX_BYTES >> 30} GiB of them",
-                hint="export so many files as one, with --output type=tar",
+                hint="export so many files as one, with output type tar",
             )
         self._ends.append(end)
         self.states.append(state)

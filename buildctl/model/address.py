@@ -57,8 +57,12 @@ class TLSOptions(NamedTuple):
         return bool(self.ca or self.cert or self.key or self.directory)
 
 
-def parse_address(text: str) -> Address:
-    """What `text` means; raises UsageError in the reference's words. Empty text is the default address."""
+def parse_address(text: str, *, takes_words: bool = False) -> Address:
+    """What `text` means: `parse_address("tcp://builder:1234")`. Empty text is the default address.
+
+    Raises `UsageError` in the reference's words. A bare word or path is refused, unless `takes_words`: the
+    command line reads it as the reference does, as a host.
+    """
     text = text or DEFAULT_ADDRESS
     if name := _abstract_name(text):
         return Address(text, "unix-abstract", path=name)
@@ -73,6 +77,8 @@ def parse_address(text: str) -> Address:
     elif url.scheme in ("dns", "passthrough"):
         endpoint = (url.path or url.opaque).removeprefix("/")
     elif url.scheme not in _VALIDATORS:
+        if not takes_words:
+            _validate_bare(text, url)
         scheme = ""  # `localhost:1234` reads as a scheme; the resolver knows none such and dials the text
     return Address(
         text=text,
@@ -97,6 +103,16 @@ def _abstract_name(text: str) -> str:
     scheme, _, rest = text.partition(":")
     name = rest.removeprefix("//")
     return name[1:] if scheme.lower() == "unix" and name.startswith("@") else ""
+
+
+def _validate_bare(text: str, url: URL) -> None:
+    """grpc-go would look a single word up as a host with port 443, where no BuildKit listens."""
+    if not (url.scheme or url.host) and ":" not in text:
+        near = f"unix://{text}" if text.startswith("/") else f"tcp://{text.split('/')[0]}:1234"
+        raise UsageError(
+            f"not an address: {quote(text)}",
+            hint=f"an address says how to get there: {near}, docker://, ssh://host",
+        )
 
 
 def _validate_unix(text: str, url: URL) -> None:

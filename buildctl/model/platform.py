@@ -54,6 +54,8 @@ class Platform:
 
         The OS may be followed by `(VERSION+FEATURE+…)`. Names are normalized, as `x86_64` to `amd64`; what is
         left out is Linux and this machine's CPU. Raises `UsageError`.
+
+            Platform.parse("linux/arm64")
         """
         parts = text.split("/")
         matched = re.fullmatch(_OS, parts[0])
@@ -82,14 +84,20 @@ class Platform:
 
     @classmethod
     def default(cls) -> Platform:
-        """Linux on this machine's CPU, normalized: what containers on it run."""
+        """Linux on this machine's CPU, normalized: what containers on it run.
+
+        Platform.default()
+        """
         import platform
 
         machine = platform.machine().lower()
         return cls("linux", *_MACHINES.get(machine, (machine, ""))).normalized()
 
     def normalized(self) -> Platform:
-        """With one name for each thing: `x86_64` is `amd64`, arm without variant `v7`; features sorted."""
+        """With one name for each thing: `x86_64` is `amd64`, arm without variant `v7`; features sorted.
+
+        Platform("linux", "x86_64").normalized()
+        """
         architecture, variant = _normalized_architecture(self.architecture, self.variant)
         features = tuple(sorted(set(self.os_features), key=str.encode))
         return Platform(_normalized_os(self.os), architecture, variant, self.os_version, features)

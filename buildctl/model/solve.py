@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from buildctl.model.transfer import Transfer
+
+if TYPE_CHECKING:
+    from buildctl.model.context import Tree
+    from buildctl.model.definable import Definable
 
 OnUnreadable: TypeAlias = Literal["error", "skip", "empty"]
 """What becomes of what cannot be read: `SolveOpt.on_unreadable`."""
@@ -34,13 +38,27 @@ class StdoutDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamDestination:
+    """An export is written to what `open` gives, in a thread, and that is closed.
+
+    `open` is called once the daemon delivers, with what the daemon says of the export, such as
+    `{"containerimage.digest": "sha256:…"}`. Only `write` and `close` are used; where the export fails,
+    `abort` in place of `close` if there is such a method.
+    """
+
+    open: Callable[[Mapping[str, str]], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutDestination:
     """An export lands as an OCI layout below `path`, through the content service."""
 
     path: str
 
 
-Destination = DirectoryDestination | FileDestination | StdoutDestination | LayoutDestination
+Destination = (
+    DirectoryDestination | FileDestination | StdoutDestination | StreamDestination | LayoutDestination
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +86,12 @@ class SolveOpt:
     frontend: str = ""
     """The frontend's name, such as `dockerfile.v0`; empty with a `definition`."""
     frontend_attrs: Mapping[str, str] = field(default_factory=dict)
-    definition: bytes | None = None
-    """A serialized pb.Definition (LLB), or None with a `frontend`."""
-    local_dirs: Mapping[str, str] = field(default_factory=dict)
-    """Directories the daemon may read, by local name."""
+    definition: Definable | None = None
+    """LLB: a `State`, a `Definition` or a serialized pb.Definition; None with a `frontend`."""
+    frontend_inputs: Mapping[str, Definable] = field(default_factory=dict)
+    """What the frontend may build upon, by name, in the same forms."""
+    local_dirs: Mapping[str, str | Tree] = field(default_factory=dict)
+    """Directories the daemon may read, by local name; a `Tree` has files in memory."""
     oci_layouts: Mapping[str, str] = field(default_factory=dict)
     """OCI layouts the daemon may read, by the id that `oci-layout://ID@DIGEST` names."""
     exports: tuple[Export, ...] = ()
@@ -103,7 +123,10 @@ class SolveOpt:
     machine for all builds; what is lost of it costs time, and never a wrong context.
     """
     transfer_records: str = ""
-    """A folder in which it is kept, compressed, what was announced of each directory; empty for none."""
+    """A folder in which it is kept, compressed, what was announced of each directory; empty for none.
+
+    Of a `Tree` nothing is kept, here or in `content_records`.
+    """
     ref: str = ""
     """The id of this build; a random one when empty."""
 

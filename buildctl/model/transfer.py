@@ -49,7 +49,10 @@ class Transfer(NamedTuple):
 
 
 def format_transfer(transfer: Transfer) -> str:
-    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`."""
+    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`.
+
+    print(format_transfer(result.transfers[0]))
+    """
     moved = transfer.bytes_moved or transfer.bytes_sent
     size = format_bytes(moved)
     rate = f" ({format_bytes(round(moved / transfer.took))}/s)" if transfer.took > 0 else ""

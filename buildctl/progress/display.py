@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from buildctl.model.status import SolveStatus
+from buildctl.model.status import SolveStatus, UnreadLogs
 from buildctl.progress.budget import Budget
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _ASIDE_S = 0.2
 """How long Ctrl-Z waits for a terminal that takes nothing."""
+_HELD_LOG_BYTES = 16 << 20
+"""Of what is said while a display stands aside; logs beyond it are not shown."""
 
 
 class Display:
@@ -63,6 +65,8 @@ class Display:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._terminal = hold
+        self._held: list[SolveStatus] | None = None  # what has come while others have the stream
+        self._held_log_bytes = 0
         self.say_before_failures: Callable[[BaseException], str] | None = None
         """What gives the text that comes before the logs of what failed, which are to stay with the error."""
         self.failure: Exception | None = None
@@ -106,7 +110,8 @@ class Display:
         self._pass_on(status)
 
     def _pass_on(self, status: SolveStatus) -> None:
-        self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+        if not self._hold(status):
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
         for sink in tuple(self._also):
             try:
                 sink(status)
@@ -114,6 +119,33 @@ class Display:
                 self._also.remove(sink)
                 self.faults.append(error)
                 logger.warning("what is recorded of the build is not complete: %r", error)
+
+    @contextlib.asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Leave the stream to somebody else for the block; what the build says is shown after it."""
+        if isinstance(self._renderer, Leaving):
+            self._show(self._renderer.leave)
+        await self._writer.idle()
+        self._held, self._held_log_bytes = [], 0
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for status in held:
+                self._show(lambda now_ns, it=status: self._pump.update(it, now_ns, busy=True))  # type: ignore[misc]
+
+    def _hold(self, status: SolveStatus) -> bool:
+        """Keep a message for later, if it is not to be shown now; of logs no more than is bearable."""
+        if self._held is None:
+            return False
+        size = (
+            status.logs.size_bytes
+            if isinstance(status.logs, UnreadLogs)
+            else sum(len(log.data) for log in status.logs)
+        )
+        self._held_log_bytes += size
+        self._held.append(status if self._held_log_bytes < _HELD_LOG_BYTES else status._replace(logs=()))
+        return True
 
     async def close(self, patience_s: float | None = None, *, ended: BaseException | None = None) -> None:
         """Show the end and wait until it is written, at most `patience_s` seconds; a failure `ended` it.
@@ -159,7 +191,7 @@ class Display:
 
     async def _step_aside(self) -> None:
         """Leave the picture where it is, soon, for the process is to be stopped."""
-        if isinstance(self._renderer, Leaving):
+        if isinstance(self._renderer, Leaving) and self._held is None:
             self._show(self._renderer.leave)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ASIDE_S):
@@ -167,7 +199,8 @@ class Display:
 
     def _come_back(self) -> None:
         """Draw the picture again, below what others have written meanwhile."""
-        self._show(lambda now_ns: self._pump.refresh(now_ns, busy=False))
+        if self._held is None:
+            self._show(lambda now_ns: self._pump.refresh(now_ns, busy=False))
 
     def _show(self, produce: Callable[[int], bytes]) -> None:
         if self.failure is not None:
@@ -200,7 +233,7 @@ class Display:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 
     def _tick(self) -> None:
-        if self._now() >= self._pump.due_ns:
+        if self._held is None and self._now() >= self._pump.due_ns:
             self._show(lambda now_ns: self._pump.refresh(now_ns, busy=self._writer.busy))
         if self.failure is None:
             self._arm()

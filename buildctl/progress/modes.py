@@ -52,7 +52,7 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
     if mode is Mode.TTY and not is_terminal:
         raise UsageError(
             "failed to get console: provided file is not a console",
-            hint="The live display needs a terminal; use --progress=plain where there is none.",
+            hint="The live display needs a terminal; use plain where there is none.",
         )
     if mode is Mode.TTY:
         from buildctl.progress.terminal import TerminalOptions

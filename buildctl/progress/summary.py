@@ -38,8 +38,9 @@ def summary(
 ) -> list[str]:
     """At most 5 lines and the `slowest` steps, each cut to `width` cells where that is given.
 
-    They tell, as far as there is anything to tell of each, the totals, the slowest steps with their share of the wall time, the critical path and what it
-    explains, and the transfers of local directories that moved most; `brief`, the totals alone.
+    They tell, as far as there is anything to tell of each, the totals, the slowest steps with their share of
+    the wall time, the critical path and what it explains, and the transfers of local directories that moved
+    most; `brief`, the totals alone.
     """
     details = [
         *_slowest(timings, slowest),

@@ -81,7 +81,7 @@ class TTYRenderer:
         self._outcome = State.CANCELED if canceled else State.FAILED
 
     def finish(self, now_ns: int, between: bytes = b"") -> bytes:
-        """The whole tree in place of the last frame, warnings, what is to be said, the logs of what failed."""
+        """The whole tree in place of the last frame, warnings, what is to be said, logs of what failed."""
         width, height = self._size()
         lines: list[Line] = []
         if self._trace.vertexes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,7 @@ from buildctl.fsutil.rooted import lost_link
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
+from buildctl.model.context import Tree
 from buildctl.model.sessionrequest import SessionRequest
 from buildctl.model.solve import OnUnreadable
 from buildctl.model.transfer import Transfer
@@ -40,7 +41,7 @@ class FileSync:
 
     def __init__(
         self,
-        local_dirs: Mapping[str, str],
+        local_dirs: Mapping[str, str | Tree],
         *,
         on_unreadable: OnUnreadable = "error",
         watch: Watch | None = None,
@@ -48,7 +49,7 @@ class FileSync:
         on_transfer: Callable[[Transfer], None] | None = None,
         on_request: RequestSink | None = None,
     ) -> None:
-        """`local_dirs` are paths by local name; `watch` gives what sees the transfer of a path.
+        """`local_dirs` are paths or trees by local name; `watch` gives what sees the transfer of a path.
 
         In the folder `records`, if there is one, it is kept what was announced of each directory.
         `on_transfer` is told of each transfer when it ends, `on_request` of each file that is asked for.
@@ -78,7 +79,7 @@ class FileSync:
         async with self._turns:
             await self._send(name, root, stream)
 
-    async def _send(self, name: str, root: str, stream: ServerStream) -> None:
+    async def _send(self, name: str, root: str | Tree, stream: ServerStream) -> None:
         clock = asyncio.get_running_loop().time
         unreadable = None if self._on_unreadable == "error" else Unreadable(self._on_unreadable)
         began, summary, complete = clock(), SendSummary(), False
@@ -90,8 +91,9 @@ class FileSync:
 
         moved = 0
 
-        async def send_messages(messages: Sequence[bytes]) -> None:
+        async def send_messages(messages: Iterable[bytes]) -> None:
             nonlocal moved
+            messages = list(messages)
             moved += sum(map(len, messages))
             await stream.send_messages(messages)
 
@@ -110,7 +112,7 @@ class FileSync:
                 excludes=selection.excludes,
                 follow_paths=selection.follow_paths,
                 unreadable=unreadable,
-                watcher=self._watch(root) if self._watch else None,
+                watcher=self._watch(root) if self._watch and isinstance(root, str) else None,
                 recorder=self._recorder(name, root, selection),
                 on_progress=note,
                 on_request=partial(self._tell, name) if self._on_request else None,
@@ -123,16 +125,16 @@ class FileSync:
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
                 self._on_transfer(transfer._replace(unreadable=tuple(paths), lost_ignore_files=lost))
 
-    async def _lost_ignore_files(self, root: str, selection: Selection) -> tuple[tuple[str, str], ...]:
+    async def _lost_ignore_files(self, root: str | Tree, selection: Selection) -> tuple[tuple[str, str], ...]:
         asked = [path for path in selection.follow_paths if path.endswith(ignorefile.SUFFIX)]
-        if not asked:
+        if not asked or isinstance(root, Tree):
             return ()
         targets = await detached(lambda: [lost_link(root, path) for path in asked])
         return tuple((path, target) for path, target in zip(asked, targets, strict=True) if target)
 
-    def _recorder(self, name: str, root: str, selection: Selection) -> Recorder | None:
+    def _recorder(self, name: str, root: str | Tree, selection: Selection) -> Recorder | None:
         """None for what frontends ask for only to learn the rules of the transfer that follows."""
-        if not self._records or list(selection.follow_paths) == [ignorefile.SUFFIX]:
+        if isinstance(root, Tree) or not self._records or list(selection.follow_paths) == [ignorefile.SUFFIX]:
             return None
         return Recorder(self._records, root, name, selection)
 

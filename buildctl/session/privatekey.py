@@ -73,11 +73,11 @@ def _hint(data: bytes) -> str:
             return "this is the base64 of a key file: decode it first, with base64 -d"
     except binascii.Error:
         pass
-    return "--ssh takes a private key file or an agent's socket"
+    return "name a private key file or an agent's socket"
 
 
 def _passphrase_missing() -> UsageError:
     return UsageError(
         "ssh: this private key is passphrase protected",
-        hint="load it into an agent with ssh-add, and forward that: --ssh default",
+        hint="load it into an agent with ssh-add, and forward the agent in place of the key",
     )

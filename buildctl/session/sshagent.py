@@ -57,7 +57,7 @@ def find_agents(
     for source in sources:
         if source.id in found:
             raise UsageError(
-                f"duplicate agent ID {quote(source.id)}", hint="give each --ssh an id of its own"
+                f"duplicate agent ID {quote(source.id)}", hint="give each agent an id of its own"
             )
         shown = f"{{{source.id} [{' '.join(source.paths)}] {str(source.raw).lower()}}}"
         prefix = f"failed to convert agent config {shown}: "
@@ -65,7 +65,7 @@ def find_agents(
         if not paths[0]:
             raise UsageError(
                 prefix + "invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set",
-                hint='start an agent with eval "$(ssh-agent)", or name a key file: --ssh default=FILE',
+                hint='start an agent with eval "$(ssh-agent)", or name a key file (default=FILE)',
             )
         try:
             found[source.id] = _find(paths, source.raw)

@@ -120,7 +120,7 @@ def _check(name: str, environ: Mapping[str, str]) -> None:
     if not name:
         raise ConnectError(
             "no throwaway daemon can be started: neither buildkitd nor dockerd is on PATH",
-            hint="install one of them, or name a running daemon with --addr",
+            hint="install one of them, or give the address of a running daemon",
         )
     is_root = os.geteuid() == 0
     if not is_root and name == "dockerd":

@@ -77,9 +77,9 @@ async def _diagnose_plain(dial: Dial, engine: str) -> ConnectError | None:
         return None
     error = _unwilling(greeting)
     if greeting is _Greeting.HTTP1 and engine and await _is_engine(dial):
-        error.hint = f"that is a Docker Engine: reach the BuildKit inside it with --addr {engine}"
+        error.hint = f"that is a Docker Engine: reach the BuildKit inside it at {engine}"
     elif greeting is not _Greeting.HTTP1 and await _speaks_tls(dial):
-        error.hint = "the daemon wants TLS: give --tlscacert, and --tlscert and --tlskey, or --tlsdir"
+        error.hint = "the daemon wants TLS: give its authority (ca), a certificate (cert) and its key (key)"
     return error
 
 
@@ -133,8 +133,8 @@ def _certificate_hint(tls: TLSFiles, alert: str) -> str:
     if tls.cert and alert == _EXPIRED_ALERT:
         return "the client certificate has expired: have a new one signed for --tlscert; or is a clock wrong?"
     if tls.cert:
-        return "the daemon does not take this client certificate: check --tlscert, and who signed it"
-    return "the daemon wants a client certificate: give --tlscert and --tlskey"
+        return "the daemon does not take this client certificate: check which it is, and who signed it"
+    return "the daemon wants a client certificate (cert) with its key (key)"
 
 
 async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: int) -> ConnectError:
@@ -151,10 +151,10 @@ async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: in
         else:
             valid = f"is not valid for any names, but wanted to match {server_name}"
         reason = f"certificate {valid}"
-        hint = "name the daemon as its certificate does, in the address or with --tlsservername"
+        hint = "name the daemon as its certificate does, in the address or as TLS has it (server_name)"
     else:
         reason = "certificate signed by unknown authority"
-        hint = "--tlscacert must name the authority that signed the daemon's certificate"
+        hint = "give the certificate (ca) of the authority that signed the daemon's certificate"
     return connection_error(
         f"{_HANDSHAKE}tls: failed to verify certificate: x509: {reason}", hint, lasting=True
     )

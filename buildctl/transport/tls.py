@@ -209,7 +209,7 @@ def _one_of(directory: str, names: tuple[str, str]) -> str:
         return path
     raise ConnectError(
         f"directory did not contain one of the needed files: {names[0]} or {names[1]}",
-        hint=f"--tlsdir needs an authority, a certificate and its key below {directory}",
+        hint=f"an authority, a certificate and its key are needed below {directory}",
     )
 
 

@@ -36,7 +36,10 @@ def command(app: App, args: tuple[str, ...]) -> None:
     ask = _KINDS.get(args[0] if args else "")
     if ask is None:
         raise UsageError(f"what can be asked for is {' or '.join(_KINDS)}")
-    if choose_address(app.flags.addr, app.environment.variables).address.scheme == "daemonless":
+    if (
+        choose_address(app.flags.addr, app.environment.variables, takes_words=True).address.scheme
+        == "daemonless"
+    ):
         return
 
     async def run() -> list[str]:

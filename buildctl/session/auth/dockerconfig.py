@@ -65,22 +65,34 @@ class DockerConfig(NamedTuple):
     """Lines for the user: what could not be read, and so does not count."""
 
     def key(self, host: str) -> str:
-        """Under what a registry's host is entered in the configuration."""
+        """Under what a registry's host is entered in the configuration.
+
+        entry = config.key("registry-1.docker.io")
+        """
         return _HUB_KEY if host in _HUB_HOSTS else host
 
     def helper(self, key: str) -> str:
-        """Who is to be asked for an account; empty where only the file knows."""
+        """Who is to be asked for an account; empty where only the file knows.
+
+        program = config.helper("registry.example")
+        """
         return _HELPER + name if (name := self.helpers.get(key, self.store)) else ""
 
     def account(self, key: str) -> Account:
-        """The file's account; a key with a scheme or a path, as old files have, stands for its host."""
+        """The file's account; a key with a scheme or a path, as old files have, stands for its host.
+
+        account = config.account("registry.example")
+        """
         if key in self.accounts:
             return self.accounts[key]
         return next((found for name, found in self.accounts.items() if _host(name) == key), Account())
 
 
 def load_docker_config(environ: Mapping[str, str]) -> DockerConfig:
-    """The user's configuration. What is wrong with it becomes warnings, as in the reference."""
+    """The user's configuration. What is wrong with it becomes warnings, as in the reference.
+
+    auth = Auth(load_docker_config(os.environ), os.environ)
+    """
     directory = environ.get("DOCKER_CONFIG") or os.path.join(_home(environ), ".docker")
     warnings: list[str] = []
     settings = _read(os.path.join(directory, "config.json"), warnings)

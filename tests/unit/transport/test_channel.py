@@ -50,7 +50,9 @@ async def reach(
     address: str, tls: TLSOptions | None = None, environ: Mapping[str, str] | None = None
 ) -> None:
     """One call over a connection of its own."""
-    async with open_connection(parse_address(address), tls=tls, environ=environ or {}) as connection:
+    async with open_connection(
+        parse_address(address, takes_words=True), tls=tls, environ=environ or {}
+    ) as connection:
         await ask(connection)
 
 
@@ -59,7 +61,9 @@ async def failure(
 ) -> ConnectError:
     """Why `address` cannot be reached; it must be found out in time."""
     start = time.monotonic()
-    async with open_connection(parse_address(address), tls=tls, environ=environ or {}) as connection:
+    async with open_connection(
+        parse_address(address, takes_words=True), tls=tls, environ=environ or {}
+    ) as connection:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(connection)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -231,7 +235,7 @@ async def test_wrong_name(authority: Authority, name: str, message: str) -> None
     async with tcp_peer(authority.server(name)) as peer:
         error = await failure(peer.address, authority.alone)
     assert error.message == f'{HANDSHAKE}tls: failed to verify certificate: x509: {message}"'
-    assert "--tlsservername" in error.hint
+    assert "(server_name)" in error.hint
 
 
 async def test_a_common_name_alone_names_nobody(authority: Authority) -> None:
@@ -303,7 +307,7 @@ async def test_wrong_authority(mutual: Peer, stranger: Authority) -> None:
     assert error.message == (
         f'{HANDSHAKE}tls: failed to verify certificate: x509: certificate signed by unknown authority"'
     )
-    assert "--tlscacert" in error.hint
+    assert "(ca)" in error.hint
 
 
 async def test_a_certificate_alone_trusts_nobody(mutual: Peer, authority: Authority) -> None:
@@ -313,7 +317,7 @@ async def test_a_certificate_alone_trusts_nobody(mutual: Peer, authority: Author
     assert error.message == (
         f'{HANDSHAKE}tls: failed to verify certificate: x509: certificate signed by unknown authority"'
     )
-    assert "--tlscacert" in error.hint
+    assert "(ca)" in error.hint
     nobody = await failure("tcp://127.0.0.1:1", alone)
     assert nobody.message == f'{DIALING}dial tcp 127.0.0.1:1: connect: connection refused"'
 
@@ -355,7 +359,7 @@ async def test_no_client_certificate(authority: Authority) -> None:
     with strict_server(authority.server("127.0.0.1", client_ca=authority.ca)) as address:
         error = await failure(address, authority.alone)
     assert error.message == f'{PREFACE}remote error: tls: certificate required"'
-    assert "--tlscert" in error.hint
+    assert "(cert)" in error.hint
 
 
 async def test_a_client_certificate_of_a_stranger(authority: Authority, stranger: Authority) -> None:
@@ -420,8 +424,8 @@ async def test_permission_denied(tmp_path: Path) -> None:
     ("address", "message"),
     [
         ("tcp://127.0.0.1:1", "dial tcp 127.0.0.1:1: connect: connection refused"),
-        ("foo", "dial tcp: address foo: missing port in address"),
         ("http://h:1", "dial tcp: address http://h:1: too many colons in address"),
+        ("foo", "dial tcp: address foo: missing port in address"),
         ("tcp://h", "dial tcp: address h: missing port in address"),
         ("tcp://", "dial tcp: missing address"),
         ("tcp://[::1]", "dial tcp: address [::1]: missing port in address"),

@@ -11,8 +11,8 @@ import os
 import re
 from collections.abc import Mapping
 
-from buildctl.cli.statefolder import state_folder
 from buildctl.model.identity import new_id
+from buildctl.session.statefolder import state_folder
 from buildctl.system.beside import create_beside
 from buildctl.system.folders import make_private
 from buildctl.system.smallfile import read_found

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from buildctl.cli.build_inputs import content_records
-from buildctl.cli.client_id import client_id
-from buildctl.cli.statefolder import transfer_records
 from buildctl.errors import UsageError
+from buildctl.session.clientid import client_id
+from buildctl.session.statefolder import transfer_records
 from tests.support.program import ROOT
 
 KEPT = re.compile(r"[0-9a-z]{25} ")
@@ -61,7 +61,7 @@ def test_a_damaged_file_is_replaced(text: str, tmp_path: Path) -> None:
 
 def test_processes_that_begin_together_agree(tmp_path: Path) -> None:
     variables = {"XDG_STATE_HOME": str(tmp_path)}
-    script = f"from buildctl.cli.client_id import client_id; print(client_id({variables}))"
+    script = f"from buildctl.session.clientid import client_id; print(client_id({variables}))"
     running = [
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT) for _ in range(6)
     ]
