@@ -25,6 +25,7 @@ debug|
 context|
 timeline|
 replay|
+completion|
 help|' ;;
         'names buildctl') rows='du|buildctl du
 prune|buildctl prune
@@ -154,10 +155,10 @@ help|buildctl context' ;;
 -o|file
 --timings|file
 --summary|' ;;
-        'argument buildctl timeline') rows='|file' ;;
+        'argument buildctl timeline') rows='|builds' ;;
         'flags buildctl replay') rows='--speed|free
 --progress|words progress' ;;
-        'argument buildctl replay') rows='|file' ;;
+        'argument buildctl replay') rows='|builds' ;;
         'argument buildctl completion') rows='|words shell' ;;
         'frontend') rows='dockerfile.v0|
 gateway.v0|' ;;
@@ -608,6 +609,10 @@ __buildctl_value() { # $1: the kind that is due, $2: what is typed of it, $3: wh
         args)
             __buildctl_words args "$typed" "$before" ''
             __buildctl_lines "$typed" "$before" more < <(__buildctl_dockerfile args)
+            ;;
+        builds)
+            __buildctl_paths -f "$typed" "$before"
+            __buildctl_value refs "$typed" "$before"
             ;;
         refs | workers)
             __buildctl_lines "$typed" "$before" '' < <("${words[0]}" "${connection[@]}" __complete "$kind" 2>/dev/null)

@@ -31,6 +31,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
                 'replay||show a saved build again' \
+                'completion||print a shell\'s completion script' \
                 'help||show help for a command'
         case 'names buildctl'
             printf '%s\n' \
@@ -216,14 +217,14 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--summary||Print where the time went. Default: true, unless something is written.'
         case 'argument buildctl timeline'
             printf '%s\n' \
-                '|file|'
+                '|builds|'
         case 'flags buildctl replay'
             printf '%s\n' \
                 '--speed|free|How fast: 0.1 is a tenth, 10 ten times, or max.' \
                 '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.'
         case 'argument buildctl replay'
             printf '%s\n' \
-                '|file|'
+                '|builds|'
         case 'argument buildctl completion'
             printf '%s\n' \
                 '|words shell|'
@@ -801,6 +802,9 @@ function __buildctl_value --argument-names kind typed before # kind: what is due
         case args
             __buildctl_words args "$typed" "$before"
             __buildctl_names "$before" (__buildctl_dockerfile args)
+        case builds
+            __buildctl_paths file "$typed" "$before"
+            __buildctl_value refs "$typed" "$before"
         case refs workers
             __buildctl_names "$before" ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
         case 'words *'

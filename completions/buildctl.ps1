@@ -33,6 +33,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
             'replay||show a saved build again'
+            'completion||print a shell''s completion script'
             'help||show help for a command'
         )
         'names buildctl' = @(
@@ -218,14 +219,14 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--summary||Print where the time went. Default: true, unless something is written.'
         )
         'argument buildctl timeline' = @(
-            '|file|'
+            '|builds|'
         )
         'flags buildctl replay' = @(
             '--speed|free|How fast: 0.1 is a tenth, 10 ten times, or max.'
             '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
         )
         'argument buildctl replay' = @(
-            '|file|'
+            '|builds|'
         )
         'argument buildctl completion' = @(
             '|words shell|'
@@ -781,6 +782,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'args' {
                 Add-Words 'args' $typed $before
                 Get-DockerfileName 'args' | ForEach-Object { Add-Answer "$before$_" }
+            }
+            'builds' {
+                Add-Path 'file' $typed $before '.'
+                Add-Value 'refs' $typed $before
             }
             { $_ -in 'refs', 'workers' } {
                 $connection = $state.Connection

@@ -35,8 +35,8 @@ from buildctl.client.services import (
     Noting,
     TransferSink,
     check_delivery,
-    deliveries,
     checking_contents,
+    deliveries,
     senders,
     session_services,
 )

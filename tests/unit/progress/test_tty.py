@@ -102,6 +102,26 @@ def test_a_picture_replaces_itself() -> None:
     ]
 
 
+def test_a_build_that_failed_before_a_step_did_is_not_finished() -> None:
+    for canceled, word in ((False, "FAILED"), (True, "CANCELED")):
+        shown = Shown()
+        shown.tell(vertex("a", 0, 1, name="[internal] load build definition"), at=1)
+        shown.renderer.note_failure(canceled=canceled)
+        shown.end(at=1)
+        assert shown.terminal.all_rows[2] == f"[+] Building 1.0s (1/1) {word}"
+
+
+def test_a_picture_that_was_left_is_drawn_anew_below() -> None:
+    shown = Shown()
+    shown.tell(*two_steps(), at=2)
+    shown.terminal.feed(shown.renderer.leave(2 * SECOND))
+    assert not shown.terminal.cursor_hidden()
+    shown.terminal.feed(b"$ fg\r\n")
+    shown.tell(at=3)
+    heads = [row for row in shown.terminal.all_rows if row.startswith(("[+]", "$ fg"))]
+    assert [row[:20] for row in heads] == ["[+] Building 2.0s (1", "$ fg", "[+] Building 3.0s (1"]
+
+
 def test_a_frame_that_looks_the_same_is_not_written() -> None:
     shown = Shown()
     assert shown.tell(vertex("a", 0, 1, name="[x 1/1] COPY"), at=1)
