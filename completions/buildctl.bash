@@ -21,6 +21,9 @@ __buildctl_rows() { # $1: a set. Its rows, text|value, into the caller's $rows; 
 prune|
 prune-histories|
 build|
+ps|
+attach|
+history|
 debug|
 context|
 timeline|
@@ -30,6 +33,9 @@ help|' ;;
 prune|buildctl prune
 prune-histories|buildctl prune-histories
 build|buildctl build
+ps|buildctl ps
+attach|buildctl attach
+history|buildctl history
 debug|buildctl debug
 context|buildctl context
 timeline|buildctl timeline
@@ -84,6 +90,41 @@ help|buildctl' ;;
 --events|file
 --log-dir|dir
 --debug-json-cache-metrics|words metrics' ;;
+        'flags buildctl ps') rows='--quiet|
+-q|' ;;
+        'flags buildctl attach') rows='--progress|words progress' ;;
+        'argument buildctl attach') rows='|refs' ;;
+        'commands buildctl history') rows='ls|
+inspect|
+logs|
+open|
+export|
+import|
+rm|
+help|' ;;
+        'names buildctl history') rows='ls|buildctl history ls
+inspect|buildctl history inspect
+logs|buildctl history logs
+open|buildctl history open
+export|buildctl history export
+import|buildctl history import
+rm|buildctl history rm
+help|buildctl history' ;;
+        'flags buildctl history ls') rows='--limit|free
+--imported|
+--format|words format' ;;
+        'flags buildctl history inspect') rows='--format|words format' ;;
+        'argument buildctl history inspect') rows='|refs' ;;
+        'flags buildctl history logs') rows='--progress|words progress' ;;
+        'argument buildctl history logs') rows='|refs' ;;
+        'argument buildctl history open') rows='|refs' ;;
+        'flags buildctl history export') rows='--output|fields output
+-o|fields output
+--all|' ;;
+        'argument buildctl history export') rows='|refs' ;;
+        'argument buildctl history import') rows='|file' ;;
+        'flags buildctl history rm') rows='--all|' ;;
+        'argument buildctl history rm') rows='|refs' ;;
         'commands buildctl debug') rows='dump-llb|
 dump-metadata|
 workers|

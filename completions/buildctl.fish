@@ -27,6 +27,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune||clean up build cache' \
                 'prune-histories||clean up build histories' \
                 'build||build' \
+                'ps||list the builds that run now' \
+                'attach||watch a build that runs' \
+                'history||builds that have run: list, logs, files' \
                 'debug||debug utilities' \
                 'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
@@ -38,6 +41,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune|buildctl prune|' \
                 'prune-histories|buildctl prune-histories|' \
                 'build|buildctl build|' \
+                'ps|buildctl ps|' \
+                'attach|buildctl attach|' \
+                'history|buildctl history|' \
                 'debug|buildctl debug|' \
                 'context|buildctl context|' \
                 'timeline|buildctl timeline|' \
@@ -100,6 +106,73 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.' \
                 '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.' \
                 '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
+        case 'flags buildctl ps'
+            printf '%s\n' \
+                '--quiet||Refs alone, a line each.' \
+                '-q||Refs alone, a line each.'
+        case 'flags buildctl attach'
+            printf '%s\n' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.'
+        case 'argument buildctl attach'
+            printf '%s\n' \
+                '|refs|'
+        case 'commands buildctl history'
+            printf '%s\n' \
+                'ls||list builds' \
+                'inspect||tell what was built, how and with what result' \
+                'logs||show what a build said' \
+                'open||show where a build\'s time went, in a browser' \
+                'export||write builds as a .dockerbuild file' \
+                'import||keep the builds of a .dockerbuild file' \
+                'rm||remove builds from the history' \
+                'help||show help for a command'
+        case 'names buildctl history'
+            printf '%s\n' \
+                'ls|buildctl history ls|' \
+                'inspect|buildctl history inspect|' \
+                'logs|buildctl history logs|' \
+                'open|buildctl history open|' \
+                'export|buildctl history export|' \
+                'import|buildctl history import|' \
+                'rm|buildctl history rm|' \
+                'help|buildctl history|'
+        case 'flags buildctl history ls'
+            printf '%s\n' \
+                '--limit|free|The newest N alone; 0 is all.' \
+                '--imported||Builds kept from .dockerbuild files instead of the daemon\'s.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl history inspect'
+            printf '%s\n' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'argument buildctl history inspect'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl history logs'
+            printf '%s\n' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.'
+        case 'argument buildctl history logs'
+            printf '%s\n' \
+                '|refs|'
+        case 'argument buildctl history open'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl history export'
+            printf '%s\n' \
+                '--output|fields output|Where the file goes. Default: standard output.' \
+                '-o|fields output|Where the file goes. Default: standard output.' \
+                '--all||All builds that have ended.'
+        case 'argument buildctl history export'
+            printf '%s\n' \
+                '|refs|'
+        case 'argument buildctl history import'
+            printf '%s\n' \
+                '|file|'
+        case 'flags buildctl history rm'
+            printf '%s\n' \
+                '--all||All builds that have ended and are not pinned.'
+        case 'argument buildctl history rm'
+            printf '%s\n' \
+                '|refs|'
         case 'commands buildctl debug'
             printf '%s\n' \
                 'dump-llb||dump LLB in human-readable form; needs no daemon' \

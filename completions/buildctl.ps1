@@ -29,6 +29,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune||clean up build cache'
             'prune-histories||clean up build histories'
             'build||build'
+            'ps||list the builds that run now'
+            'attach||watch a build that runs'
+            'history||builds that have run: list, logs, files'
             'debug||debug utilities'
             'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
@@ -40,6 +43,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune|buildctl prune|'
             'prune-histories|buildctl prune-histories|'
             'build|buildctl build|'
+            'ps|buildctl ps|'
+            'attach|buildctl attach|'
+            'history|buildctl history|'
             'debug|buildctl debug|'
             'context|buildctl context|'
             'timeline|buildctl timeline|'
@@ -102,6 +108,73 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.'
             '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.'
             '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
+        )
+        'flags buildctl ps' = @(
+            '--quiet||Refs alone, a line each.'
+            '-q||Refs alone, a line each.'
+        )
+        'flags buildctl attach' = @(
+            '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
+        )
+        'argument buildctl attach' = @(
+            '|refs|'
+        )
+        'commands buildctl history' = @(
+            'ls||list builds'
+            'inspect||tell what was built, how and with what result'
+            'logs||show what a build said'
+            'open||show where a build''s time went, in a browser'
+            'export||write builds as a .dockerbuild file'
+            'import||keep the builds of a .dockerbuild file'
+            'rm||remove builds from the history'
+            'help||show help for a command'
+        )
+        'names buildctl history' = @(
+            'ls|buildctl history ls|'
+            'inspect|buildctl history inspect|'
+            'logs|buildctl history logs|'
+            'open|buildctl history open|'
+            'export|buildctl history export|'
+            'import|buildctl history import|'
+            'rm|buildctl history rm|'
+            'help|buildctl history|'
+        )
+        'flags buildctl history ls' = @(
+            '--limit|free|The newest N alone; 0 is all.'
+            '--imported||Builds kept from .dockerbuild files instead of the daemon''s.'
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'flags buildctl history inspect' = @(
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'argument buildctl history inspect' = @(
+            '|refs|'
+        )
+        'flags buildctl history logs' = @(
+            '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
+        )
+        'argument buildctl history logs' = @(
+            '|refs|'
+        )
+        'argument buildctl history open' = @(
+            '|refs|'
+        )
+        'flags buildctl history export' = @(
+            '--output|fields output|Where the file goes. Default: standard output.'
+            '-o|fields output|Where the file goes. Default: standard output.'
+            '--all||All builds that have ended.'
+        )
+        'argument buildctl history export' = @(
+            '|refs|'
+        )
+        'argument buildctl history import' = @(
+            '|file|'
+        )
+        'flags buildctl history rm' = @(
+            '--all||All builds that have ended and are not pinned.'
+        )
+        'argument buildctl history rm' = @(
+            '|refs|'
         )
         'commands buildctl debug' = @(
             'dump-llb||dump LLB in human-readable form; needs no daemon'

@@ -37,6 +37,8 @@ METAVARS = {
     "DIR": "dir",
     "PATH": "file",
     "REF": "refs",
+    "REF...": "refs",
+    "FILE...": "file",
     "SHELL": "words shell",
 }
 

@@ -1,0 +1,96 @@
+"""Tables for people: on a terminal as wide as its window, into a pipe whole and plain.
+
+For commands whose layout is ours. Those of the reference's commands keep its bytes in pipes, see `table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from buildctl.cli.environment import Environment
+
+_GAP = 2
+_FLEXIBLE_MINIMUM = 4
+
+
+class Column(NamedTuple):
+    """A heading, and how its cells are shown on a terminal."""
+
+    title: str
+    numeric: bool = False
+    """Right-aligned."""
+    flexible: bool = False
+    """Cut first where the window is too narrow; one column of a table at most."""
+
+
+class Cell(NamedTuple):
+    """A cell's text; on a terminal in a `rich` style such as `green`."""
+
+    text: str
+    style: str = ""
+
+
+Row = Sequence[str | Cell]
+
+
+def format_listing(
+    environment: Environment, columns: Sequence[Column], rows: Sequence[Row], footer: str = ""
+) -> str:
+    """The table, and below it, on a terminal, a footer."""
+    from buildctl.progress.visible import visible
+
+    cells = [
+        [
+            Cell(visible(cell)) if isinstance(cell, str) else cell._replace(text=visible(cell.text))
+            for cell in row
+        ]
+        for row in rows
+    ]
+    if environment.is_terminal(environment.stdout):
+        return _on_terminal(environment, columns, cells) + (f"{footer}\n" if footer else "")
+    from buildctl.cli.table import align_spaces
+
+    lines = [[column.title for column in columns], *([cell.text for cell in row] for row in cells)]
+    aligned = align_spaces("".join("  \t".join(line) + "\n" for line in lines))
+    return "".join(f"{line.rstrip()}\n" for line in aligned.splitlines())
+
+
+def _on_terminal(environment: Environment, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
+    import io
+
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from buildctl.progress.terminal import TerminalOptions
+
+    options = TerminalOptions.from_variables(environment.variables)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    lines = [[column.title for column in columns], *([cell.text for cell in row] for row in rows)]
+    widths = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
+    window = environment.terminal_size(environment.stdout)[0]
+    fixed = sum(width for column, width in zip(columns, widths, strict=True) if not column.flexible)
+    left = window - fixed - _GAP * (len(columns) - 1)
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(
+            column.title,
+            justify="right" if column.numeric else "left",
+            no_wrap=True,
+            overflow="ellipsis" if options.utf8 else "crop",
+            width=min(width, max(left, _FLEXIBLE_MINIMUM)) if column.flexible else width,
+        )
+    for row in rows:
+        table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
+    console = Console(
+        file=io.StringIO(),
+        width=window,
+        force_terminal=True,
+        color_system=options.color_system,
+        legacy_windows=False,
+        _environ={},
+    )
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
