@@ -21,10 +21,10 @@ __buildctl_rows() { # $1: a set. Its rows, text|value, into the caller's $rows; 
 prune|
 prune-histories|
 build|
+debug|
 ps|
 attach|
 history|
-debug|
 context|
 timeline|
 replay|
@@ -33,10 +33,10 @@ help|' ;;
 prune|buildctl prune
 prune-histories|buildctl prune-histories
 build|buildctl build
+debug|buildctl debug
 ps|buildctl ps
 attach|buildctl attach
 history|buildctl history
-debug|buildctl debug
 context|buildctl context
 timeline|buildctl timeline
 replay|buildctl replay
@@ -48,6 +48,13 @@ help|buildctl' ;;
 -f|words filter
 --verbose|
 -v|
+--sort|words sort
+--top|free
+--tree|
+--group-by|words group-by
+--since|free
+--until|free
+--rules|
 --format|words format' ;;
         'flags buildctl prune') rows='--keep-duration|free
 --keep-storage|free
@@ -58,6 +65,7 @@ help|buildctl' ;;
 --all|
 --verbose|
 -v|
+--dry-run|
 --format|words format' ;;
         'flags buildctl prune-histories') rows='--format|words format' ;;
         'flags buildctl build') rows='--frontend|words frontend
@@ -90,41 +98,6 @@ help|buildctl' ;;
 --events|file
 --log-dir|dir
 --debug-json-cache-metrics|words metrics' ;;
-        'flags buildctl ps') rows='--quiet|
--q|' ;;
-        'flags buildctl attach') rows='--progress|words progress' ;;
-        'argument buildctl attach') rows='|refs' ;;
-        'commands buildctl history') rows='ls|
-inspect|
-logs|
-open|
-export|
-import|
-rm|
-help|' ;;
-        'names buildctl history') rows='ls|buildctl history ls
-inspect|buildctl history inspect
-logs|buildctl history logs
-open|buildctl history open
-export|buildctl history export
-import|buildctl history import
-rm|buildctl history rm
-help|buildctl history' ;;
-        'flags buildctl history ls') rows='--limit|free
---imported|
---format|words format' ;;
-        'flags buildctl history inspect') rows='--format|words format' ;;
-        'argument buildctl history inspect') rows='|refs' ;;
-        'flags buildctl history logs') rows='--progress|words progress' ;;
-        'argument buildctl history logs') rows='|refs' ;;
-        'argument buildctl history open') rows='|refs' ;;
-        'flags buildctl history export') rows='--output|fields output
--o|fields output
---all|' ;;
-        'argument buildctl history export') rows='|refs' ;;
-        'argument buildctl history import') rows='|file' ;;
-        'flags buildctl history rm') rows='--all|' ;;
-        'argument buildctl history rm') rows='|refs' ;;
         'commands buildctl debug') rows='dump-llb|
 dump-metadata|
 workers|
@@ -164,6 +137,41 @@ help|buildctl debug' ;;
 --delete|' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
         'flags buildctl debug histories') rows='--format|words format' ;;
+        'flags buildctl ps') rows='--quiet|
+-q|' ;;
+        'flags buildctl attach') rows='--progress|words progress' ;;
+        'argument buildctl attach') rows='|refs' ;;
+        'commands buildctl history') rows='ls|
+inspect|
+logs|
+open|
+export|
+import|
+rm|
+help|' ;;
+        'names buildctl history') rows='ls|buildctl history ls
+inspect|buildctl history inspect
+logs|buildctl history logs
+open|buildctl history open
+export|buildctl history export
+import|buildctl history import
+rm|buildctl history rm
+help|buildctl history' ;;
+        'flags buildctl history ls') rows='--limit|free
+--imported|
+--format|words format' ;;
+        'flags buildctl history inspect') rows='--format|words format' ;;
+        'argument buildctl history inspect') rows='|refs' ;;
+        'flags buildctl history logs') rows='--progress|words progress' ;;
+        'argument buildctl history logs') rows='|refs' ;;
+        'argument buildctl history open') rows='|refs' ;;
+        'flags buildctl history export') rows='--output|fields output
+-o|fields output
+--all|' ;;
+        'argument buildctl history export') rows='|refs' ;;
+        'argument buildctl history import') rows='|file' ;;
+        'flags buildctl history rm') rows='--all|' ;;
+        'argument buildctl history rm') rows='|refs' ;;
         'commands buildctl context') rows='ls|
 diff|
 explain|
@@ -497,6 +505,12 @@ source.git.checkout|
 exec.cachemount|' ;;
         'worker-filter') rows='id==|workers
 labels.|free' ;;
+        'sort') rows='size|
+last-used|
+count|
+created|' ;;
+        'group-by') rows='type|
+description|' ;;
         'format') rows='json|' ;;
         'local') rows='context=|dir
 dockerfile=|dir

@@ -27,10 +27,10 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune||clean up build cache' \
                 'prune-histories||clean up build histories' \
                 'build||build' \
+                'debug||debug utilities' \
                 'ps||list the builds that run now' \
                 'attach||watch a build that runs' \
                 'history||builds that have run: list, logs, files' \
-                'debug||debug utilities' \
                 'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
                 'replay||show a saved build again' \
@@ -41,10 +41,10 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'prune|buildctl prune|' \
                 'prune-histories|buildctl prune-histories|' \
                 'build|buildctl build|' \
+                'debug|buildctl debug|' \
                 'ps|buildctl ps|' \
                 'attach|buildctl attach|' \
                 'history|buildctl history|' \
-                'debug|buildctl debug|' \
                 'context|buildctl context|' \
                 'timeline|buildctl timeline|' \
                 'replay|buildctl replay|' \
@@ -58,6 +58,13 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '-f|words filter|Only records that match, e.g. type==regular.' \
                 '--verbose||Every field of each record.' \
                 '-v||Every field of each record.' \
+                '--sort|words sort|Largest first: size, last-used, count or created.' \
+                '--top|free|The first N records alone.' \
+                '--tree||Each record below the one that it was built on.' \
+                '--group-by|words group-by|Sums by type or description.' \
+                '--since|free|Used since then: 2h, 7d, or an instant such as 2026-11-30T12:00:00Z.' \
+                '--until|free|Not used after then.' \
+                '--rules||Which of the daemon\'s garbage collection rules would take each record.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl prune'
             printf '%s\n' \
@@ -70,6 +77,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--all||Also internal records, frontends and shared ones.' \
                 '--verbose||Every field of each record.' \
                 '-v||Every field of each record.' \
+                '--dry-run||Remove nothing, and show what would go. An estimate: the daemon knows more.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl prune-histories'
             printf '%s\n' \
@@ -106,6 +114,71 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.' \
                 '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.' \
                 '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
+        case 'commands buildctl debug'
+            printf '%s\n' \
+                'dump-llb||dump LLB in human-readable form; needs no daemon' \
+                'dump-metadata||dump a stopped daemon\'s metadata database' \
+                'workers||list workers' \
+                'info||display internal information' \
+                'monitor||display build events' \
+                'logs||display build logs' \
+                'ctl||control build records' \
+                'get||retrieve a blob from the content store' \
+                'histories||list build records' \
+                'help||show help for a command'
+        case 'names buildctl debug'
+            printf '%s\n' \
+                'dump-llb|buildctl debug dump-llb|' \
+                'dump-metadata|buildctl debug dump-metadata|' \
+                'workers|buildctl debug workers|' \
+                'info|buildctl debug info|' \
+                'monitor|buildctl debug monitor|' \
+                'logs|buildctl debug logs|' \
+                'ctl|buildctl debug ctl|' \
+                'get|buildctl debug get|' \
+                'histories|buildctl debug histories|' \
+                'help|buildctl debug|'
+        case 'flags buildctl debug dump-llb'
+            printf '%s\n' \
+                '--dot||A graph in Graphviz\'s language instead of a line of JSON an op.'
+        case 'argument buildctl debug dump-llb'
+            printf '%s\n' \
+                '|file|'
+        case 'flags buildctl debug dump-metadata'
+            printf '%s\n' \
+                '--root|dir|The daemon\'s state folder.'
+        case 'flags buildctl debug workers'
+            printf '%s\n' \
+                '--filter|words worker-filter|Only workers that match, e.g. id==NAME.' \
+                '-f|words worker-filter|Only workers that match, e.g. id==NAME.' \
+                '--verbose||Labels, versions, devices and garbage collection rules too.' \
+                '-v||Labels, versions, devices and garbage collection rules too.' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl debug info'
+            printf '%s\n' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
+        case 'flags buildctl debug monitor'
+            printf '%s\n' \
+                '--completed||Also the builds that have ended.' \
+                '--ref|refs|Only this build.'
+        case 'flags buildctl debug logs'
+            printf '%s\n' \
+                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.' \
+                '--trace||The build\'s OpenTelemetry spans as JSON instead.'
+        case 'argument buildctl debug logs'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl debug ctl'
+            printf '%s\n' \
+                '--pin||Keep the record from garbage collection.' \
+                '--unpin||Leave the record to garbage collection again.' \
+                '--delete||Remove the record.'
+        case 'argument buildctl debug ctl'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl debug histories'
+            printf '%s\n' \
+                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl ps'
             printf '%s\n' \
                 '--quiet||Refs alone, a line each.' \
@@ -173,71 +246,6 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'argument buildctl history rm'
             printf '%s\n' \
                 '|refs|'
-        case 'commands buildctl debug'
-            printf '%s\n' \
-                'dump-llb||dump LLB in human-readable form; needs no daemon' \
-                'dump-metadata||dump a stopped daemon\'s metadata database' \
-                'workers||list workers' \
-                'info||display internal information' \
-                'monitor||display build events' \
-                'logs||display build logs' \
-                'ctl||control build records' \
-                'get||retrieve a blob from the content store' \
-                'histories||list build records' \
-                'help||show help for a command'
-        case 'names buildctl debug'
-            printf '%s\n' \
-                'dump-llb|buildctl debug dump-llb|' \
-                'dump-metadata|buildctl debug dump-metadata|' \
-                'workers|buildctl debug workers|' \
-                'info|buildctl debug info|' \
-                'monitor|buildctl debug monitor|' \
-                'logs|buildctl debug logs|' \
-                'ctl|buildctl debug ctl|' \
-                'get|buildctl debug get|' \
-                'histories|buildctl debug histories|' \
-                'help|buildctl debug|'
-        case 'flags buildctl debug dump-llb'
-            printf '%s\n' \
-                '--dot||A graph in Graphviz\'s language instead of a line of JSON an op.'
-        case 'argument buildctl debug dump-llb'
-            printf '%s\n' \
-                '|file|'
-        case 'flags buildctl debug dump-metadata'
-            printf '%s\n' \
-                '--root|dir|The daemon\'s state folder.'
-        case 'flags buildctl debug workers'
-            printf '%s\n' \
-                '--filter|words worker-filter|Only workers that match, e.g. id==NAME.' \
-                '-f|words worker-filter|Only workers that match, e.g. id==NAME.' \
-                '--verbose||Labels, versions, devices and garbage collection rules too.' \
-                '-v||Labels, versions, devices and garbage collection rules too.' \
-                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
-        case 'flags buildctl debug info'
-            printf '%s\n' \
-                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
-        case 'flags buildctl debug monitor'
-            printf '%s\n' \
-                '--completed||Also the builds that have ended.' \
-                '--ref|refs|Only this build.'
-        case 'flags buildctl debug logs'
-            printf '%s\n' \
-                '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.' \
-                '--trace||The build\'s OpenTelemetry spans as JSON instead.'
-        case 'argument buildctl debug logs'
-            printf '%s\n' \
-                '|refs|'
-        case 'flags buildctl debug ctl'
-            printf '%s\n' \
-                '--pin||Keep the record from garbage collection.' \
-                '--unpin||Leave the record to garbage collection again.' \
-                '--delete||Remove the record.'
-        case 'argument buildctl debug ctl'
-            printf '%s\n' \
-                '|refs|'
-        case 'flags buildctl debug histories'
-            printf '%s\n' \
-                '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'commands buildctl context'
             printf '%s\n' \
                 'ls||list what would be sent, and how big it is' \
@@ -681,6 +689,16 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
             printf '%s\n' \
                 'id==|workers|worker with this id' \
                 'labels.|free|KEY==VALUE, workers with this label'
+        case 'sort'
+            printf '%s\n' \
+                'size||largest first' \
+                'last-used||last used first' \
+                'count||most often used first' \
+                'created||newest first'
+        case 'group-by'
+            printf '%s\n' \
+                'type||kinds of record' \
+                'description||what made them'
         case 'format'
             printf '%s\n' \
                 'json||JSON instead of a Go template'

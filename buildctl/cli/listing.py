@@ -6,9 +6,12 @@ For commands whose layout is ours. Those of the reference's commands keep its by
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _GAP = 2
 _FLEXIBLE_MINIMUM = 4
@@ -57,10 +60,7 @@ def format_listing(
 
 
 def _on_terminal(environment: Environment, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
-    import io
-
     from rich.cells import cell_len
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -83,14 +83,25 @@ def _on_terminal(environment: Environment, columns: Sequence[Column], rows: Sequ
         )
     for row in rows:
         table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
+    return to_terminal(table, environment)
+
+
+def to_terminal(renderable: RenderableType, environment: Environment) -> str:
+    """What rich makes of it for standard output, which is a terminal."""
+    import io
+
+    from rich.console import Console
+
+    from buildctl.progress.terminal import TerminalOptions
+
     console = Console(
         file=io.StringIO(),
-        width=window,
+        width=environment.terminal_size(environment.stdout)[0],
         force_terminal=True,
-        color_system=options.color_system,
+        color_system=TerminalOptions.from_variables(environment.variables).color_system,
         legacy_windows=False,
         _environ={},
     )
     with console.capture() as captured:
-        console.print(table)
+        console.print(renderable)
     return captured.get()

@@ -46,6 +46,9 @@ def command(app: App, template: str) -> None:
 
     async def show() -> None:
         header = f"{TABLE_HEADER}\tPINNED\n"
+        if app.environment.is_terminal(app.environment.stdout):
+            await show_to_people(app)
+            return
         async with app.connect() as client:
             async for event in client.listen_build_history(early_exit=True):
                 pinned = "*" if event.record is not None and event.record.pinned else ""
@@ -56,6 +59,18 @@ def command(app: App, template: str) -> None:
         app.environment.write_stdout(align_tabs(header))
 
     app.run(run, interrupted=STREAM_INTERRUPTED)
+
+
+async def show_to_people(app: App) -> None:
+    """The records as `history ls` shows them, which fits the window."""
+    from buildctl.cli.history.choose import list_records
+    from buildctl.cli.history.rows import COLUMNS, record_row
+    from buildctl.cli.listing import format_listing
+
+    async with app.connect() as client:
+        records = await list_records(client)
+    rows = [record_row(record, app.environment) for record in records]
+    app.environment.write_stdout(format_listing(app.environment, COLUMNS, rows))
 
 
 def table_row(event: BuildHistoryEvent, environment: Environment) -> str:

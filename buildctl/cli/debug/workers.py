@@ -15,6 +15,7 @@ from buildctl.cli.table import align_tabs
 from buildctl.model.bytesize import format_bytes_short
 
 if TYPE_CHECKING:
+    from buildctl.cli.environment import Environment
     from buildctl.model.workers import CDIDevice, GCPolicy, Platform, WorkerRecord
 
 _ARCHITECTURES = {
@@ -57,7 +58,11 @@ def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) ->
 
             write_formatted(parsed, worker_infos(workers), app.environment.write_stdout)
             return
-        app.environment.write_stdout(format_verbose(workers) if verbose else format_table(workers))
+        environment = app.environment
+        if environment.is_terminal(environment.stdout) and not verbose:
+            environment.write_stdout(format_for_people(workers, environment))
+        else:
+            environment.write_stdout(format_verbose(workers) if verbose else format_table(workers))
 
     app.run(run)
 
@@ -66,6 +71,27 @@ def format_table(workers: Iterable[WorkerRecord]) -> str:
     """A header and a line a worker."""
     rows = (f"{worker.id}\t{format_platforms(worker.platforms)}\n" for worker in workers)
     return align_tabs("ID\tPLATFORMS\n" + "".join(rows))
+
+
+def format_for_people(workers: Iterable[WorkerRecord], environment: Environment) -> str:
+    """A line a worker, as wide as the window; what it builds for last, for that may be long."""
+    from buildctl.cli.listing import Column, format_listing
+
+    rows = []
+    for worker in workers:
+        version = worker.buildkit_version
+        labels = {key.rpartition(".")[2]: value for key, value in worker.labels.items()}
+        rows.append(
+            (
+                worker.id,
+                labels.get("hostname", ""),
+                version.version if version else "",
+                labels.get("snapshotter", ""),
+                format_platforms(worker.platforms),
+            )
+        )
+    columns = [Column("ID"), Column("HOST"), Column("BUILDKIT"), Column("SNAPSHOTTER")]
+    return format_listing(environment, [*columns, Column("PLATFORMS", flexible=True)], rows)
 
 
 def format_verbose(workers: Iterable[WorkerRecord]) -> str:

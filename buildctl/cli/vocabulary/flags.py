@@ -13,6 +13,8 @@ FLAGS = {
     "--export-cache": "fields export-cache",
     "--filter": "words filter",
     "--format": "words format",
+    "--group-by": "words group-by",
+    "--sort": "words sort",
     "--frontend": "words frontend",
     "--import-cache": "fields import-cache",
     "--local": "words local",
@@ -91,6 +93,13 @@ SETS: dict[str, tuple[Word, ...]] = {
         Word("id==", "worker with this id", "workers"),
         Word("labels.", "KEY==VALUE, workers with this label", "free"),
     ),
+    "sort": (
+        Word("size", "largest first"),
+        Word("last-used", "last used first"),
+        Word("count", "most often used first"),
+        Word("created", "newest first"),
+    ),
+    "group-by": (Word("type", "kinds of record"), Word("description", "what made them")),
     "format": (Word("json", "JSON instead of a Go template"),),
     "local": (
         Word("context=", "what COPY and ADD read", "dir"),
