@@ -25,6 +25,8 @@ debug|
 ps|
 attach|
 history|
+why|
+compare|
 context|
 timeline|
 replay|
@@ -37,6 +39,8 @@ debug|buildctl debug
 ps|buildctl ps
 attach|buildctl attach
 history|buildctl history
+why|buildctl why
+compare|buildctl compare
 context|buildctl context
 timeline|buildctl timeline
 replay|buildctl replay
@@ -172,6 +176,10 @@ help|buildctl history' ;;
         'argument buildctl history import') rows='|file' ;;
         'flags buildctl history rm') rows='--all|' ;;
         'argument buildctl history rm') rows='|refs' ;;
+        'flags buildctl why') rows='--against|refs
+--format|words format' ;;
+        'argument buildctl why') rows='|refs' ;;
+        'argument buildctl compare') rows='|refs' ;;
         'commands buildctl context') rows='ls|
 diff|
 explain|

@@ -31,6 +31,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'ps||list the builds that run now' \
                 'attach||watch a build that runs' \
                 'history||builds that have run: list, logs, files' \
+                'why||why steps of a build were not cached' \
+                'compare||two builds side by side in time' \
                 'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
                 'replay||show a saved build again' \
@@ -45,6 +47,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'ps|buildctl ps|' \
                 'attach|buildctl attach|' \
                 'history|buildctl history|' \
+                'why|buildctl why|' \
+                'compare|buildctl compare|' \
                 'context|buildctl context|' \
                 'timeline|buildctl timeline|' \
                 'replay|buildctl replay|' \
@@ -244,6 +248,16 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
             printf '%s\n' \
                 '--all||All builds that have ended and are not pinned.'
         case 'argument buildctl history rm'
+            printf '%s\n' \
+                '|refs|'
+        case 'flags buildctl why'
+            printf '%s\n' \
+                '--against|refs|The build to compare with. Default: the last one of the same name.' \
+                '--format|words format|text or json.'
+        case 'argument buildctl why'
+            printf '%s\n' \
+                '|refs|'
+        case 'argument buildctl compare'
             printf '%s\n' \
                 '|refs|'
         case 'commands buildctl context'

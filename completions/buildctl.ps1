@@ -33,6 +33,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'ps||list the builds that run now'
             'attach||watch a build that runs'
             'history||builds that have run: list, logs, files'
+            'why||why steps of a build were not cached'
+            'compare||two builds side by side in time'
             'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
             'replay||show a saved build again'
@@ -47,6 +49,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'ps|buildctl ps|'
             'attach|buildctl attach|'
             'history|buildctl history|'
+            'why|buildctl why|'
+            'compare|buildctl compare|'
             'context|buildctl context|'
             'timeline|buildctl timeline|'
             'replay|buildctl replay|'
@@ -247,6 +251,16 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--all||All builds that have ended and are not pinned.'
         )
         'argument buildctl history rm' = @(
+            '|refs|'
+        )
+        'flags buildctl why' = @(
+            '--against|refs|The build to compare with. Default: the last one of the same name.'
+            '--format|words format|text or json.'
+        )
+        'argument buildctl why' = @(
+            '|refs|'
+        )
+        'argument buildctl compare' = @(
             '|refs|'
         )
         'commands buildctl context' = @(

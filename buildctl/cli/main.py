@@ -35,6 +35,8 @@ PACKAGE = "buildctl-python"
         "ps": ("buildctl.cli.ps", "list the builds that run now"),
         "attach": ("buildctl.cli.attach", "watch a build that runs"),
         "history": ("buildctl.cli.history.group", "builds that have run: list, logs, files"),
+        "why": ("buildctl.cli.why", "why steps of a build were not cached"),
+        "compare": ("buildctl.cli.compare", "two builds side by side in time"),
         "context": ("buildctl.cli.context.group", "what a build sends of a folder, and why"),
         "timeline": ("buildctl.cli.timeline", "where the time of a build went"),
         "replay": ("buildctl.cli.replay", "show a saved build again"),

@@ -6,6 +6,7 @@ from buildctl.cli.vocabulary import caches, exporters, frontend
 from buildctl.cli.vocabulary.word import BOOLEANS, Word
 
 FLAGS = {
+    "--against": "refs",
     "--addr": "words addr",
     "--allow": "words allow",
     "--context-check": "words context-check",
