@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from buildctl.client.client import Client
+    from buildctl.client.connect import connect
     from buildctl.client.excerpt import format_excerpt
-    from buildctl.client.solve import StatusSink, TransferSink
+    from buildctl.client.services import TransferSink
+    from buildctl.client.solve import StatusSink
     from buildctl.errors import (
         BuildctlError,
         Code,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     )
     from buildctl.model.address import Address, TLSOptions, parse_address
     from buildctl.model.cache import PruneOpt, UsageRecord
+    from buildctl.model.context import Context, File, Folder, Symlink, Tree
     from buildctl.model.history import (
         BuildError,
         BuildHistoryEvent,
@@ -48,7 +51,9 @@ if TYPE_CHECKING:
         Descriptor,
         ExporterRecord,
     )
-    from buildctl.model.offer import RegistryTLS, SecretSource
+    from buildctl.model.offer import AgentSource, RegistryTLS, SecretSource
+    from buildctl.model.output import Output
+    from buildctl.model.result import BuildResult
     from buildctl.model.sessionrequest import SessionRequest
     from buildctl.model.solve import (
         CacheEntry,
@@ -60,6 +65,7 @@ if TYPE_CHECKING:
         SolveOpt,
         SolveResult,
         StdoutDestination,
+        StreamDestination,
     )
     from buildctl.model.status import (
         Position,
@@ -74,23 +80,27 @@ if TYPE_CHECKING:
     )
     from buildctl.model.transfer import Transfer, format_transfer
     from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.progress.show import Progress
     from buildctl.session.auth.dockerconfig import DockerConfig, load_docker_config
     from buildctl.session.auth.service import Auth
     from buildctl.session.secrets import Secrets
     from buildctl.session.sharedkey import shared_key
     from buildctl.session.sshforward import ForwardedSocket, SSHForward
     from buildctl.session.stream import Attachable
+    from buildctl.session.upload import Uploads
 
 __version__ = "0.1.0"
 
 __all__ = (
     "Address",
+    "AgentSource",
     "Attachable",
     "Auth",
     "BuildError",
     "BuildHistoryEvent",
     "BuildHistoryEventType",
     "BuildRecord",
+    "BuildResult",
     "BuildResultInfo",
     "BuildctlError",
     "BuildkitVersion",
@@ -99,6 +109,7 @@ __all__ = (
     "Client",
     "Code",
     "ConnectError",
+    "Context",
     "Descriptor",
     "Destination",
     "DirectoryDestination",
@@ -106,12 +117,16 @@ __all__ = (
     "ErrorDetail",
     "Export",
     "ExporterRecord",
+    "File",
     "FileDestination",
+    "Folder",
     "ForwardedSocket",
     "GCPolicy",
     "LayoutDestination",
+    "Output",
     "Platform",
     "Position",
+    "Progress",
     "ProgressGroup",
     "ProtocolError",
     "PruneOpt",
@@ -130,10 +145,14 @@ __all__ = (
     "SourceInfo",
     "StatusSink",
     "StdoutDestination",
+    "StreamDestination",
+    "Symlink",
     "TLSOptions",
     "Transfer",
     "TransferError",
     "TransferSink",
+    "Tree",
+    "Uploads",
     "UsageError",
     "UsageRecord",
     "Vertex",
@@ -141,6 +160,7 @@ __all__ = (
     "VertexStatus",
     "VertexWarning",
     "WorkerRecord",
+    "connect",
     "format_excerpt",
     "format_transfer",
     "load_docker_config",
@@ -155,15 +175,22 @@ _MODULES = (
     "model.cache",
     "model.workers",
     "model.solve",
+    "model.context",
+    "model.output",
+    "model.result",
     "model.status",
     "model.transfer",
     "model.sessionrequest",
     "model.offer",
     "session.sharedkey",
     "client.excerpt",
+    "client.services",
     "client.solve",
     "client.client",
+    "client.connect",
+    "progress.show",
     "session.secrets",
+    "session.upload",
     "session.sshforward",
     "session.auth.dockerconfig",
     "session.auth.service",

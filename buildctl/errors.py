@@ -170,6 +170,24 @@ class SolveError(BuildctlError):
         self.details = tuple(details)
 
 
+class UnsupportedError(BuildctlError):
+    """The daemon is too old, or not set up, for what it is asked to do.
+
+    `cap` is the capability that it lacks; `daemon_version` is what it says it is, which those before 0.11 do
+    not, and then empty.
+    """
+
+    def __init__(
+        self, cap: str, *, what: str = "", daemon_version: str = "", message: str = "", hint: str = ""
+    ) -> None:
+        """`what` is asked for, as half a sentence; `message` stands in place of the whole."""
+        daemon = f"BuildKit {daemon_version}" if daemon_version else "older than BuildKit 0.11"
+        text = f"{what or 'the request'}: the daemon ({daemon}) lacks the capability {cap}"
+        super().__init__(message or text, hint=hint)
+        self.cap = cap
+        self.daemon_version = daemon_version
+
+
 class ServiceError(BuildctlError):
     """What a session service answers the daemon instead of a result: a gRPC status."""
 

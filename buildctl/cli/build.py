@@ -20,7 +20,6 @@ from buildctl.cli.build_inputs import (
     check_destination,
     check_local,
     content_records,
-    own_key,
     read_definition,
     read_source_policy,
 )
@@ -38,7 +37,6 @@ from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offer
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
-from buildctl.cli.statefolder import transfer_records
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.identity import new_id
 from buildctl.model.solve import SolveOpt
@@ -141,7 +139,7 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
     definition = None if flags.frontend else read_definition(app, no_cache=flags.no_cache)
     if flags.frontend and flags.no_cache:
         attrs["no-cache"] = ""
-    return SolveOpt(
+    opt = SolveOpt(
         frontend=flags.frontend,
         frontend_attrs=attrs,
         definition=definition,
@@ -154,11 +152,15 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         source_policy=source_policy,
         proxy_network=flags.proxy_network,
         content_records=content_records(variables) if parse_context_check(flags.context_check) else "",
-        transfer_records=transfer_records(variables),
         on_unreadable=parse_on_unreadable(flags.on_unreadable),
-        shared_key=flags.shared_key or own_key(directories, variables),
+        shared_key=flags.shared_key,
         ref=new_id(),
     )
+    if not opt.local_dirs:
+        return opt
+    from buildctl.client.defaults import with_own_places  # which may read and write files
+
+    return with_own_places(opt, variables)
 
 
 def solve(

@@ -41,16 +41,6 @@ def check_local(path: str) -> str:
     return path
 
 
-def own_key(directories: Mapping[str, str], variables: Mapping[str, str]) -> str:
-    """The shared key of these folders as this client has them, so that other projects keep theirs."""
-    if not directories:
-        return ""
-    from buildctl.cli.client_id import client_id
-    from buildctl.session.sharedkey import shared_key
-
-    return shared_key(client_id(variables), directories)
-
-
 def content_records(variables: Mapping[str, str]) -> str:
     """Where digests of what was sent are kept. Raises `UsageError` where no place is known for them."""
     folder = variables.get("XDG_CACHE_HOME", "")

@@ -54,7 +54,7 @@ class CIReport:
         """The path of a build file that the daemon names: below the checkout, or the working directory."""
         key = self._opt.frontend_attrs.get("dockerfilekey", "dockerfile")
         folder = self._opt.local_dirs.get(key)
-        if folder is None:
+        if not isinstance(folder, str):
             return filename
         path = os.path.abspath(os.path.join(folder, filename))
         roots = [root for name in _WORKSPACES if (root := self._environment.variables.get(name))]

@@ -6,23 +6,12 @@ object, its keys in their own order. Source: cmd/buildctl/build.go, writeMetadat
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping
-from typing import Any
 
 from buildctl.model.gojson import encode
+from buildctl.model.result import embedded
 
 
 def format_metadata(response: Mapping[str, str]) -> bytes:
     """A JSON object with sorted keys, two spaces a level, no newline at the end."""
-    return encode({key: _embedded(value) for key, value in sorted(response.items())}, indent=2)
-
-
-def _embedded(value: str) -> Any:
-    try:
-        decoded = json.loads(base64.b64decode(value, validate=True))
-    except (binascii.Error, ValueError):
-        return value
-    return decoded if isinstance(decoded, dict) and decoded else value
+    return encode({key: embedded(value) for key, value in sorted(response.items())}, indent=2)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import grpc.aio
 
@@ -25,22 +27,29 @@ from buildctl.client.lanes import Lanes
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS
 from buildctl.client.rpc import Caller, Diagnose
 from buildctl.errors import Code, ConnectError, RPCError
-from buildctl.model.address import Address, TLSOptions
+from buildctl.model.address import Address, TLSOptions, parse_address
 from buildctl.telemetry.trace import Trace
 from buildctl.transport.channel import open_connection
 
 if TYPE_CHECKING:
-    from buildctl.client.solve import StatusSink, TransferSink
+    from buildctl.client.defaults import Defaults
+    from buildctl.client.dockeroptions import Agents, SecretValue
+    from buildctl.client.services import TransferSink
+    from buildctl.client.solve import StatusSink
     from buildctl.model.cache import PruneOpt, UsageRecord
+    from buildctl.model.context import Context
     from buildctl.model.history import BuildHistoryEvent
-    from buildctl.model.solve import SolveOpt, SolveResult
+    from buildctl.model.result import BuildResult
+    from buildctl.model.solve import CacheEntry, Export, SolveOpt, SolveResult
     from buildctl.model.status import SolveStatus
     from buildctl.model.workers import BuildkitVersion, WorkerRecord
+    from buildctl.session.auth.service import Auth
     from buildctl.session.observed import RequestSink
     from buildctl.session.stream import Attachable
     from buildctl.transport.stream import Dial
 
 _WAIT_SECONDS = 1.0
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Client:
@@ -59,13 +68,20 @@ class Client:
         open_another: Callable[[], grpc.aio.Channel] | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
         dial: Dial | None = None,
+        address: Address | None = None,
+        environ: Mapping[str, str] | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
         """A client on an open channel, which stays the caller's to close.
 
         `open_another` opens one more to the same daemon, for many builds at once: a connection carries some
         fifty (see `lanes`). Whoever gives it closes what it opened. `dial` connects to a unix socket where
-        the same daemon answers: builds then transfer files faster, on connections of their own.
+        the same daemon answers: builds then transfer files faster, on connections of their own. `address`,
+        `environ` (the process's own when None) and `defaults` are as in `connect`.
         """
+        self._address = address
+        self._environ = os.environ if environ is None else environ
+        self._defaults = defaults
         make = partial(Caller, diagnose=diagnose, trace=trace, stall_seconds=stall_seconds, dial=dial)
         self._caller = make(channel)
         another = (lambda: make(open_another())) if open_another else None
@@ -77,22 +93,26 @@ class Client:
     @contextlib.asynccontextmanager
     async def connect(
         cls,
-        address: Address,
+        address: Address | str,
         *,
         tls: TLSOptions | None = None,
         environ: Mapping[str, str] | None = None,
         trace: Trace | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
+        defaults: Defaults | None = None,
     ) -> AsyncIterator[Client]:
         """A client of the daemon at `address`, disconnected at the end.
 
-        `environ` is what helper programs and Docker's own settings are read from. Whether a daemon is there
-        shows with the first call. The calls belong to `trace`, which ends with the conversation. Once
-        the daemon has given no sign of life for `stall_seconds` (0 for no limit), though it was asked for
-        one, calls end as UNAVAILABLE.
+        `environ` is what helper programs, proxies and Docker's own settings are read from; the process's own
+        when None. `defaults` is what builds get that do not say otherwise (`buildctl.connect` gives the
+        command line's). Whether a daemon is there shows with the first call. The calls belong to `trace`,
+        which ends with the conversation. Once the daemon has given no sign of life for `stall_seconds` (0 for
+        no limit), though it was asked for one, calls end as UNAVAILABLE.
         """
         trace = trace or Trace()
-        async with open_connection(address, tls=tls or TLSOptions(), environ=environ or {}) as connection:
+        environ = os.environ if environ is None else environ
+        address = parse_address(address) if isinstance(address, str) else address
+        async with open_connection(address, tls=tls or TLSOptions(), environ=environ) as connection:
             client = cls(
                 connection.channel,
                 connection.diagnose,
@@ -101,6 +121,9 @@ class Client:
                 open_another=connection.open_another,
                 stall_seconds=stall_seconds,
                 dial=connection.dial,
+                address=address,
+                environ=environ,
+                defaults=defaults,
             )
             try:
                 with trace.ending():
@@ -126,8 +149,102 @@ class Client:
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
+        if self._defaults is not None:
+            opt, attachables = await self._defaults.complete(opt, attachables, on_status)
         with self._lanes.take() as caller:
             return await solve(caller, opt, on_status, on_transfer, attachables, on_request)
+
+    async def build(
+        self,
+        context: str | os.PathLike[str] | Context | None = None,
+        *,
+        dockerfile: str | os.PathLike[str] | None = None,
+        target: str = "",
+        tags: Sequence[str] = (),
+        push: bool = False,
+        load: bool | str = False,
+        output: Export | Sequence[Export] = (),
+        build_args: Mapping[str, str] = _NOTHING,
+        labels: Mapping[str, str] = _NOTHING,
+        annotations: Mapping[str, str] = _NOTHING,
+        platforms: Sequence[str] = (),
+        secrets: Mapping[str, SecretValue] = _NOTHING,
+        ssh: Agents = (),
+        contexts: Mapping[str, str | os.PathLike[str] | Context] = _NOTHING,
+        cache_from: Sequence[str | CacheEntry] = (),
+        cache_to: Sequence[str | CacheEntry] = (),
+        no_cache: bool | Sequence[str] = False,
+        pull: bool = False,
+        network: str = "",
+        frontend: str = "dockerfile.v0",
+        attrs: Mapping[str, str] = _NOTHING,
+        auth: Auth | None = None,
+        provenance: bool | str | None = None,
+        sbom: bool | str | None = None,
+        entitlements: Sequence[str] = (),
+        ref: str = "",
+        on_status: StatusSink | None = None,
+    ) -> BuildResult:
+        """Build a Dockerfile, or what another frontend reads.
+
+            result = await client.build(".", tags=["example.org/app:1"], push=True)
+            print(result.digest)
+
+        `context` is what steps can copy: a folder's path, a URL, or a `Context` (files in memory, an
+        archive). `dockerfile` is its text, or the path of one: from here, else within the context; by default
+        the context's `Dockerfile`. `target` is the stage to build, by default the last.
+
+        `tags` are names for the image, which is kept in the daemon's store (at `docker://`, in the Engine's).
+        `push` sends it to the registry that each names; `load` puts it into a Docker Engine: True for the one
+        that the client is connected to, else that of DOCKER_HOST; an address such as `unix:///path` for
+        another. `output` is where the result goes besides (`Output`). With none of these it stays in the
+        build cache.
+
+        `secrets` are values (text, bytes), files (`Path`), or `SecretSource`, by id. `ssh` names agents:
+        `["default"]` is the user's own, `{"git": "id_ed25519"}` a key. `contexts` are further contexts by
+        name, as paths, URLs (`docker-image://` and `oci-layout://` too) or `Context`. A cache is an image's
+        name or a `CacheEntry`. `no_cache` is True or the stages that are to run anew; `network` is `host`
+        (which it also allows) or `none`. `annotations` have keys as buildx takes them, `manifest:KEY`
+        included. `provenance` and `sbom` are True or a value such as `mode=max`. `attrs` go to the frontend
+        as they are, and before what the other parameters say.
+
+        `on_status` is called with all the daemon says meanwhile, by the event loop; a `Progress` is such a
+        function. Raises `UsageError` for what cannot be meant or is not there, before the daemon is asked,
+        and `SolveError` where the build fails. Cancelling the task cancels the build on the daemon.
+        """
+        from buildctl.client.dockerbuild import run_docker_build
+        from buildctl.client.dockeroptions import DockerBuild
+
+        build = DockerBuild(
+            context=context,
+            dockerfile=dockerfile,
+            target=target,
+            tags=tags,
+            push=push,
+            load=load,
+            output=output,
+            build_args=build_args,
+            labels=labels,
+            annotations=annotations,
+            platforms=platforms,
+            secrets=secrets,
+            ssh=ssh,
+            contexts=contexts,
+            cache_from=cache_from,
+            cache_to=cache_to,
+            no_cache=no_cache,
+            pull=pull,
+            network=network,
+            frontend=frontend,
+            attrs=attrs,
+            provenance=provenance,
+            sbom=sbom,
+            entitlements=entitlements,
+            ref=ref,
+        )
+        return await run_docker_build(
+            build, self.solve, address=self._address, environ=self._environ, auth=auth, on_status=on_status
+        )
 
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
         """What the build `ref` says, from its first word on, until it ends."""

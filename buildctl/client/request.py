@@ -24,9 +24,12 @@ _MAX_KEY = 1024
 """Characters of a shared key; it travels as a header, whose size servers limit."""
 
 
-def check(opt: SolveOpt) -> None:
-    """Raise `UsageError` for what the daemon would not be asked to do."""
-    if not opt.frontend and opt.definition is None:
+def check(opt: SolveOpt, *, is_conversed: bool = False) -> None:
+    """Raise `UsageError` for what the daemon would not be asked to do.
+
+    One frontend or definition is to yield the result, unless it `is_conversed`: brought by other calls.
+    """
+    if not (opt.frontend or is_conversed) and opt.definition is None:
         raise UsageError("invalid empty definition", hint="name a frontend, such as dockerfile.v0")
     if opt.frontend and opt.definition is not None:
         raise UsageError(f"invalid definition for frontend {opt.frontend}")

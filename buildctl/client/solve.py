@@ -9,17 +9,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from buildctl._pb import control_pb2
 from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
 from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
-from buildctl.client.gateway import has_gateway, run_gateway
-from buildctl.client.request import check, control_request, plain_request, uses_layouts
+from buildctl.client.gateway.forward import forward
+from buildctl.client.gateway.gateway import Gateway, has_gateway
+from buildctl.client.request import (
+    check,
+    control_request,
+    plain_request,
+    uses_layouts,
+)
 from buildctl.client.rpc import Caller
+from buildctl.client.services import (
+    Noting,
+    TransferSink,
+    check_delivery,
+    checking_contents,
+    senders,
+    session_services,
+)
 from buildctl.errors import (
     BuildctlError,
     Code,
@@ -30,33 +44,23 @@ from buildctl.errors import (
     SolveError,
     TransferEndedError,
     TransferError,
+    UnsupportedError,
 )
 from buildctl.fsutil.worker import Worker
 from buildctl.model.identity import new_id
-from buildctl.model.solve import (
-    CacheEntry,
-    DirectoryDestination,
-    FileDestination,
-    SolveOpt,
-    SolveResult,
-    StdoutDestination,
-)
+from buildctl.model.solve import CacheEntry, SolveOpt, SolveResult
 from buildctl.model.status import SolveStatus
 from buildctl.model.transfer import Transfer
-from buildctl.session.auth import paths as auth
-from buildctl.session.filesync import FileSync, Watch
-from buildctl.session.observed import Observed, RequestSink, refused
-from buildctl.session.stream import Attachable, Handler, ServerStream
+from buildctl.session.observed import RequestSink, refused
+from buildctl.session.stream import Attachable
 from buildctl.session.tunnel import Session
 
 if TYPE_CHECKING:
     from buildctl.oci.store import Store
-    from buildctl.session.filesend import FileSend
 
 StatusSink: TypeAlias = Callable[[SolveStatus], None]
-TransferSink: TypeAlias = Callable[[Transfer], None]
-
-_BY_FILE_SEND = DirectoryDestination | FileDestination | StdoutDestination
+Converse: TypeAlias = Callable[[Gateway], Coroutine[Any, Any, Mapping[str, bytes]]]
+"""Brings a build its result by the gateway; returns the frontend's metadata of it."""
 
 _LOCAL = TransferError | ProtocolError
 _REMOTE = PeerTransferError | TransferEndedError
@@ -87,20 +91,24 @@ async def solve(
     on_transfer: TransferSink | None = None,
     attachables: Sequence[Attachable] = (),
     on_request: RequestSink | None = None,
+    converse: Converse | None = None,
 ) -> SolveResult:
     """Run one build. Raises `SolveError` when the daemon says that it failed.
 
+    Its result is what `converse` brings; by default that of the frontend or definition of `opt`.
     When the task is cancelled, so is the build; `on_status` still gets what the daemon says of it, for a
     moment, before `CancelledError` is raised.
     """
     prefix = "listing workers for Build: failed to list workers: "
     workers = await caller.unary(LIST_WORKERS, control_pb2.ListWorkersRequest(), prefix=prefix)
-    check(opt)
+    check(opt, is_conversed=converse is not None)
     # Daemons that say their version are younger than the gateway; of others it must be known before Solve,
     # for one without a gateway would export an empty result where it should wait for ours.
     with_gateway = any(worker.BuildkitVersion.version for worker in workers.record) or await has_gateway(
         caller
     )
+    if converse is not None and not with_gateway:
+        raise UnsupportedError("return", what="a build that is run from here needs a gateway")
     transfers: list[Transfer] = []
 
     def note_transfer(transfer: Transfer) -> None:
@@ -117,123 +125,20 @@ async def solve(
             stores = await disk.run(open_stores, opt)
             opt = replace(opt, cache_imports=stores.cache_imports)
             by_id, imports = stores.by_id, stores.usable_imports
-        async with _checking_contents(opt, disk) as (shared_key, watch):
+        async with checking_contents(opt, disk) as (shared_key, watch):
             opt = replace(opt, shared_key=shared_key)
             services = session_services(opt, attachables, by_id, watch, note_transfer, on_request)
             ids = [worker.ID for worker in workers.record]
-            build = _Build(caller, opt, on_status, services, imports, ids, with_gateway, on_request)
+            build = _Build(caller, opt, on_status, services, imports, ids, with_gateway, on_request, converse)
             try:
                 result = await build.run()
             except (RPCError, SolveError) as error:
-                error.transient = error.transient and not any(one.has_spilled for one in _senders(services))
+                error.transient = error.transient and not any(one.has_spilled for one in senders(services))
                 raise
-            _check_delivery(opt, services)
+            check_delivery(opt, services)
         if uses_layouts(opt):
             await disk.run(enter_results, opt, result.exporter_response)
     return replace(result, transfers=tuple(transfers))
-
-
-@contextlib.asynccontextmanager
-async def _checking_contents(opt: SolveOpt, disk: Worker) -> AsyncIterator[tuple[str, Watch | None]]:
-    """The shared key and what sees transfers, where contents are to be compared."""
-    if not (opt.content_records and opt.local_dirs):
-        yield opt.shared_key, None
-        return
-    from buildctl.session.contentcheck import ContentCheck  # with sqlite3, which few builds need
-
-    check = ContentCheck(opt.content_records, opt.local_dirs.values())
-    try:
-        yield await disk.run(check.shared_key, opt.shared_key), check.watcher
-    finally:
-        await disk.run(check.close)
-
-
-def session_services(
-    opt: SolveOpt,
-    attachables: Sequence[Attachable] = (),
-    stores: Mapping[str, Store] | None = None,
-    watch: Watch | None = None,
-    on_transfer: TransferSink | None = None,
-    on_request: RequestSink | None = None,
-) -> list[Attachable]:
-    """What a build offers the daemon: folders, stores, destinations, and whatever is given besides."""
-    services: list[Attachable] = list(attachables)
-    if not any(auth.CREDENTIALS in service.methods for service in services):
-        from buildctl.session.auth.anonymous import AnonymousAuth
-
-        services.append(AnonymousAuth())
-    if opt.local_dirs:
-        services.append(
-            FileSync(
-                opt.local_dirs,
-                on_unreadable=opt.on_unreadable,
-                watch=watch,
-                records=opt.transfer_records,
-                on_transfer=on_transfer,
-                on_request=on_request,
-            )
-        )
-    if stores:
-        from buildctl.session.content import ContentService
-
-        services.append(ContentService(stores))
-    if any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
-        from buildctl.session.filesend import FileSend
-
-        services.append(FileSend(opt.exports))
-    return [Observed(one, on_request) for one in services] if on_request else services
-
-
-def _senders(services: Sequence[Attachable]) -> list[FileSend]:
-    from buildctl.session.filesend import FileSend
-
-    bare = [service.service if isinstance(service, Observed) else service for service in services]
-    return [service for service in bare if isinstance(service, FileSend)]
-
-
-def _check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:
-    """Raise `SolveError` where the daemon calls a build a success and its outputs are not whole.
-
-    That it left out the only one is for the user to see: the reference says nothing of it either.
-    """
-    if not any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
-        return
-    senders = _senders(services)
-    for sender in senders:
-        if sender.incomplete:
-            destination, error = sender.incomplete
-            why = str(error) if error else "the daemon ended the build before"
-            raise SolveError(
-                f"failed to solve: {destination} is not complete: {why}",
-                hint=error.hint if error else "the daemon's log may say more",
-            ) from error
-    missing = [export.type for sender in senders for export in sender.missing]
-    if missing and len(opt.exports) > 1:
-        raise SolveError(
-            f"failed to solve: the daemon delivered nothing for output type={', type='.join(missing)}",
-            hint="BuildKit before 0.13 takes one output; build once for each",
-        )
-
-
-class _Noting(NamedTuple):
-    """Attachable: another one, whose failures are noted: the daemon gives back their text only."""
-
-    service: Attachable
-    note: Callable[[BuildctlError], None]
-
-    @property
-    def methods(self) -> Mapping[str, Handler]:
-        return {path: self._noting(handler) for path, handler in self.service.methods.items()}
-
-    def _noting(self, handler: Handler) -> Handler:
-        async def handle(stream: ServerStream) -> None:
-            try:
-                await handler(stream)
-            except BuildctlError as error:
-                self.note(error)
-                raise
-
-        return handle
 
 
 class _Build:
@@ -249,7 +154,9 @@ class _Build:
         workers: Sequence[str],
         with_gateway: bool,
         on_request: RequestSink | None = None,
+        converse: Converse | None = None,
     ) -> None:
+        self._converse = converse
         self._caller = caller
         self._opt = opt
         self._on_status = on_status
@@ -258,7 +165,7 @@ class _Build:
         self._ref = opt.ref or new_id()
         self._session_id = new_id()
         self._imports = imports
-        noted = [_Noting(one, self._note_local_failure) for one in services]
+        noted = [Noting(one, self._note_local_failure) for one in services]
         on_unknown = (lambda path: on_request(refused(path))) if on_request else None
         self._session = Session(noted, self._session_id, shared_key=opt.shared_key, on_unknown=on_unknown)
         self._local_failure: BuildctlError | None = None  # what failed here and so failed the build
@@ -344,9 +251,18 @@ class _Build:
     async def _run_gateway(self) -> None:
         if not self._with_gateway:
             return
+        gateway = Gateway(self._caller, self._ref, self._session_id)
         try:
-            self._frontend_metadata = await run_gateway(self._caller, self._opt, self._ref, self._imports)
-        except SolveError:
+            await gateway.ping()
+        except RPCError as error:
+            await self._solve_ends_well()
+            raise solve_error(error) from error
+        try:
+            if self._converse is not None:
+                self._frontend_metadata = await self._converse(gateway)
+            else:
+                self._frontend_metadata = await forward(gateway, self._opt, self._imports)
+        except Exception:
             await self._solve_ends_well()
             raise
 

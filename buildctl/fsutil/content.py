@@ -14,7 +14,7 @@ import os
 import stat as st
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -45,21 +45,23 @@ class Requested(NamedTuple):
 
 def packets(
     files: Iterable[Requested],
-    root: Directories,
+    root: Directories | None,
     root_path: bytes,
     unreadable: Unreadable | None = None,
     watcher: Watcher | None = None,
+    in_memory: Callable[[bytes], bytes | None] | None = None,
 ) -> Generator[list[bytes]]:
     """Batches of packets: the content of each file, and its end.
 
     Raises `TransferError` for a file that cannot be read, or is not as long as was announced: the daemon
     would keep what it got under the old size and time. `unreadable` decides which may be sent empty,
-    and `watcher` sees all that is sent.
+    and `watcher` sees all that is sent. `in_memory` gives the content of files that the disk is not asked
+    for.
     """
     batch: list[bytes] = []
     weight = 0
     packet = Packet(type=Packet.PACKET_DATA)
-    for file, chunks in _opened(files, root, root_path, unreadable, watcher):
+    for file, chunks in _opened(files, root, root_path, unreadable, watcher, in_memory):
         packet.ID = file.number
         end = packet.SerializeToString()
         head = end + _DATA_FIELD
@@ -81,26 +83,39 @@ FILE_WEIGHT = 512
 
 def _opened(
     files: Iterable[Requested],
-    root: Directories,
+    root: Directories | None,
     root_path: bytes,
     unreadable: Unreadable | None,
     watcher: Watcher | None,
+    in_memory: Callable[[bytes], bytes | None] | None,
 ) -> Iterator[tuple[Requested, Iterable[bytes]]]:
     """Each file with its content, opened some files ahead."""
     waiting = iter(files)
-    opened: deque[tuple[Requested, int | None]] = deque()
+    opened: deque[tuple[Requested, int | bytes | None]] = deque()
     try:
         while group := list(islice(waiting, _OPEN_AHEAD)):
             for file in group:
-                opened.append((file, _open(file, root, root_path, unreadable)))
+                data = in_memory(file.path) if in_memory else None
+                if data is None:
+                    assert root is not None, "without a root all files are in memory"
+                    opened.append((file, _open(file, root, root_path, unreadable)))
+                else:
+                    opened.append((file, data))
             while opened:
                 file, descriptor = opened.popleft()
+                if isinstance(descriptor, bytes):
+                    yield file, _pieces(descriptor)
+                    continue
                 chunks = () if descriptor is None else _chunks(file, descriptor, root_path, unreadable)
                 yield file, watcher.content(file, descriptor, chunks) if watcher else chunks
     finally:
         for _, descriptor in opened:
-            if descriptor is not None:
+            if isinstance(descriptor, int):
                 os.close(descriptor)
+
+
+def _pieces(data: bytes) -> Iterator[bytes]:
+    return (data[at : at + CHUNK_BYTES] for at in range(0, len(data), CHUNK_BYTES))
 
 
 def _open(file: Requested, root: Directories, root_path: bytes, unreadable: Unreadable | None) -> int | None:

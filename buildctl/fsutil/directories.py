@@ -7,6 +7,7 @@ symbolic link meanwhile: opening a link fails, and a descriptor stays with the d
 from __future__ import annotations
 
 import os
+import stat
 from collections import OrderedDict
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,6 +46,17 @@ class Directories:
                 _, unused = known.popitem(last=False)
                 os.close(unused)
         return descriptor
+
+    def names(self, folder: bytes) -> list[bytes]:
+        """The names in a directory, in no order. Raises `OSError` as `descriptor` does."""
+        return list(map(os.fsencode, os.listdir(self.descriptor(folder))))
+
+    def link(self, folder: bytes, name: bytes) -> bytes | None:
+        """Where a symbolic link leads; None for anything else. Raises `OSError` where there is nothing."""
+        descriptor = self.descriptor(folder)
+        if not stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+            return None
+        return os.readlink(name, dir_fd=descriptor)
 
     def close(self) -> None:
         """Close every descriptor, the root's too."""

@@ -6,17 +6,25 @@ must be sent. The result is a list of include patterns.
 
 from __future__ import annotations
 
-import os
-import stat as st
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from buildctl.fsutil import glob
-from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.glob import PatternError
 
 
-def include_patterns(includes: Sequence[str], paths: Sequence[str], root: Directories) -> list[str]:
+class Root(Protocol):
+    """What is looked up below a root; both raise `OSError`."""
+
+    def names(self, folder: bytes) -> list[bytes]:
+        """The names in a folder."""
+
+    def link(self, folder: bytes, name: bytes) -> bytes | None:
+        """Where a symbolic link leads; None for anything else."""
+
+
+def include_patterns(includes: Sequence[str], paths: Sequence[str], root: Root) -> list[str]:
     """Include patterns with those that follow from `paths`; empty where everything is asked for."""
     if not paths:
         return list(includes)
@@ -26,7 +34,7 @@ def include_patterns(includes: Sequence[str], paths: Sequence[str], root: Direct
     return _without_nested([*includes, *found]) or []
 
 
-def follow(paths: Iterable[str], root: Directories) -> list[str] | None:
+def follow(paths: Iterable[str], root: Root) -> list[str] | None:
     """The paths and the links passed on the way, sorted; None where one of them is the root itself.
 
     A component with a wildcard stands for the links it matches; what it matches besides is left to the
@@ -61,14 +69,14 @@ def _at_root(path: str) -> str:
     return glob.clean("/" + path)[1:] or "."
 
 
-def _targets(path: str, root: Directories) -> list[str] | None:
+def _targets(path: str, root: Root) -> list[str] | None:
     """Where the links at a path lead, from the root on; None where there is no link."""
     folder, _, name = path.rpartition("/")
     try:
         if not _has_wildcard(name):
             target = _target(folder, name, root)
             return None if target is None else [target]
-        names = sorted(map(os.fsencode, os.listdir(root.descriptor(glob.encode(folder)))))
+        names = sorted(root.names(glob.encode(folder)))
         matching = [entry for entry in map(glob.decode, names) if _matches(name, entry)]
         targets = [_target(folder, entry, root) for entry in matching]
         return [target for target in targets if target is not None] or None
@@ -78,13 +86,13 @@ def _targets(path: str, root: Directories) -> list[str] | None:
         raise read_failure("failed to follow", glob.encode(path), error) from error
 
 
-def _target(folder: str, name: str, root: Directories) -> str | None:
+def _target(folder: str, name: str, root: Root) -> str | None:
     if name == ".":
         return None
-    descriptor = root.descriptor(glob.encode(folder))
-    if not st.S_ISLNK(os.stat(glob.encode(name), dir_fd=descriptor, follow_symlinks=False).st_mode):
+    target = root.link(glob.encode(folder), glob.encode(name))
+    if target is None:
         return None
-    link = glob.decode(os.readlink(glob.encode(name), dir_fd=descriptor))
+    link = glob.decode(target)
     return link if link.startswith("/") else f"{folder}/{link}"
 
 

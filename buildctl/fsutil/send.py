@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,11 +35,13 @@ from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.uniform import UniformTimes
 from buildctl.fsutil.unreadable import Unreadable
-from buildctl.fsutil.walk import Walked, walk
+from buildctl.fsutil.walk import Entry, Walked, walk
 from buildctl.fsutil.worker import Worker
+from buildctl.model.context import Tree
 
 if TYPE_CHECKING:
     from buildctl.fsutil.announced import Recorder
+    from buildctl.fsutil.memory import MemoryTree
     from buildctl.fsutil.receive import ReceiveMessages, SendMessages
     from buildctl.fsutil.watcher import Watcher
 
@@ -76,7 +78,7 @@ class SendSummary(NamedTuple):
 async def send(
     receive_messages: ReceiveMessages,
     send_messages: SendMessages,
-    root: str,
+    root: str | Tree,
     *,
     includes: Sequence[str] = (),
     excludes: Sequence[str] = (),
@@ -87,22 +89,20 @@ async def send(
     on_progress: Callable[[SendSummary], None] | None = None,
     on_request: Callable[[bytes, int], None] | None = None,
 ) -> SendSummary:
-    """Send the directory `root`, returning when the receiver has all it wants.
+    """Send the directory or tree `root`, returning when the receiver has all it wants.
 
     Patterns select what is sent (`filter`, `followpaths`); owners become 0. Raises `TransferError` where the
     disk or the receiver gives up, and `ProtocolError` where the receiver breaks the rules; it is told.
     What cannot be read is an error unless `unreadable` decides otherwise. `watcher` sees what is sent,
     `recorder` what is announced, `on_request` path and size of each file that the receiver asks for.
     """
-    sender = _Sender(
-        receive_messages, send_messages, os.fsencode(root), unreadable, watcher, recorder, on_progress
-    )
+    sender = _Sender(receive_messages, send_messages, root, unreadable, watcher, recorder, on_progress)
     sender.on_request = on_request
-    return await sender.run(lambda directories: _filter(includes, excludes, follow_paths, directories))
+    return await sender.run(lambda names: _filter(includes, excludes, follow_paths, names))
 
 
 def _filter(
-    includes: Sequence[str], excludes: Sequence[str], follow_paths: Sequence[str], root: Directories
+    includes: Sequence[str], excludes: Sequence[str], follow_paths: Sequence[str], root: followpaths.Root
 ) -> Filter:
     return Filter(followpaths.include_patterns(includes, follow_paths, root), excludes)
 
@@ -112,7 +112,7 @@ class _Sender:
         self,
         receive_messages: ReceiveMessages,
         send_messages: SendMessages,
-        root: bytes,
+        root: str | Tree,
         unreadable: Unreadable | None,
         watcher: Watcher | None,
         recorder: Recorder | None,
@@ -120,7 +120,9 @@ class _Sender:
     ) -> None:
         self._receive_messages = receive_messages
         self._send_messages = send_messages
-        self._root = root
+        self._tree = root if isinstance(root, Tree) else None
+        self._root = os.fsencode(root.base if isinstance(root, Tree) else root)
+        self._memory: MemoryTree | None = None
         self._unreadable = unreadable
         self._watcher = watcher
         self._recorder = recorder
@@ -138,11 +140,11 @@ class _Sender:
         self._sent_files = self._sent_bytes = 0
         self._walked = Walked()
 
-    async def run(self, make_filter: Callable[[Directories], Filter]) -> SendSummary:
+    async def run(self, make_filter: Callable[[followpaths.Root], Filter]) -> SendSummary:
         tasks: list[asyncio.Task[None]] = []
         try:
             await self._worker.run(self._open)
-            walking, reading = self._roots
+            walking, reading = self._roots or (None, None)
             receiving = asyncio.create_task(self._receive())
             tasks = [
                 receiving,
@@ -176,6 +178,12 @@ class _Sender:
 
     def _open(self) -> None:
         """Open the root once, for the walk and for reading, which each keep descriptors below it."""
+        if self._tree is not None:
+            from buildctl.fsutil.memory import MemoryTree  # which few transfers have
+
+            self._memory = MemoryTree(self._tree)
+            if not self._root:
+                return
         try:
             descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             self._roots.append(Directories(descriptor))
@@ -193,20 +201,39 @@ class _Sender:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _announce(self, root: Directories, make_filter: Callable[[Directories], Filter]) -> None:
+    async def _announce(
+        self, root: Directories | None, make_filter: Callable[[followpaths.Root], Filter]
+    ) -> None:
         def batches() -> Generator[list[bytes]]:
-            choose = make_filter(root)
-            entries = walk(root, self._root, choose, self._walked, self._unreadable)
+            entries = self._entries(root, make_filter)
             entries = self._watcher.entries(entries) if self._watcher else self._uniform.watch(entries)
             announced = self._listing.announce(entries)
             yield from self._recorder.batches(announced) if self._recorder else announced
 
         await self._relay(batches())
 
-    async def _send_content(self, root: Directories) -> None:
+    def _entries(
+        self, root: Directories | None, make_filter: Callable[[followpaths.Root], Filter]
+    ) -> Iterator[Entry]:
+        if self._memory is None:
+            assert root is not None, "a directory has been opened"
+            return walk(root, self._root, make_filter(root), self._walked, self._unreadable)
+        from buildctl.fsutil.memory import LayeredNames
+
+        choose = make_filter(LayeredNames(self._memory, root))
+        own = self._memory.entries(choose, self._walked)
+        if root is None:
+            return own
+        base = walk(root, self._root, choose, self._walked, self._unreadable)
+        return self._memory.over(base, own, root)
+
+    async def _send_content(self, root: Directories | None) -> None:
         while True:
             files = await self._next_files()
-            await self._relay(content.packets(files, root, self._root, self._unreadable, self._watcher))
+            in_memory = self._memory.content if self._memory else None
+            await self._relay(
+                content.packets(files, root, self._root, self._unreadable, self._watcher, in_memory)
+            )
             self._sent_files += len(files)
             self._sent_bytes += sum(file.size for file in files)
 

@@ -68,6 +68,7 @@ def parse_address(text: str) -> Address:
     elif url.scheme in ("dns", "passthrough"):
         endpoint = (url.path or url.opaque).removeprefix("/")
     elif url.scheme not in _VALIDATORS:
+        _validate_bare(text, url)
         scheme = ""  # `localhost:1234` reads as a scheme; the resolver knows none such and dials the text
     return Address(
         text=text,
@@ -80,6 +81,16 @@ def parse_address(text: str) -> Address:
         endpoint=endpoint,
         host=url.host,
     )
+
+
+def _validate_bare(text: str, url: URL) -> None:
+    """grpc-go would look a single word up as a host with port 443, where no BuildKit listens."""
+    if not (url.scheme or url.host) and ":" not in text:
+        near = f"unix://{text}" if text.startswith("/") else f"tcp://{text.split('/')[0]}:1234"
+        raise UsageError(
+            f"not an address: {quote(text)}",
+            hint=f"an address says how to get there: {near}, docker://, ssh://host",
+        )
 
 
 def _validate_unix(text: str, url: URL) -> None:

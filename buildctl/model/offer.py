@@ -6,12 +6,18 @@ from typing import NamedTuple
 
 
 class SecretSource(NamedTuple):
-    """Where a secret comes from when a step asks for it; a variable goes before a file."""
+    """Where a secret comes from when a step asks for it: its value, else a variable, else a file."""
 
     id: str
     path: str = ""
     env: str = ""
     """The name of a variable."""
+    value: bytes | None = None
+    """The secret itself, which `repr` does not show."""
+
+    def __repr__(self) -> str:
+        value = "" if self.value is None else ", value=…"
+        return f"SecretSource(id={self.id!r}, path={self.path!r}, env={self.env!r}{value})"
 
 
 class AgentSource(NamedTuple):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
 
 from buildctl.model.transfer import Transfer
+
+if TYPE_CHECKING:
+    from buildctl.model.context import Tree
 
 OnUnreadable: TypeAlias = Literal["error", "skip", "empty"]
 """What becomes of what cannot be read: `SolveOpt.on_unreadable`."""
@@ -34,13 +37,27 @@ class StdoutDestination:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamDestination:
+    """An export is written to what `open` gives, in a thread, and that is closed.
+
+    `open` is called once the daemon delivers, with what the daemon says of the export, such as
+    `{"containerimage.digest": "sha256:…"}`. Only `write` and `close` are used; where the export fails,
+    `abort` in place of `close` if there is such a method.
+    """
+
+    open: Callable[[Mapping[str, str]], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutDestination:
     """An export lands as an OCI layout below `path`, through the content service."""
 
     path: str
 
 
-Destination = DirectoryDestination | FileDestination | StdoutDestination | LayoutDestination
+Destination = (
+    DirectoryDestination | FileDestination | StdoutDestination | StreamDestination | LayoutDestination
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +87,8 @@ class SolveOpt:
     frontend_attrs: Mapping[str, str] = field(default_factory=dict)
     definition: bytes | None = None
     """A serialized pb.Definition (LLB), or None with a `frontend`."""
-    local_dirs: Mapping[str, str] = field(default_factory=dict)
-    """Directories the daemon may read, by local name."""
+    local_dirs: Mapping[str, str | Tree] = field(default_factory=dict)
+    """Directories the daemon may read, by local name; a `Tree` has files in memory."""
     oci_layouts: Mapping[str, str] = field(default_factory=dict)
     """OCI layouts the daemon may read, by the id that `oci-layout://ID@DIGEST` names."""
     exports: tuple[Export, ...] = ()
@@ -103,7 +120,10 @@ class SolveOpt:
     machine for all builds; what is lost of it costs time, and never a wrong context.
     """
     transfer_records: str = ""
-    """A folder in which it is kept, compressed, what was announced of each directory; empty for none."""
+    """A folder in which it is kept, compressed, what was announced of each directory; empty for none.
+
+    Of a `Tree` nothing is kept, here or in `content_records`.
+    """
     ref: str = ""
     """The id of this build; a random one when empty."""
 

@@ -13,9 +13,9 @@ import re
 import secrets
 import select
 import stat as st
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from buildctl.errors import BuildctlError, Code, ServiceError, TransferError
 from buildctl.fsutil.failure import write_failure
@@ -23,7 +23,13 @@ from buildctl.fsutil.pieces import write_pieces
 from buildctl.fsutil.receive import Mode, ReceiveSummary, receive
 from buildctl.fsutil.worker import Worker, outlast
 from buildctl.http2.frames import Buffer
-from buildctl.model.solve import DirectoryDestination, Export, FileDestination, StdoutDestination
+from buildctl.model.solve import (
+    DirectoryDestination,
+    Export,
+    FileDestination,
+    StdoutDestination,
+    StreamDestination,
+)
 from buildctl.session.bytesmessage import decode_bytes_message
 from buildctl.session.stream import Handler, ServerStream
 
@@ -68,7 +74,7 @@ class FileSend:
     @property
     def missing(self) -> Sequence[Export]:
         """The exports that are to land here and of which the daemon has begun to deliver nothing."""
-        here = DirectoryDestination | FileDestination | StdoutDestination
+        here = DirectoryDestination | FileDestination | StdoutDestination | StreamDestination
         return [
             export
             for number, export in enumerate(self._exports)
@@ -109,6 +115,11 @@ class FileSend:
                 self._collect_metadata(number, stream)
                 with self._delivering(stream, "standard output"):
                     await self._receive_bytes(number, stream, _Stdout(self._stdout))
+            case StreamDestination(open_stream):
+                self._collect_metadata(number, stream)
+                target = _Stream(open_stream, self._metadata[number])
+                with self._delivering(stream, "a stream"):
+                    await self._receive_bytes(number, stream, target)
             case _:
                 raise ServiceError(Code.UNKNOWN, f"exporter {number} not found")
 
@@ -280,6 +291,57 @@ class _Stdout:
 
     def discard(self) -> None:
         pass
+
+
+class _Stream:
+    """What the library's user gave: a file object, which is closed whatever becomes of the export."""
+
+    def __init__(
+        self, open_stream: Callable[[Mapping[str, str]], BinaryIO], metadata: Mapping[str, str]
+    ) -> None:
+        self._open_stream = open_stream
+        self._metadata = metadata
+        self._stream: BinaryIO | None = None
+
+    @property
+    def spills(self) -> bool:
+        return True
+
+    def open(self) -> None:
+        with _user_failure("open"):
+            self._stream = self._open_stream(self._metadata)
+
+    def write(self, pieces: Sequence[Buffer]) -> None:
+        assert self._stream is not None
+        with _user_failure("write to"):
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    taken: int | None = self._stream.write(view)
+                    # Raw files may take a part; some writers return nothing and have taken all.
+                    view = view[len(view) if taken is None else taken :]
+
+    def commit(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with _user_failure("close"):
+                stream.close()
+
+    def discard(self) -> None:
+        """Close it, or have it aborted if it knows how: what it has is a part only."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with suppress(TransferError), _user_failure("close"):
+                getattr(stream, "abort", stream.close)()
+
+
+@contextmanager
+def _user_failure(action: str) -> Iterator[None]:
+    """Whatever a user's object raises ends the transfer and not the session."""
+    try:
+        yield
+    except Exception as error:
+        raise TransferError(f"failed to {action} the stream of an output: {error}") from error
 
 
 def _write(target: _Target, messages: list[bytes]) -> None:

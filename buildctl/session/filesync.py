@@ -13,6 +13,7 @@ from buildctl.fsutil.announced import Recorder, Selection
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
+from buildctl.model.context import Tree
 from buildctl.model.sessionrequest import SessionRequest
 from buildctl.model.solve import OnUnreadable
 from buildctl.model.transfer import Transfer
@@ -38,7 +39,7 @@ class FileSync:
 
     def __init__(
         self,
-        local_dirs: Mapping[str, str],
+        local_dirs: Mapping[str, str | Tree],
         *,
         on_unreadable: OnUnreadable = "error",
         watch: Watch | None = None,
@@ -46,7 +47,7 @@ class FileSync:
         on_transfer: Callable[[Transfer], None] | None = None,
         on_request: RequestSink | None = None,
     ) -> None:
-        """`local_dirs` are paths by local name; `watch` gives what sees the transfer of a path.
+        """`local_dirs` are paths or trees by local name; `watch` gives what sees the transfer of a path.
 
         In the folder `records`, if there is one, it is kept what was announced of each directory.
         `on_transfer` is told of each transfer when it ends, `on_request` of each file that is asked for.
@@ -76,7 +77,7 @@ class FileSync:
         async with self._turns:
             await self._send(name, root, stream)
 
-    async def _send(self, name: str, root: str, stream: ServerStream) -> None:
+    async def _send(self, name: str, root: str | Tree, stream: ServerStream) -> None:
         clock = asyncio.get_running_loop().time
         unreadable = None if self._on_unreadable == "error" else Unreadable(self._on_unreadable)
         began, summary, complete = clock(), SendSummary(), False
@@ -99,7 +100,7 @@ class FileSync:
                 excludes=selection.excludes,
                 follow_paths=selection.follow_paths,
                 unreadable=unreadable,
-                watcher=self._watch(root) if self._watch else None,
+                watcher=self._watch(root) if self._watch and isinstance(root, str) else None,
                 recorder=self._recorder(name, root, selection),
                 on_progress=note,
                 on_request=partial(self._tell, name) if self._on_request else None,
@@ -111,9 +112,9 @@ class FileSync:
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
                 self._on_transfer(transfer._replace(unreadable=tuple(paths)))
 
-    def _recorder(self, name: str, root: str, selection: Selection) -> Recorder | None:
+    def _recorder(self, name: str, root: str | Tree, selection: Selection) -> Recorder | None:
         """None for what frontends ask for only to learn the rules of the transfer that follows."""
-        if not self._records or list(selection.follow_paths) == [_IGNORE_FILE]:
+        if isinstance(root, Tree) or not self._records or list(selection.follow_paths) == [_IGNORE_FILE]:
             return None
         return Recorder(self._records, root, name, selection)
 

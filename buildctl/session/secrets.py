@@ -50,7 +50,7 @@ class Secrets:
         request = await read_request(GetSecretRequest, stream)
         source = self._sources.get(request.ID)
         if source is None:
-            _LOG.debug("refused secret %r: it was not offered with --secret", request.ID)
+            _LOG.debug("refused secret %r: it was not offered", request.ID)
             raise ServiceError(Code.NOT_FOUND, "rpc error: code = NotFound desc = not found")
         # Each secret is on its way once at a time, so that a hundred calls do not have a hundred copies.
         async with self._turns[source.id]:
@@ -58,7 +58,9 @@ class Secrets:
             await stream.send_messages([response.SerializeToString()])
 
     async def _read(self, source: SecretSource) -> bytes:
-        if source.env:
+        if source.value is not None:
+            data, size = source.value, len(source.value)
+        elif source.env:
             data = self._environ.get(source.env, "").encode("utf-8", "surrogateescape")
             size = len(data)
         else:

@@ -37,6 +37,12 @@ class Uploads:
         self._files[upload_id] = file
         return _HOST + upload_id
 
+    def close(self) -> None:
+        """Close the files that nobody has asked for; it may block."""
+        files, self._files = self._files, {}
+        for file in files.values():
+            _close(file)
+
     @property
     def methods(self) -> Mapping[str, Handler]:
         return {"/moby.upload.v1.Upload/Pull": self._pull}

@@ -76,18 +76,29 @@ def engine_tls(environ: Mapping[str, str]) -> TLSOptions:
 
 def engine_dialer(address: Address, tls: TLSOptions, environ: Mapping[str, str]) -> Dial:
     """Dials the Engine that a `docker` address means and upgrades the connection."""
+    dial, where, timeout_seconds = engine_api_dialer(address, tls, environ)
+    return partial(_dial, dial, where, timeout_seconds)
+
+
+def engine_api_dialer(
+    address: Address, tls: TLSOptions, environ: Mapping[str, str]
+) -> tuple[Dial, str, float]:
+    """Dials the Engine that a `docker` address means, for its own API (HTTP/1.1).
+
+    Returns with it the Engine's address for messages, and the seconds that an answer may take.
+    """
     engine = engine_address(address, environ)
     if engine.scheme == "unix":
-        return engine_socket_dialer(engine.path)
+        return partial(dial_unix, engine.path), engine.text, DIAL_TIMEOUT
     if engine.scheme == "ssh":
         remote = ("--host", f"unix://{engine.path}") if engine.path not in ("", "/") else ()
         argv = ssh_command(engine, "docker", *remote, "system", "dial-stdio")
-        return partial(_dial, partial(dial_command, argv, environ), engine.text, _LOGIN_SECONDS)
+        return partial(dial_command, argv, environ), engine.text, _LOGIN_SECONDS
     files = load_tls(tls if tls.wanted else engine_tls(environ))
     dial: Dial = partial(dial_tcp, engine.endpoint)
     if files is not None:
         dial = partial(dial_tls, dial, files, tls.server_name or engine.hostname)
-    return partial(_dial, dial, engine.text)
+    return dial, engine.text, DIAL_TIMEOUT
 
 
 def engine_socket_dialer(path: str) -> Dial:

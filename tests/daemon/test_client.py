@@ -27,7 +27,7 @@ from buildctl import (
     format_excerpt,
     parse_address,
 )
-from buildctl.client.gateway import has_gateway
+from buildctl.client.gateway.gateway import has_gateway
 from buildctl.client.rpc import Caller
 from buildctl.transport.channel import open_connection
 from tests.support.engines import Engine

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,7 @@ _GONE_SECONDS = 5
 # write to /etc and /opt is dropped.
 _SECLUDED = """
 set -e
+if [ "$OWN_NETWORK" ]; then ip link set lo up; fi
 mount --no-mtab -t tmpfs private /run
 for top in etc opt; do
   mkdir -p /run/$top/upper /run/$top/work
@@ -45,8 +47,21 @@ exec "$@"
 class Engine:
     """One running dockerd; a context manager."""
 
-    def __init__(self, release: Release, *, parent: Path = Path("/tmp")) -> None:
-        """`parent` is where its folder is made; its path must be short, for there are unix sockets in it."""
+    def __init__(
+        self,
+        release: Release,
+        *,
+        parent: Path = Path("/tmp"),
+        own_network: bool = False,
+        config: Mapping[str, object] | None = None,
+    ) -> None:
+        """`parent` is where its folder is made; its path must be short, for there are unix sockets in it.
+
+        With `own_network` it has a network namespace in which steps have a network, and nothing else is there
+        but what `in_network` starts. `config` is added to daemon.json.
+        """
+        self._own_network = own_network
+        self._config = {**release.config, **(config or {})}
         if os.geteuid() != 0:
             raise UnavailableError(f"starting Docker Engine {release.name} needs root")
         self.release = release
@@ -62,21 +77,25 @@ class Engine:
     def start(self) -> None:
         """Return once the engine answers on its socket."""
         config = self.root / "daemon.json"
-        config.write_text(json.dumps(self.release.config))
+        config.write_text(json.dumps(self._config))
         environment = {
             "PATH": f"{self._programs.path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LD_LIBRARY_PATH": self._programs.library_path,
             "HOME": str(self.root),
             "TMPDIR": str(self.root),
+            "OWN_NETWORK": "1" if self._own_network else "",
         }
         dockerd: list[str | Path] = ["dockerd", "--config-file", config, "--pidfile", self.root / "pid"]
         dockerd += ["--host", f"unix://{self.socket}", "--group", "root"]
         dockerd += ["--data-root", self.root / "data", "--exec-root", self.root / "exec"]
-        dockerd += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+        if not self._own_network:
+            dockerd += ["--bridge=none"]
+        dockerd += ["--iptables=false", "--ip6tables=false", "--ip-forward=false"]
         dockerd += ["--ip-masq=false", "--userland-proxy=false"]
         dockerd += ["--cgroup-parent", f"/{self.root.name}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
         alone = ["setpriv", "--pdeathsig", "KILL"]
         alone += ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        alone += ["--net"] if self._own_network else []
         alone += ["sh", "-c", _SECLUDED, "sh"]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -105,6 +124,11 @@ class Engine:
         self._namespace = _namespace(child)
         self._let_go()
         self._namespace_held = os.open(f"/proc/{child}/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+
+    def in_network(self, *command: str | Path) -> list[str | Path]:
+        """A command line that runs a program in the engine's own network."""
+        assert self._process is not None
+        return ["nsenter", f"--net=/proc/{_children(self._process.pid)[0]}/ns/net", *command]
 
     @property
     def log(self) -> Path:

@@ -11,7 +11,6 @@ from buildctl.cli.app import App, pass_app
 from buildctl.cli.context.folder import check_folder, file_flag, find_ignore_file, printable
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command, flag
-from buildctl.cli.statefolder import transfer_records
 from buildctl.cli.table import align_spaces
 from buildctl.errors import UsageError
 from buildctl.fsutil import announced, followpaths, survey
@@ -21,6 +20,7 @@ from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.glob import decode
 from buildctl.fsutil.walk import walk
 from buildctl.model.bytesize import format_bytes
+from buildctl.session.statefolder import transfer_records
 
 
 class Difference(NamedTuple):

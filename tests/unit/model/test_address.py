@@ -48,6 +48,8 @@ from buildctl.model.url import parse_url
         ("npipe://x", "npipe connections are only supported on windows"),
         ("docker://h/x", 'not an address of a Docker Engine: "docker://h/x"'),
         ("docker:x", 'not an address of a Docker Engine: "docker:x"'),
+        ("foo", 'not an address: "foo"'),
+        ("/run/buildkit/buildkitd.sock", 'not an address: "/run/buildkit/buildkitd.sock"'),
         ("daemonless://x", 'nothing may follow daemonless://, got "daemonless://x"'),
     ],
 )
@@ -74,7 +76,6 @@ def test_refused(text: str, message: str | None) -> None:
             Address("tcp://[::1]:2", "tcp", hostname="::1", port="2", endpoint="[::1]:2", host="[::1]:2"),
         ),
         ("tcp://h", Address("tcp://h", "tcp", hostname="h", endpoint="h", host="h")),
-        ("foo", Address("foo", path="foo", endpoint="foo")),
         ("localhost:1234", Address("localhost:1234", endpoint="localhost:1234")),
         (
             "http://h:1",

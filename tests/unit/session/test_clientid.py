@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from buildctl.cli.client_id import client_id
+from buildctl.session.clientid import client_id
 from tests.support.program import ROOT
 
 KEPT = re.compile(r"[0-9a-z]{25} ")
@@ -46,7 +46,7 @@ def test_a_damaged_file_is_replaced(text: str, tmp_path: Path) -> None:
 
 def test_processes_that_begin_together_agree(tmp_path: Path) -> None:
     variables = {"XDG_STATE_HOME": str(tmp_path)}
-    script = f"from buildctl.cli.client_id import client_id; print(client_id({variables}))"
+    script = f"from buildctl.session.clientid import client_id; print(client_id({variables}))"
     running = [
         subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT) for _ in range(6)
     ]

@@ -11,9 +11,9 @@ import os
 import re
 from collections.abc import Mapping
 
-from buildctl.cli.statefolder import state_folder
 from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
+from buildctl.session.statefolder import state_folder
 
 logger = logging.getLogger(__name__)
 
