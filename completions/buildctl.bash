@@ -101,7 +101,25 @@ help|buildctl' ;;
 --session-log|file
 --events|file
 --log-dir|dir
+--tag|free
+-t|free
+--file|file
+-f|file
+--target|free
+--build-arg|free
+--label|free
+--annotation|free
+--platform|free
+--push|
+--load|
+--pull|
+--build-context|free
+--no-cache-filter|free
+--iidfile|file
+--dry-run|
+--format|words format
 --debug-json-cache-metrics|words metrics' ;;
+        'argument buildctl build') rows='|dir' ;;
         'commands buildctl debug') rows='dump-llb|
 dump-metadata|
 workers|

@@ -119,7 +119,27 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--session-log|file|Append what the daemon asked of this machine, and how that ended, as lines of JSON.'
             '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.'
             '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.'
+            '--tag|free|Name of the image, as with docker build.'
+            '-t|free|Name of the image, as with docker build.'
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--target|free|The stage to build.'
+            '--build-arg|free|Build argument; without value, the variable''s.'
+            '--label|free|Label of the image.'
+            '--annotation|free|Annotation of the image''s manifest.'
+            '--platform|free|What is built for: linux/amd64,linux/arm64.'
+            '--push||Push the image to its registry.'
+            '--load||Load the image into the Docker Engine here.'
+            '--pull||Look for newer base images.'
+            '--build-context|free|A folder, URL or image as a named context.'
+            '--no-cache-filter|free|Run every step of these stages.'
+            '--iidfile|file|Write the digest of the image.'
+            '--dry-run||Build nothing; tell the long form, and what would be sent and written.'
+            '--format|words format|Of --dry-run: text or json.'
             '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
+        )
+        'argument buildctl build' = @(
+            '|dir|'
         )
         'commands buildctl debug' = @(
             'dump-llb||dump LLB in human-readable form; needs no daemon'

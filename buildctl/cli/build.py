@@ -7,7 +7,7 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,14 +37,17 @@ from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offer
 from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
-from buildctl.errors import BuildctlError, SolveError
+from buildctl.cli.shortform import ShortForm, add_short_form, is_short
+from buildctl.errors import BuildctlError, SolveError, UsageError
 from buildctl.model.identity import new_id
+from buildctl.model.quote import quote
 from buildctl.model.solve import SolveOpt
 from buildctl.progress.masking import Masker, mask_error
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
+    from buildctl.session.stream import Attachable
 
 
 EXPORTERS = ("image", "local", "tar", "oci", "docker")
@@ -53,7 +56,9 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
 @click.command(
     "build",
     cls=Command,
+    argument="[PATH|URL|-]",
     epilog="""
+    $ buildctl build -t registry.example/me/app --push .
     $ buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. \\
         --output type=local,dest=out
     $ buildctl build --frontend dockerfile.v0 --opt target=test --opt build-arg:VERSION=1.2 \\
@@ -62,8 +67,11 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
     """,
 )
 @build_flags
-def command(app: App, flags: BuildFlags) -> None:
-    """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
+def command(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
+    """Build a folder with a Dockerfile, from another frontend, or from LLB on standard input."""
+    if flags.dry_run:
+        dry_run(app, flags, args)
+        return
     masker = Masker()
     app.mask = masker.mask_text
     log.mask_by(masker.mask_text)
@@ -79,17 +87,34 @@ def command(app: App, flags: BuildFlags) -> None:
         mask=masker.mask_text,
     )
     with recordings.concluded():
-        build(app, flags, recordings, masker)
+        build(app, flags, args, recordings, masker)
 
 
-def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -> None:
+def dry_run(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
+    """Tell what a build would do. Raises `BuildctlError`; asks no daemon."""
+    from buildctl.cli.dryrun import describe, format_description
+    from buildctl.model import gojson
+    from buildctl.transport.discovery import choose_address
+
+    if flags.style not in ("", "text", "json"):
+        raise UsageError(f"invalid format {quote(flags.style)}", hint="use text or json")
+    opt = read_opt(app, flags, args).opt
+    address = choose_address(app.flags.addr, app.environment.variables).address
+    description = describe(opt, flags, address.text)
+    if flags.style == "json":
+        app.environment.write_stdout(gojson.encode(description, indent=1, escape_html=False) + b"\n")
+    else:
+        app.environment.write_stdout(format_description(description))
+
+
+def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Recordings, masker: Masker) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
     offers = find_offers(
         app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
     )
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
-    opt = read_opt(app, flags)
+    opt, extra = read_opt(app, flags, args)
 
     def say(text: str) -> None:
         app.environment.write_stderr(app.inert(masker.mask_text(text)))
@@ -113,10 +138,12 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, masker)
+            result = solve(app, opt, offers, open_display, recordings, retries, masker, extra)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
+        if flags.iidfile:
+            write_whole(flags.iidfile, image_id(result).encode())
         if "requestid" in opt.frontend_attrs:
             app.environment.write_stdout(subrequest_text(result))
     finally:
@@ -125,7 +152,13 @@ def build(app: App, flags: BuildFlags, recordings: Recordings, masker: Masker) -
         recordings.report(opt.on_unreadable)
 
 
-def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
+def image_id(result: SolveResult) -> str:
+    """What docker calls an image's id: the digest of its configuration, else of its manifest."""
+    response = result.exporter_response
+    return response.get("containerimage.config.digest") or response.get("containerimage.digest", "")
+
+
+def read_opt(app: App, flags: BuildFlags, args: tuple[str, ...] = ()) -> ShortForm:
     """What is to be built, by the flags. Raises `UsageError`; reads the files that the flags name."""
     allowed = tuple(map(parse_entitlement, flags.entitlements))
     exports = tuple(check_destination(app, parse_output(text)) for text in flags.outputs)
@@ -136,8 +169,10 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
     attrs = parse_opts(flags.opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(flags.local_dirs).items()}
     layouts = parse_oci_layouts(flags.oci_layouts)
-    definition = None if flags.frontend else read_definition(app, no_cache=flags.no_cache)
-    if flags.frontend and flags.no_cache:
+    short = is_short(flags, args)
+    takes_frontend = bool(flags.frontend) or short
+    definition = None if takes_frontend else read_definition(app, no_cache=flags.no_cache)
+    if takes_frontend and flags.no_cache:
         attrs["no-cache"] = ""
     opt = SolveOpt(
         frontend=flags.frontend,
@@ -156,11 +191,12 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         shared_key=flags.shared_key,
         ref=new_id(),
     )
-    if not opt.local_dirs:
-        return opt
+    form = add_short_form(app, opt, flags, args) if short else ShortForm(opt)
+    if not form.opt.local_dirs:
+        return form
     from buildctl.client.defaults import with_own_places  # which may read and write files
 
-    return with_own_places(opt, variables)
+    return form._replace(opt=with_own_places(form.opt, variables))
 
 
 def solve(
@@ -171,6 +207,7 @@ def solve(
     recordings: Recordings,
     retries: Retries,
     masker: Masker,
+    extra: Sequence[Attachable] = (),
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
@@ -183,7 +220,7 @@ def solve(
                 display.update,
                 on_transfer=recordings.note_transfer,
                 on_request=recordings.request_sink(ref),
-                attachables=attachables,
+                attachables=[*attachables, *extra],
             )
 
     async def run() -> SolveResult:

@@ -156,6 +156,45 @@ class BuildFlags:
         metavar="DIR",
         help="Keep the log of each step, and the events, as files in a new folder below DIR.",
     )
+    tags: tuple[str, ...] = declared(
+        "--tag", "-t", multiple=True, metavar="NAME", help="Name of the image, as with docker build."
+    )
+    file: str = declared(
+        "--file", "-f", metavar="FILE", help="The Dockerfile; - is standard input. Default: PATH/Dockerfile."
+    )
+    target: str = declared("--target", metavar="STAGE", help="The stage to build.")
+    build_args: tuple[str, ...] = declared(
+        "--build-arg",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        help="Build argument; without value, the variable's.",
+    )
+    labels: tuple[str, ...] = declared(
+        "--label", multiple=True, metavar="NAME=VALUE", help="Label of the image."
+    )
+    annotations: tuple[str, ...] = declared(
+        "--annotation", multiple=True, metavar="NAME=VALUE", help="Annotation of the image's manifest."
+    )
+    platforms: tuple[str, ...] = declared(
+        "--platform", multiple=True, metavar="PLATFORM", help="What is built for: linux/amd64,linux/arm64."
+    )
+    push: bool = declared("--push", type=BOOL, help="Push the image to its registry.")
+    load: bool = declared("--load", type=BOOL, help="Load the image into the Docker Engine here.")
+    pull: bool = declared("--pull", type=BOOL, help="Look for newer base images.")
+    build_contexts: tuple[str, ...] = declared(
+        "--build-context",
+        multiple=True,
+        metavar="NAME=PLACE",
+        help="A folder, URL or image as a named context.",
+    )
+    no_cache_filter: tuple[str, ...] = declared(
+        "--no-cache-filter", multiple=True, metavar="STAGE", help="Run every step of these stages."
+    )
+    iidfile: str = declared("--iidfile", metavar="FILE", help="Write the digest of the image.")
+    dry_run: bool = declared(
+        "--dry-run", type=BOOL, help="Build nothing; tell the long form, and what would be sent and written."
+    )
+    style: str = declared("--format", metavar="FORMAT", help="Of --dry-run: text or json.")
     metrics: str = declared(
         "--debug-json-cache-metrics",
         metavar="FILE",
@@ -163,12 +202,13 @@ class BuildFlags:
     )
 
 
-def build_flags(function: Callable[[App, BuildFlags], None]) -> Callable[..., None]:
-    """Declare the flags on a command's function, which gets them as one record after the running `App`."""
+def build_flags(function: Callable[[App, BuildFlags, tuple[str, ...]], None]) -> Callable[..., None]:
+    """Declare the flags on a command's function, which gets them as one record between the running `App` and
+    the positional arguments."""
 
     @functools.wraps(function)
-    def with_record(app: App, **given: Any) -> None:
-        function(app, BuildFlags(**given))
+    def with_record(app: App, args: tuple[str, ...], **given: Any) -> None:
+        function(app, BuildFlags(**given), args)
 
     command = pass_app(with_record)
     for one in reversed(fields(BuildFlags)):

@@ -91,6 +91,8 @@ class Command(click.Command):
         attrs.setdefault("add_help_option", False)
         super().__init__(*args, **attrs)
         self.argument = argument
+        self.takes_stdin = "-" in argument.strip("[]").split("|")
+        """Whether a lone `-` is an argument like others; else it ends the line, as in the reference."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill `ctx.params` with the flags' values and `ctx.args` with the positionals.
@@ -141,6 +143,8 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
             positionals.append(typed)
         elif word == "--":
             return positionals + args
+        elif word == "-" and getattr(ctx.command, "takes_stdin", False):
+            positionals.append(word)
         elif word == "-":
             return [*positionals, word]  # what follows is dropped, as in the reference
         elif not word.startswith("-"):

@@ -112,11 +112,11 @@ def _changed_files(environment: Environment, record: BuildRecord) -> list[str] |
     daemon's clock is taken to be this machine's, give or take some seconds.
     """
     from buildctl.cli.context.folder import printable
-    from buildctl.cli.statefolder import transfer_records
     from buildctl.errors import TransferError
     from buildctl.fsutil import announced
     from buildctl.fsutil.changes import changes
     from buildctl.fsutil.glob import decode
+    from buildctl.session.statefolder import transfer_records
 
     records = transfer_records(environment.variables)
     if not records or record.created_at_ns is None or record.completed_at_ns is None:

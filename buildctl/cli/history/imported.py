@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from buildctl.cli.environment import Environment
 from buildctl.cli.outfile import write_whole
-from buildctl.cli.statefolder import state_folder
 from buildctl.errors import BuildctlError, UsageError
+from buildctl.session.statefolder import state_folder
 
 if TYPE_CHECKING:
     from buildctl.client.recordfile import SavedBuild

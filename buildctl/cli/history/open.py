@@ -10,8 +10,8 @@ import click
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.grammar import Command
 from buildctl.cli.insight import Insight
-from buildctl.cli.statefolder import state_folder
 from buildctl.errors import BuildctlError, UsageError
+from buildctl.session.statefolder import state_folder
 
 
 @click.command(

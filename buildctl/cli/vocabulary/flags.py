@@ -34,6 +34,7 @@ FLAGS = {
 """By name; the others by what their metavar says."""
 
 METAVARS = {
+    "PATH|URL|-": "dir",
     "FILE": "file",
     "FILE|REF": "file",
     "REF|FILE": "file",
