@@ -1,7 +1,7 @@
 """`buildctl build PATH -t NAME`: what fingers know from docker, as what `Client.build` takes.
 
-It goes the way of `Client.build` to a `SolveOpt`, see `client.dockeroptions`; `--dry-run` writes the same build
-in the reference's flags.
+It goes the way of `Client.build` to a `SolveOpt`, see `client.dockeroptions`; `--dry-run` writes the same
+build in the reference's flags.
 """
 
 from __future__ import annotations
