@@ -25,6 +25,9 @@ debug|
 ps|
 attach|
 history|
+check|
+outline|
+targets|
 why|
 compare|
 context|
@@ -39,6 +42,9 @@ debug|buildctl debug
 ps|buildctl ps
 attach|buildctl attach
 history|buildctl history
+check|buildctl check
+outline|buildctl outline
+targets|buildctl targets
 why|buildctl why
 compare|buildctl compare
 context|buildctl context
@@ -194,6 +200,25 @@ help|buildctl history' ;;
         'argument buildctl history import') rows='|file' ;;
         'flags buildctl history rm') rows='--all|' ;;
         'argument buildctl history rm') rows='|refs' ;;
+        'flags buildctl check') rows='--file|file
+-f|file
+--build-arg|free
+--target|free
+--format|words format
+--strict|' ;;
+        'argument buildctl check') rows='|dir' ;;
+        'flags buildctl outline') rows='--file|file
+-f|file
+--build-arg|free
+--target|free
+--format|words format' ;;
+        'argument buildctl outline') rows='|dir' ;;
+        'flags buildctl targets') rows='--file|file
+-f|file
+--build-arg|free
+--target|free
+--format|words format' ;;
+        'argument buildctl targets') rows='|dir' ;;
         'flags buildctl why') rows='--against|refs
 --format|words format' ;;
         'argument buildctl why') rows='|refs' ;;

@@ -31,6 +31,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'ps||list the builds that run now' \
                 'attach||watch a build that runs' \
                 'history||builds that have run: list, logs, files' \
+                'check||look for mistakes in a Dockerfile' \
+                'outline||what a Dockerfile takes: arguments, secrets' \
+                'targets||which stages a Dockerfile has' \
                 'why||why steps of a build were not cached' \
                 'compare||two builds side by side in time' \
                 'context||what a build sends of a folder, and why' \
@@ -47,6 +50,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'ps|buildctl ps|' \
                 'attach|buildctl attach|' \
                 'history|buildctl history|' \
+                'check|buildctl check|' \
+                'outline|buildctl outline|' \
+                'targets|buildctl targets|' \
                 'why|buildctl why|' \
                 'compare|buildctl compare|' \
                 'context|buildctl context|' \
@@ -270,6 +276,37 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'argument buildctl history rm'
             printf '%s\n' \
                 '|refs|'
+        case 'flags buildctl check'
+            printf '%s\n' \
+                '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.' \
+                '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.' \
+                '--build-arg|free|Build argument.' \
+                '--target|free|The stage that is looked at.' \
+                '--format|words format|text, json, sarif or github.' \
+                '--strict||Warnings fail, too.'
+        case 'argument buildctl check'
+            printf '%s\n' \
+                '|dir|'
+        case 'flags buildctl outline'
+            printf '%s\n' \
+                '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.' \
+                '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.' \
+                '--build-arg|free|Build argument.' \
+                '--target|free|The stage that is looked at.' \
+                '--format|words format|text or json.'
+        case 'argument buildctl outline'
+            printf '%s\n' \
+                '|dir|'
+        case 'flags buildctl targets'
+            printf '%s\n' \
+                '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.' \
+                '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.' \
+                '--build-arg|free|Build argument.' \
+                '--target|free|The stage that is looked at.' \
+                '--format|words format|text or json.'
+        case 'argument buildctl targets'
+            printf '%s\n' \
+                '|dir|'
         case 'flags buildctl why'
             printf '%s\n' \
                 '--against|refs|The build to compare with. Default: the last one of the same name.' \

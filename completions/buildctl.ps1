@@ -33,6 +33,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'ps||list the builds that run now'
             'attach||watch a build that runs'
             'history||builds that have run: list, logs, files'
+            'check||look for mistakes in a Dockerfile'
+            'outline||what a Dockerfile takes: arguments, secrets'
+            'targets||which stages a Dockerfile has'
             'why||why steps of a build were not cached'
             'compare||two builds side by side in time'
             'context||what a build sends of a folder, and why'
@@ -49,6 +52,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'ps|buildctl ps|'
             'attach|buildctl attach|'
             'history|buildctl history|'
+            'check|buildctl check|'
+            'outline|buildctl outline|'
+            'targets|buildctl targets|'
             'why|buildctl why|'
             'compare|buildctl compare|'
             'context|buildctl context|'
@@ -272,6 +278,37 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'argument buildctl history rm' = @(
             '|refs|'
+        )
+        'flags buildctl check' = @(
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--build-arg|free|Build argument.'
+            '--target|free|The stage that is looked at.'
+            '--format|words format|text, json, sarif or github.'
+            '--strict||Warnings fail, too.'
+        )
+        'argument buildctl check' = @(
+            '|dir|'
+        )
+        'flags buildctl outline' = @(
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--build-arg|free|Build argument.'
+            '--target|free|The stage that is looked at.'
+            '--format|words format|text or json.'
+        )
+        'argument buildctl outline' = @(
+            '|dir|'
+        )
+        'flags buildctl targets' = @(
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--build-arg|free|Build argument.'
+            '--target|free|The stage that is looked at.'
+            '--format|words format|text or json.'
+        )
+        'argument buildctl targets' = @(
+            '|dir|'
         )
         'flags buildctl why' = @(
             '--against|refs|The build to compare with. Default: the last one of the same name.'

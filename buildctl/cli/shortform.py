@@ -76,14 +76,14 @@ def add_short_form(app: App, opt: SolveOpt, flags: BuildFlags, args: Sequence[st
 
         stream = load_destination(parse_address("docker://"), app.environment.variables)
     build = DockerBuild(
-        context=_context(app, place),
-        dockerfile=_dockerfile(app, flags.file),
+        context=read_context(app, place),
+        dockerfile=read_dockerfile(app, flags.file),
         target=flags.target,
         tags=flags.tags,
         push=flags.push,
         load=flags.load,
         output=opt.exports,
-        build_args=_arguments(flags.build_args, app.environment.variables),
+        build_args=read_arguments(flags.build_args, app.environment.variables),
         labels=_pairs("--label", flags.labels),
         annotations=_pairs("--annotation", flags.annotations),
         platforms=[name for text in flags.platforms for name in text.split(",")],
@@ -127,7 +127,8 @@ def _place(flags: BuildFlags, args: Sequence[str]) -> str | None:
     return args[0]
 
 
-def _context(app: App, place: str | None) -> Context | str | None:
+def read_context(app: App, place: str | None) -> Context | str | None:
+    """What a place means: a path or URL as it is, `-` an archive on standard input. Raises `UsageError`."""
     from buildctl.model.context import Context
 
     if place != "-":
@@ -137,8 +138,8 @@ def _context(app: App, place: str | None) -> Context | str | None:
     return Context.tar(f"/dev/fd/{app.environment.stdin}")
 
 
-def _dockerfile(app: App, file: str) -> str | None:
-    """A path, or the text that standard input has."""
+def read_dockerfile(app: App, file: str) -> str | None:
+    """A Dockerfile's path, or the text that standard input has. Raises `UsageError`."""
     if file != "-":
         return file or None
     if app.environment.is_terminal(app.environment.stdin):
@@ -167,7 +168,7 @@ def _pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _arguments(texts: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
+def read_arguments(texts: Sequence[str], variables: Mapping[str, str]) -> dict[str, str]:
     """Build arguments; one without a value has that of the variable, if there is one, as with docker."""
     arguments = {}
     for text in texts:

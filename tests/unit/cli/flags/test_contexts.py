@@ -44,7 +44,8 @@ def test_what_is_asked_for(app: App, tmp_path: Path) -> None:
 
 def test_the_cache_folder(tmp_path: Path) -> None:
     def records(**variables: str) -> str:
-        return read_opt(App(Environment(variables)), flags(tmp_path, context_check="content")).opt.content_records
+        opt = read_opt(App(Environment(variables)), flags(tmp_path, context_check="content")).opt
+        return opt.content_records
 
     assert records(HOME="/h", XDG_CACHE_HOME="/c") == "/c/buildctl/contexts"
     assert records(HOME="/h", XDG_CACHE_HOME="c") == "/h/.cache/buildctl/contexts"
