@@ -18,6 +18,7 @@ class ExitCode(enum.IntEnum):
     OK = 0
     ERROR = 1
     UNKNOWN_TOPIC = 3  # a command or help topic that does not exist
+    NOT_CACHED = 4  # a build that succeeded, but not from the cache, as --assert-cached wanted
     HANGUP = 129  # 128 + SIGHUP, what a shell says of the reference, which that signal ends
 
 
@@ -65,6 +66,12 @@ class BuildctlError(Exception):
 
 class UsageError(BuildctlError):
     """A value on the command line, or an argument of the library, that cannot be meant."""
+
+
+class NotCachedError(BuildctlError):
+    """A build succeeded in which steps ran that were to come from the cache; a line each."""
+
+    exit_code = ExitCode.NOT_CACHED
 
 
 class FlagError(UsageError):

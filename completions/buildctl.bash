@@ -90,6 +90,7 @@ help|buildctl' ;;
 --import-cache|fields import-cache
 --oci-layout|words oci-layout
 --no-cache|
+--assert-cached|
 --retries|free
 --progress|words progress
 --secret|fields secret

@@ -108,6 +108,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--import-cache|fields import-cache|Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.'
             '--oci-layout|words oci-layout|Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.'
             '--no-cache||Run every step, cached or not.'
+            '--assert-cached||Fail, with exit code 4, if steps ran; with a value only those whose names match.'
             '--retries|free|Run a build again, N times at most, when the daemon or the way to it was lost.'
             '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
             '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.'

@@ -123,9 +123,14 @@ def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Record
     try:
         mode = build_mode(app.environment, flags.progress)
         recordings.begin(opt)
+        asserted = None
+        if flags.assert_cached not in ("", "false"):
+            from buildctl.cli.assertcached import CacheAssertion
+
+            asserted = CacheAssertion(flags.assert_cached)
         report = CIReport(app.environment, mode, opt)
         app.inert = report.inert
-        sinks = (*recordings.sinks, *report.sinks)
+        sinks = (*recordings.sinks, *report.sinks, *([asserted.update] if asserted else []))
 
         def open_display() -> Display:
             return display_on(
@@ -142,6 +147,9 @@ def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Record
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response))
+        if asserted is not None:
+            cached = asserted
+            app.run(lambda: cached.check(app, retries.ref))
         if flags.iidfile:
             write_whole(flags.iidfile, image_id(result).encode())
         if "requestid" in opt.frontend_attrs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from buildctl.cli.app import App, pass_app
-from buildctl.cli.grammar import BOOL, INT, SWITCH, flag
+from buildctl.cli.grammar import BOOL, INT, OPTIONAL, SWITCH, flag
 
 
 def declared(*names: str, **attributes: Any) -> Any:
@@ -80,6 +80,12 @@ class BuildFlags:
         help="Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.",
     )
     no_cache: bool = declared("--no-cache", type=BOOL, help="Run every step, cached or not.")
+    assert_cached: str = declared(
+        "--assert-cached",
+        type=OPTIONAL,
+        metavar="GLOB",
+        help="Fail, with exit code 4, if steps ran; with a value only those whose names match.",
+    )
     retries: int = declared(
         "--retries",
         type=INT,

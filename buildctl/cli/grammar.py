@@ -43,7 +43,9 @@ STRING = GoType("string", str, "")
 BOOL = GoType("", _parse_bool_flag, False)
 SWITCH = GoType("", _parse_bool_flag, None)
 """A boolean of which it matters whether it was given at all."""
-BOOLEANS = (BOOL, SWITCH)
+OPTIONAL = GoType("", str, "")
+"""A text that may be left out: `--flag` alone is `--flag=true`."""
+BOOLEANS = (BOOL, SWITCH, OPTIONAL)
 """The types that need no value."""
 INT = GoType("int", parse_int, 0)
 FLOAT = GoType("float", parse_float, 0.0)

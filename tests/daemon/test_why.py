@@ -79,3 +79,28 @@ def test_why(own_engine: Engine, tmp_path: Path) -> None:
     assert any(line.startswith("[3/3] COPY f g /") for line in side)
     assert buildctl("compare", "^0").stderr.startswith("error: two builds are needed\n")
     assert buildctl("why", "--format", "xml").stderr == 'error: invalid format "xml"\n'
+
+
+def test_assert_cached(own_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY busybox /\nRUN ["/busybox", "true"]\nCOPY h /\n')
+    (tmp_path / "h").write_text("h")
+    shutil.copy(own_engine.busybox, tmp_path / "busybox")
+
+    def build(*more: str) -> Ran:
+        address = f"docker://{own_engine.socket}"
+        return run("--addr", address, *BUILD, *FLAGS[:2], "--progress", "quiet", *more, cwd=tmp_path)
+
+    first = build("--assert-cached")
+    assert (first.exit, first.stdout) == (4, "")
+    assert first.stderr.startswith("error: 2 steps ran that were to be cached\n  [2/3] RUN")
+    assert build("--assert-cached") == Ran(0, "", "")
+    (tmp_path / "h").write_text("changed")
+    assert build("--assert-cached=*RUN*").exit == 0
+    (tmp_path / "h").write_text("again")
+    again = build("--assert-cached=*COPY*", "--metadata-file", "meta")
+    assert again.exit == 4
+    assert again.stderr == (
+        "error: 1 step ran that was to be cached\n"
+        "  [3/3] COPY h /: files of the build context changed: h (likely)\n"
+    )
+    assert build("--assert-cached=false", "--no-cache").exit == 0
