@@ -75,13 +75,26 @@ class NotCachedError(BuildctlError):
 
 
 class FlagError(UsageError):
-    """A flag that does not exist, lacks its value, or has one that does not parse."""
+    """A flag that does not exist, lacks its value, or has one that does not parse.
+
+    Of one that does not exist, `typed` is its name and `known` those that do.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", typed: str = "", known: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.typed = typed
+        self.known = known
 
 
 class UnknownTopicError(BuildctlError):
-    """A command or help topic that does not exist; printed without `error:`."""
+    """A command or help topic that does not exist; printed without `error:`. `known` are those that do."""
 
     exit_code = ExitCode.UNKNOWN_TOPIC
+
+    def __init__(self, message: str, *, typed: str = "", known: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.typed = typed
+        self.known = known
 
 
 class ConnectError(BuildctlError):

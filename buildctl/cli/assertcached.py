@@ -21,7 +21,7 @@ class CacheAssertion:
     """Watches one build; `update` is a status sink."""
 
     def __init__(self, pattern: str) -> None:
-        """`pattern` is a glob of step names, such as `*RUN npm ci*`; `true` is every step of the build file."""
+        """`pattern` is a glob of step names, such as `*RUN npm ci*`; `true` is all of the build file."""
         self._pattern = "*" if pattern == "true" else pattern
         self._trace = Trace()
 

@@ -6,7 +6,6 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -48,9 +47,6 @@ if TYPE_CHECKING:
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
     from buildctl.session.stream import Attachable
-
-
-EXPORTERS = ("image", "local", "tar", "oci", "docker")
 
 
 @click.command(
@@ -119,6 +115,11 @@ def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Record
     def say(text: str) -> None:
         app.environment.write_stderr(app.inert(masker.mask_text(text)))
 
+    if app.environment.is_terminal(app.environment.stderr):
+        from buildctl.cli.hints import option_hints
+
+        for hint in option_hints(opt.frontend, opt.frontend_attrs):
+            say(f"hint: {hint}\n")
     retries = Retries(flags.retries, opt.ref, say)
     try:
         mode = build_mode(app.environment, flags.progress)
@@ -241,22 +242,11 @@ def solve(
             return app.run(run, interrupted="failed to solve: Canceled: context canceled")
     except BuildctlError as error:
         if isinstance(error, SolveError):
-            error.hint = error.hint or hint_for(opt)
+            from buildctl.cli.hints import failed_build_hint
+
+            error.hint = error.hint or failed_build_hint(opt, error)
         mask_error(masker, error)
         raise
-
-
-def hint_for(opt: SolveOpt) -> str:
-    """What to look at first when a build of this kind fails, from what was asked; often nothing."""
-    unusual = [export.type for export in opt.exports if export.type not in EXPORTERS]
-    if unusual:
-        return f"--output type={unusual[0]} is unusual; daemons know {', '.join(EXPORTERS)}"
-    if opt.frontend.startswith("dockerfile") and not opt.local_dirs and "context" not in opt.frontend_attrs:
-        return "no folder was offered: add --local context=. --local dockerfile=."
-    missing = [path for path in opt.oci_layouts.values() if not os.path.isdir(path)]
-    if missing:
-        return f"--oci-layout names a folder that does not exist: {missing[0]}"
-    return ""
 
 
 def subrequest_text(result: SolveResult) -> bytes:

@@ -162,7 +162,7 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
                 continue
             param = by_name.get(name)
             if param is None:
-                raise FlagError(f"flag provided but not defined: -{name}")
+                raise FlagError(f"flag provided but not defined: -{name}", typed=name, known=tuple(by_name))
             if param.go_type in BOOLEANS:
                 value = value or "true"
             elif not equals:
@@ -235,7 +235,9 @@ class Group(Command, click.Group):
             return ctx.obj.show_help(ctx, rest)
         command = self.get_command(ctx, name)
         if command is None:
-            raise UnknownTopicError(f"No help topic for '{name}'")
+            raise UnknownTopicError(
+                f"No help topic for '{name}'", typed=name, known=tuple(self.list_commands(ctx))
+            )
         with command.make_context(name, rest, parent=ctx) as child:
             return child.command.invoke(child)
 

@@ -98,6 +98,8 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
         return _run(app, list(program_arguments() if arguments is None else arguments))
     except UnknownTopicError as error:
         environment.write_stderr(f"{error}\n")
+        if environment.is_terminal(environment.stderr) and (hint := _near(error, "buildctl ")):
+            environment.write_stderr(f"hint: {hint}\n")
         return error.exit_code
     except BuildctlError as error:
         return _report(app, error)
@@ -153,6 +155,13 @@ def _report(app: App, error: BuildctlError) -> int:
         from buildctl.cli.stacks import format_stacks
 
         write(format_stacks(error, shown_arguments(program_arguments())))
-    if error.hint and on_terminal:
-        write(f"hint: {error.hint}\n")
+    if on_terminal and (hint := error.hint or (_near(error, "--") if isinstance(error, FlagError) else "")):
+        write(f"hint: {hint}\n")
     return error.exit_code
+
+
+def _near(error: FlagError | UnknownTopicError, prefix: str) -> str:
+    """What may have been meant by a name that does not exist."""
+    from buildctl.cli.hints import did_you_mean
+
+    return did_you_mean(error.typed, error.known, prefix)
