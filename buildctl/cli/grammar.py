@@ -57,7 +57,8 @@ class Flag(click.Option):
     """An option in Go's grammar; a repeated one collects its values, each as typed.
 
     `absent` is its value when it is not given. A `local` flag is known to its own command only; every other
-    one to the commands below it too. click keeps the names and the texts, and converts nothing.
+    one to the commands below it too. `group` is the title of its section in the help, where it has one of
+    its own. click keeps the names and the texts, and converts nothing.
     """
 
     def __init__(
@@ -66,11 +67,13 @@ class Flag(click.Option):
         type: GoType = STRING,  # noqa: A002  click's word
         default: Any = None,
         local: bool = False,
+        group: str = "",
         **attrs: Any,
     ) -> None:
         super().__init__(list(declarations), type=str, **attrs)
         self.go_type = type
         self.local = local
+        self.group = group
         self.absent = () if self.multiple else type.absent if default is None else default
 
     def names(self) -> Iterator[str]:

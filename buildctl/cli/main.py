@@ -121,6 +121,13 @@ def _run(app: App, arguments: list[str]) -> int:
         if ctx.params["version"]:
             app.environment.write_stdout(f"buildctl {PACKAGE} v{__version__} \n")
             return ExitCode.OK
+        if not (arguments or app.environment.variables.get("CI")) and app.environment.is_terminal(
+            app.environment.stdout
+        ):
+            from buildctl.cli.welcome import welcome_text
+
+            app.environment.write_stdout(welcome_text(app))
+            return ExitCode.OK
         try:
             ctx.command.invoke(ctx)
         except FlagError as error:  # of a command below: the reference shows no help page then
