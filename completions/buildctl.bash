@@ -5,6 +5,7 @@ __buildctl_rows() { # $1: a set. Its rows, text|value, into the caller's $rows; 
     case $1 in
         'global flags') rows='--debug|
 --addr|words addr
+--daemon|free
 --log-format|words log-format
 --tlsservername|free
 --tlscacert|file
@@ -33,6 +34,8 @@ compare|
 context|
 timeline|
 replay|
+daemon|
+config|
 help|' ;;
         'names buildctl') rows='du|buildctl du
 prune|buildctl prune
@@ -50,6 +53,8 @@ compare|buildctl compare
 context|buildctl context
 timeline|buildctl timeline
 replay|buildctl replay
+daemon|buildctl daemon
+config|buildctl config
 dial-stdio|buildctl dial-stdio
 completion|buildctl completion
 b|buildctl build
@@ -255,6 +260,23 @@ help|buildctl context' ;;
         'flags buildctl replay') rows='--speed|free
 --progress|words progress' ;;
         'argument buildctl replay') rows='|file' ;;
+        'commands buildctl daemon') rows='ls|
+add|
+use|
+rm|
+inspect|
+import|
+help|' ;;
+        'names buildctl daemon') rows='ls|buildctl daemon ls
+add|buildctl daemon add
+use|buildctl daemon use
+rm|buildctl daemon rm
+inspect|buildctl daemon inspect
+import|buildctl daemon import
+help|buildctl daemon' ;;
+        'flags buildctl daemon add') rows='--use|' ;;
+        'flags buildctl daemon use') rows='--none|' ;;
+        'flags buildctl config') rows='--origin|' ;;
         'argument buildctl completion') rows='|words shell' ;;
         'frontend') rows='dockerfile.v0|
 gateway.v0|' ;;

@@ -7,6 +7,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
             printf '%s\n' \
                 '--debug||Show debug messages, and where errors come from.' \
                 '--addr|words addr|The daemon: unix://, tcp://, docker://, daemonless://.' \
+                '--daemon|free|A daemon of the settings; buildctl daemon ls lists them.' \
                 '--log-format|words log-format|Format of log messages: text or json.' \
                 '--tlsservername|free|The name in the daemon\'s certificate. Default: the address\'s host.' \
                 '--tlscacert|file|CA certificate (PEM) that the daemon\'s certificate must be signed by.' \
@@ -39,6 +40,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
                 'replay||show a saved build again' \
+                'daemon||daemons by name' \
+                'config||which settings hold, and who said so' \
                 'help||show help for a command'
         case 'names buildctl'
             printf '%s\n' \
@@ -58,6 +61,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'context|buildctl context|' \
                 'timeline|buildctl timeline|' \
                 'replay|buildctl replay|' \
+                'daemon|buildctl daemon|' \
+                'config|buildctl config|' \
                 'dial-stdio|buildctl dial-stdio|' \
                 'completion|buildctl completion|' \
                 'b|buildctl build|' \
@@ -373,6 +378,33 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'argument buildctl replay'
             printf '%s\n' \
                 '|file|'
+        case 'commands buildctl daemon'
+            printf '%s\n' \
+                'ls||list daemons' \
+                'add||give a daemon a name' \
+                'use||choose the daemon that is used unless another is named' \
+                'rm||forget names' \
+                'inspect||tell of a daemon, and whether it answers' \
+                'import||take over buildx\'s builders and Docker\'s contexts' \
+                'help||show help for a command'
+        case 'names buildctl daemon'
+            printf '%s\n' \
+                'ls|buildctl daemon ls|' \
+                'add|buildctl daemon add|' \
+                'use|buildctl daemon use|' \
+                'rm|buildctl daemon rm|' \
+                'inspect|buildctl daemon inspect|' \
+                'import|buildctl daemon import|' \
+                'help|buildctl daemon|'
+        case 'flags buildctl daemon add'
+            printf '%s\n' \
+                '--use||Use it from now on, unless another is named.'
+        case 'flags buildctl daemon use'
+            printf '%s\n' \
+                '--none||None of them: BUILDKIT_HOST, or the daemon that is found.'
+        case 'flags buildctl config'
+            printf '%s\n' \
+                '--origin||Who said each value.'
         case 'argument buildctl completion'
             printf '%s\n' \
                 '|words shell|'

@@ -9,6 +9,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         'global flags' = @(
             '--debug||Show debug messages, and where errors come from.'
             '--addr|words addr|The daemon: unix://, tcp://, docker://, daemonless://.'
+            '--daemon|free|A daemon of the settings; buildctl daemon ls lists them.'
             '--log-format|words log-format|Format of log messages: text or json.'
             '--tlsservername|free|The name in the daemon''s certificate. Default: the address''s host.'
             '--tlscacert|file|CA certificate (PEM) that the daemon''s certificate must be signed by.'
@@ -41,6 +42,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
             'replay||show a saved build again'
+            'daemon||daemons by name'
+            'config||which settings hold, and who said so'
             'help||show help for a command'
         )
         'names buildctl' = @(
@@ -60,6 +63,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context|buildctl context|'
             'timeline|buildctl timeline|'
             'replay|buildctl replay|'
+            'daemon|buildctl daemon|'
+            'config|buildctl config|'
             'dial-stdio|buildctl dial-stdio|'
             'completion|buildctl completion|'
             'b|buildctl build|'
@@ -375,6 +380,33 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'argument buildctl replay' = @(
             '|file|'
+        )
+        'commands buildctl daemon' = @(
+            'ls||list daemons'
+            'add||give a daemon a name'
+            'use||choose the daemon that is used unless another is named'
+            'rm||forget names'
+            'inspect||tell of a daemon, and whether it answers'
+            'import||take over buildx''s builders and Docker''s contexts'
+            'help||show help for a command'
+        )
+        'names buildctl daemon' = @(
+            'ls|buildctl daemon ls|'
+            'add|buildctl daemon add|'
+            'use|buildctl daemon use|'
+            'rm|buildctl daemon rm|'
+            'inspect|buildctl daemon inspect|'
+            'import|buildctl daemon import|'
+            'help|buildctl daemon|'
+        )
+        'flags buildctl daemon add' = @(
+            '--use||Use it from now on, unless another is named.'
+        )
+        'flags buildctl daemon use' = @(
+            '--none||None of them: BUILDKIT_HOST, or the daemon that is found.'
+        )
+        'flags buildctl config' = @(
+            '--origin||Who said each value.'
         )
         'argument buildctl completion' = @(
             '|words shell|'

@@ -108,6 +108,10 @@ class Command(click.Command):
         persistent = [param for param in above if not param.local]
         own = flags_of(self)
         ctx.params.update({param.name: param.absent for param in own if param.name})
+        if ctx.obj is not None and ctx.obj.settings is not None:
+            from buildctl.cli.settings.defaults import fill
+
+            fill(ctx, own)
         if args[:1] == ["help"] or args[:1] == ["h"]:
             args = ["--help", *args[1:]]
             ctx.meta[_HELP_BY_WORD] = True

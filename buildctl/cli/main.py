@@ -43,6 +43,8 @@ PACKAGE = "buildctl-python"
         "context": ("buildctl.cli.context.group", "what a build sends of a folder, and why"),
         "timeline": ("buildctl.cli.timeline", "where the time of a build went"),
         "replay": ("buildctl.cli.replay", "show a saved build again"),
+        "daemon": ("buildctl.cli.daemon.group", "daemons by name"),
+        "config": ("buildctl.cli.config", "which settings hold, and who said so"),
         "dial-stdio": ("buildctl.cli.dial_stdio", "proxy standard input and output to the daemon"),
         "completion": ("buildctl.cli.completion.command", "print a shell's completion script"),
         "__complete": ("buildctl.cli.completion.ask", "answer a completion script"),
@@ -57,6 +59,7 @@ PACKAGE = "buildctl-python"
     metavar="URL",
     help="The daemon: unix://, tcp://, docker://, daemonless://.",
 )
+@flag("--daemon", metavar="NAME", help="A daemon of the settings; buildctl daemon ls lists them.")
 @flag("--log-format", default="text", metavar="FORMAT", help="Format of log messages: text or json.")
 @flag(
     "--tlsservername",
@@ -111,6 +114,7 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
 
 def _run(app: App, arguments: list[str]) -> int:
     app.select_exporter()
+    app.load_settings()
     try:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:
