@@ -43,6 +43,7 @@ PACKAGE = "buildctl-python"
         "context": ("buildctl.cli.context.group", "what a build sends of a folder, and why"),
         "timeline": ("buildctl.cli.timeline", "where the time of a build went"),
         "replay": ("buildctl.cli.replay", "show a saved build again"),
+        "doctor": ("buildctl.cli.doctor.command", "look at all that a build depends on"),
         "daemon": ("buildctl.cli.daemon.group", "daemons by name"),
         "config": ("buildctl.cli.config", "which settings hold, and who said so"),
         "dial-stdio": ("buildctl.cli.dial_stdio", "proxy standard input and output to the daemon"),
