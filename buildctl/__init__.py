@@ -18,30 +18,48 @@ asyncio.run(main())
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing has it, which the program may not load yet (`__main__`)
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from buildctl.client.capabilities import Capabilities
     from buildctl.client.client import Client
     from buildctl.client.connect import connect
     from buildctl.client.excerpt import format_excerpt
+    from buildctl.client.gateway.build import Build, Inspector, Outcome
+    from buildctl.client.gateway.container import Container, ContainerMount
+    from buildctl.client.gateway.plan import PlannedStep
+    from buildctl.client.gateway.process import Completed, Process
+    from buildctl.client.gateway.reference import Reference
+    from buildctl.client.gateway.resolve import GitInfo, HTTPInfo, ImageInfo, ResolvedSource, SourceOp
+    from buildctl.client.gateway.result import Attestation, Result, Subject
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
     from buildctl.errors import (
+        AsyncStateError,
         BuildctlError,
+        ClosedError,
         Code,
         ConnectError,
+        ContainerGoneError,
         ErrorDetail,
+        FailedStep,
+        ProcessError,
         ProtocolError,
+        ResultError,
         RPCError,
+        SessionLostError,
         SolveError,
         SourceExcerpt,
         TransferError,
+        UnsupportedError,
         UsageError,
     )
     from buildctl.model.address import Address, TLSOptions, parse_address
     from buildctl.model.cache import PruneOpt, UsageRecord
     from buildctl.model.context import Context, File, Folder, Symlink, Tree
+    from buildctl.model.filestat import FileStat
     from buildctl.model.history import (
         BuildError,
         BuildHistoryEvent,
@@ -53,6 +71,7 @@ if TYPE_CHECKING:
     )
     from buildctl.model.offer import AgentSource, RegistryTLS, SecretSource
     from buildctl.model.output import Output
+    from buildctl.model.platform import Platform
     from buildctl.model.result import BuildResult
     from buildctl.model.sessionrequest import SessionRequest
     from buildctl.model.solve import (
@@ -79,7 +98,7 @@ if TYPE_CHECKING:
         VertexWarning,
     )
     from buildctl.model.transfer import Transfer, format_transfer
-    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, WorkerRecord
     from buildctl.progress.show import Progress
     from buildctl.session.auth.dockerconfig import DockerConfig, load_docker_config
     from buildctl.session.auth.service import Auth
@@ -94,8 +113,11 @@ __version__ = "0.1.0"
 __all__ = (
     "Address",
     "AgentSource",
+    "AsyncStateError",
     "Attachable",
+    "Attestation",
     "Auth",
+    "Build",
     "BuildError",
     "BuildHistoryEvent",
     "BuildHistoryEventType",
@@ -106,9 +128,15 @@ __all__ = (
     "BuildkitVersion",
     "CDIDevice",
     "CacheEntry",
+    "Capabilities",
     "Client",
+    "ClosedError",
     "Code",
+    "Completed",
     "ConnectError",
+    "Container",
+    "ContainerGoneError",
+    "ContainerMount",
     "Context",
     "Descriptor",
     "Destination",
@@ -117,25 +145,40 @@ __all__ = (
     "ErrorDetail",
     "Export",
     "ExporterRecord",
+    "FailedStep",
     "File",
     "FileDestination",
+    "FileStat",
     "Folder",
     "ForwardedSocket",
     "GCPolicy",
+    "GitInfo",
+    "HTTPInfo",
+    "ImageInfo",
+    "Inspector",
     "LayoutDestination",
+    "Outcome",
     "Output",
+    "PlannedStep",
     "Platform",
     "Position",
+    "Process",
+    "ProcessError",
     "Progress",
     "ProgressGroup",
     "ProtocolError",
     "PruneOpt",
     "RPCError",
     "Range",
+    "Reference",
     "RegistryTLS",
+    "ResolvedSource",
+    "Result",
+    "ResultError",
     "SSHForward",
     "SecretSource",
     "Secrets",
+    "SessionLostError",
     "SessionRequest",
     "SolveError",
     "SolveOpt",
@@ -143,15 +186,18 @@ __all__ = (
     "SolveStatus",
     "SourceExcerpt",
     "SourceInfo",
+    "SourceOp",
     "StatusSink",
     "StdoutDestination",
     "StreamDestination",
+    "Subject",
     "Symlink",
     "TLSOptions",
     "Transfer",
     "TransferError",
     "TransferSink",
     "Tree",
+    "UnsupportedError",
     "Uploads",
     "UsageError",
     "UsageRecord",
@@ -173,9 +219,11 @@ _MODULES = (
     "model.address",
     "model.history",
     "model.cache",
+    "model.platform",
     "model.workers",
     "model.solve",
     "model.context",
+    "model.filestat",
     "model.output",
     "model.result",
     "model.status",
@@ -187,6 +235,14 @@ _MODULES = (
     "client.services",
     "client.solve",
     "client.client",
+    "client.capabilities",
+    "client.gateway.build",
+    "client.gateway.container",
+    "client.gateway.plan",
+    "client.gateway.process",
+    "client.gateway.reference",
+    "client.gateway.resolve",
+    "client.gateway.result",
     "client.connect",
     "progress.show",
     "session.secrets",
@@ -203,6 +259,8 @@ if not TYPE_CHECKING:  # which would take every name for a public one
     def __getattr__(name: str) -> Any:
         """Load a public name on first use, so that importing the package costs nothing (PEP 562)."""
         if name in __all__:
+            import importlib
+
             for path in _MODULES:
                 module = importlib.import_module(f"buildctl.{path}")
                 if hasattr(module, name):

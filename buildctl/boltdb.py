@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from buildctl.errors import BuildctlError
+from buildctl.system.smallfile import open_found
 
 _PAGE_HEADER = struct.Struct("<QHHI")  # id, flags, count, overflow
 _META = struct.Struct("<IIIIQQQQQ")  # magic, version, page size, flags, root, sequence, freelist, pages, txid
@@ -154,7 +155,7 @@ def open_database(path: str, *, timeout: float = 3.0) -> Iterator[Bucket]:
     Raises `OSError` where the file cannot be read, and `BuildctlError` where it is no database, or where
     somebody has it open for writing for longer than `timeout` seconds.
     """
-    with open(path, "rb") as file:
+    with os.fdopen(open_found(path), "rb") as file:
         _lock_shared(file.fileno(), path, timeout)
         if os.fstat(file.fileno()).st_size == 0:
             raise BuildctlError("invalid database", hint=f"{path} is empty")

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class ExitCode(enum.IntEnum):
@@ -101,9 +104,11 @@ class ConnectError(BuildctlError):
     """No conversation with a daemon could be started at the address.
 
     `lasting` says that trying again is no use: what is wrong is the address, or what the daemon is shown.
+    `reason` is what failed without the words around it, where no stream could be opened.
     """
 
     lasting = False
+    reason = ""
 
 
 class RPCError(BuildctlError):
@@ -164,14 +169,69 @@ class SourceExcerpt(NamedTuple):
     ranges: tuple[tuple[int, int], ...] = ()
 
 
+class FailedStep(NamedTuple):
+    """The step that failed a build, as far as the daemon tells; BuildKit before 0.9 tells its name and log.
+
+    `exit_code`, `command` and `op` are of steps that run a command; `input_ids` and `mount_ids` name results
+    that live as long as the build is open, in the order of the step's inputs and mounts, an empty text
+    for none.
+    """
+
+    digest: str
+    name: str = ""
+    """What displays call it, such as `[2/3] RUN make`."""
+    command: tuple[str, ...] = ()
+    exit_code: int | None = None
+    log: bytes = b""
+    """The last 64 KiB of what it wrote to standard output and standard error."""
+    log_truncated: bool = False
+    locations: tuple[SourceExcerpt, ...] = ()
+    """Where it stands: in a Dockerfile, or in the program that made the definition."""
+    started: datetime | None = None
+    """In UTC, as are all instants."""
+    completed: datetime | None = None
+    input_ids: tuple[str, ...] = ()
+    mount_ids: tuple[str, ...] = ()
+    op: bytes = b""
+    """A serialized pb.Op; empty where the daemon did not tell."""
+
+
 class SolveError(BuildctlError):
     """A build that failed, with what the daemon said of the place and the reason.
 
     `transient` says that the connection or the session was lost, and that nothing went where it cannot be
-    taken back: the same build may succeed when it is run again.
+    taken back: the same build may succeed when it is run again. `step` is what failed, None where it was no
+    step, or where nothing is known of it.
     """
 
     transient = False
+    step: FailedStep | None = None
+    places = ""
+    """The excerpts as text, with marks at the lines."""
+
+    def report(self) -> str:
+        """All that is known of the failure as text for people: step, command, place, log and error.
+
+        What the build wrote is in it with its control characters replaced, and otherwise as it was written:
+        also a secret that a step printed.
+
+            print(error.report())
+        """
+        lines = []
+        if step := self.step:
+            lines.append(f"step: {step.name or step.digest}")
+            if step.command:
+                lines.append(f"command: {' '.join(step.command)}")
+            if step.exit_code is not None:
+                lines.append(f"exit code: {step.exit_code}")
+            if step.log:
+                lines.append("log, its end:" if step.log_truncated else "log:")
+                lines += [f"  {line}" for line in step.log.decode(errors="replace").splitlines()]
+        lines += self.places.splitlines()
+        lines.append(f"error: {self}")
+        if self.hint:
+            lines.append(f"hint: {self.hint}")
+        return "".join(f"{_printable(line)}\n" for line in lines)
 
     def __init__(
         self,
@@ -193,19 +253,51 @@ class SolveError(BuildctlError):
 class UnsupportedError(BuildctlError):
     """The daemon is too old, or not set up, for what it is asked to do.
 
-    `cap` is the capability that it lacks; `daemon_version` is what it says it is, which those before 0.11 do
-    not, and then empty.
+    `cap` is the capability that it lacks; `daemon_version` is what it says it is, and empty where it does
+    not, as Docker Engine and BuildKit before 0.11.
     """
 
     def __init__(
         self, cap: str, *, what: str = "", daemon_version: str = "", message: str = "", hint: str = ""
     ) -> None:
         """`what` is asked for, as half a sentence; `message` stands in place of the whole."""
-        daemon = f"BuildKit {daemon_version}" if daemon_version else "older than BuildKit 0.11"
-        text = f"{what or 'the request'}: the daemon ({daemon}) lacks the capability {cap}"
-        super().__init__(message or text, hint=hint)
+        version = f"BuildKit {daemon_version}" if daemon_version else "it does not tell its version"
+        text = f"{what or 'the request'}: the daemon ({version}) lacks the capability {cap}"
+        super().__init__(message or text, hint=hint or "use a newer BuildKit or Docker Engine")
         self.cap = cap
         self.daemon_version = daemon_version
+
+
+class ProcessError(BuildctlError):
+    """A process in a container ended with another code than 0, as CalledProcessError says it."""
+
+    def __init__(
+        self, returncode: int, args: Sequence[str], stdout: bytes = b"", stderr: bytes = b""
+    ) -> None:
+        super().__init__(f"{' '.join(args)} ended with exit code {returncode}")
+        self.args = tuple(args)
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ContainerGoneError(BuildctlError):
+    """A container, or a process in it, ended before its time."""
+
+
+class ClosedError(BuildctlError):
+    """A build, or a reference, container or process of it, was used after its end."""
+
+
+class ResultError(BuildctlError):
+    """The daemon did not take the result of a build."""
+
+
+class AsyncStateError(BuildctlError):
+    """A value of an LLB state that a function has yet to make, or can only make where it is awaited."""
 
 
 class ServiceError(BuildctlError):
@@ -231,3 +323,11 @@ class TransferError(BuildctlError):
 
 class PeerTransferError(TransferError):
     """The daemon gave up a transfer, and this is what it said."""
+
+
+def _printable(text: str) -> str:
+    """Text from elsewhere without what a terminal would obey."""
+    return "".join(
+        character if character.isprintable() or character == "\t" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )

@@ -34,6 +34,7 @@ compare|
 context|
 timeline|
 replay|
+doctor|
 daemon|
 config|
 help|' ;;
@@ -53,6 +54,7 @@ compare|buildctl compare
 context|buildctl context
 timeline|buildctl timeline
 replay|buildctl replay
+doctor|buildctl doctor
 daemon|buildctl daemon
 config|buildctl config
 dial-stdio|buildctl dial-stdio
@@ -101,11 +103,15 @@ help|buildctl' ;;
 --secret|fields secret
 --ssh|words ssh
 --registry-auth-tlscontext|fields tlscontext
+--registry-auth-hosts|words auth-hosts
 --allow|words allow
 --source-policy-file|file
 --proxy-network|
 --metadata-file|file
 --ref-file|file
+--on-error|free
+--debug-shell|free
+--shell-image|free
 --summary|
 --timings|file
 --timeline|file
@@ -260,6 +266,7 @@ help|buildctl context' ;;
         'flags buildctl replay') rows='--speed|free
 --progress|words progress' ;;
         'argument buildctl replay') rows='|file' ;;
+        'flags buildctl doctor') rows='--format|words format' ;;
         'commands buildctl daemon') rows='ls|
 add|
 use|
@@ -624,6 +631,8 @@ ca=|file
 cert=|file
 key=|file
 insecure=|words bool' ;;
+        'auth-hosts') rows='auto|
+none|' ;;
         'shell') rows='bash|
 fish|
 pwsh|
@@ -685,7 +694,8 @@ __buildctl_dockerfile() { # $1: targets or args
         [[ -f $file ]] && awk -v want="$1" '
     { sub(/\r$/, "") }
     want == "targets" && toupper($1) == "FROM" {
-        for (i = 2; i < NF; i++) if (toupper($i) == "AS") print $(i + 1)
+        for (i = 2; i < NF; i++)
+            if (toupper($i) == "AS" && $(i + 1) ~ /^[A-Za-z][A-Za-z0-9_.-]*$/) print $(i + 1)
     }
     want == "args" && toupper($1) == "ARG" {
         gsub(/"[^"]*"|\047[^\047]*\047/, "")
@@ -694,27 +704,30 @@ __buildctl_dockerfile() { # $1: targets or args
             if ($i ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && !seen[$i]++) print $i "="
         }
     }
-' "$file" && return
+' <"$file" && return
     done
 }
 
 __buildctl_lines() { # $1: what is typed, $2: what stands before it, $3: not empty if more follows; lines on stdin
     local line
-    while read -r line; do
-        [[ $line == "$1"* ]] && __buildctl_offer "$2$line" "$3"
+    while IFS= read -r line; do # only words: of anything else readline would make code
+        [[ $line == "$1"* && $line =~ ^[A-Za-z0-9_][A-Za-z0-9_.=-]*$ ]] && __buildctl_offer "$2$line" "$3"
     done
 }
 
 __buildctl_paths() { # $1: compgen's option, $2: what is typed, $3: what stands before it, $4: seen from this folder
-    local line
-    compopt -o filenames 2>/dev/null
-    while read -r line; do
-        if [[ -d ${4:+$4/}$line ]]; then
-            __buildctl_offer "$3$line/" more
+    local line home slash # readline quotes a name as code (-o filenames leaves some $) unless it can see the file
+    while IFS= read -r line; do
+        slash='' home=''
+        [[ -d ${4:+$4/}$line || $line == '~/'* && -d $HOME/${line:2} ]] && slash=/
+        if [[ $current == [\"\']* ]]; then # what means nothing within quotes
+            [[ $line == *[!A-Za-z0-9\ _.,:=@%+/~-]* ]] && continue
         else
-            __buildctl_offer "$3$line" ''
+            [[ $line == '~/'* ]] && home='~/' line=${line:2}
+            [[ -n $line ]] && printf -v line %q "$line"
         fi
-    done < <({ [[ -z $4 ]] || cd -- "$4"; } 2>/dev/null && compgen "$1" -- "$2")
+        __buildctl_offer "$3$home$line$slash" "$slash"
+    done < <({ [[ -z $4 ]] || CDPATH='' cd -- "$4"; } >/dev/null 2>&1 && compgen "$1" -- "$2")
 }
 
 __buildctl_value() { # $1: the kind that is due, $2: what is typed of it, $3: what stands before it in the word

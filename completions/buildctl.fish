@@ -40,6 +40,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'context||what a build sends of a folder, and why' \
                 'timeline||where the time of a build went' \
                 'replay||show a saved build again' \
+                'doctor||look at all that a build depends on' \
                 'daemon||daemons by name' \
                 'config||which settings hold, and who said so' \
                 'help||show help for a command'
@@ -61,6 +62,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'context|buildctl context|' \
                 'timeline|buildctl timeline|' \
                 'replay|buildctl replay|' \
+                'doctor|buildctl doctor|' \
                 'daemon|buildctl daemon|' \
                 'config|buildctl config|' \
                 'dial-stdio|buildctl dial-stdio|' \
@@ -117,11 +119,15 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.' \
                 '--ssh|words ssh|Offer your SSH agent, another\'s socket, or private keys: default, git=id_ed25519.' \
                 '--registry-auth-tlscontext|fields tlscontext|Trust a registry\'s token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.' \
+                '--registry-auth-hosts|words auth-hosts|Registries the daemon may ask your accounts for: HOST,..., auto or none. Default: all.' \
                 '--allow|words allow|Grant network.host, security.insecure or device.' \
                 '--source-policy-file|file|Allow, deny or replace sources by rules in JSON.' \
                 '--proxy-network||Let steps reach the network through the daemon\'s proxy only.' \
                 '--metadata-file|file|Write what the exporters answer, such as digests, as JSON.' \
                 '--ref-file|file|Write the build\'s ref.' \
+                '--on-error|free|When a step fails: fail, or shell (open one in it, on this terminal, before the build ends).' \
+                '--debug-shell|free|Open a shell before the step runs whose name has STEP in it, such as \'RUN make\'.' \
+                '--shell-image|free|Image whose static shell these two use, such as busybox:musl. Default: the step\'s own.' \
                 '--summary||Tell where the time went. Default: true on a terminal with the live display.' \
                 '--timings|file|Write the times of all steps and the critical path as JSON.' \
                 '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).' \
@@ -378,6 +384,9 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
         case 'argument buildctl replay'
             printf '%s\n' \
                 '|file|'
+        case 'flags buildctl doctor'
+            printf '%s\n' \
+                '--format|words format|text or json.'
         case 'commands buildctl daemon'
             printf '%s\n' \
                 'ls||list daemons' \
@@ -866,6 +875,10 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'cert=|file|Client certificate (PEM).' \
                 'key=|file|Key of the client certificate (PEM).' \
                 'insecure=|words bool|Accept any certificate.'
+        case 'auth-hosts'
+            printf '%s\n' \
+                'auto||those that the command line, the Dockerfile and the policy name' \
+                'none||none'
         case 'shell'
             printf '%s\n' \
                 'bash||' \
@@ -911,7 +924,8 @@ function __buildctl_dockerfile --argument-names want # the targets or args that 
             awk -v want=$want '
     { sub(/\r$/, "") }
     want == "targets" && toupper($1) == "FROM" {
-        for (i = 2; i < NF; i++) if (toupper($i) == "AS") print $(i + 1)
+        for (i = 2; i < NF; i++)
+            if (toupper($i) == "AS" && $(i + 1) ~ /^[A-Za-z][A-Za-z0-9_.-]*$/) print $(i + 1)
     }
     want == "args" && toupper($1) == "ARG" {
         gsub(/"[^"]*"|\047[^\047]*\047/, "")
@@ -920,20 +934,26 @@ function __buildctl_dockerfile --argument-names want # the targets or args that 
             if ($i ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && !seen[$i]++) print $i "="
         }
     }
-' $file
+' <$file
             return
         end
     end
 end
 
+function __buildctl_names --argument-names before # the rest: names, of which only words are offered
+    set -l names (string match --regex '^[A-Za-z0-9_][A-Za-z0-9_.=-]*$' -- $argv[2..])
+    set -q names[1]; and printf '%s\n' "$before"$names
+end
+
 function __buildctl_paths --argument-names kind typed before folder # files or folders, seen from a folder
     set -l skipped (math (string length -- "$folder") + 1)
     for path in "$folder$typed"*
+        string match -q --regex '\n' -- $path; and continue # would be two answers
         set -l name (string sub --start $skipped -- $path)
         if test -d $path
-            echo $before$name/
+            printf '%s\n' "$before$name/"
         else if test $kind = file
-            echo $before$name
+            printf '%s\n' "$before$name"
         end
     end
 end
@@ -977,18 +997,12 @@ function __buildctl_value --argument-names kind typed before # kind: what is due
         case dockerfile
             __buildctl_paths file "$typed" "$before" $__buildctl_folder/
         case targets
-            for name in (__buildctl_dockerfile targets)
-                echo $before$name
-            end
+            __buildctl_names "$before" (__buildctl_dockerfile targets)
         case args
             __buildctl_words args "$typed" "$before"
-            for name in (__buildctl_dockerfile args)
-                echo $before$name
-            end
+            __buildctl_names "$before" (__buildctl_dockerfile args)
         case refs workers
-            for name in ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
-                echo $before$name
-            end
+            __buildctl_names "$before" ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
         case 'words *'
             __buildctl_words $set "$typed" "$before"
         case 'list *' 'fields *'

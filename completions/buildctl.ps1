@@ -42,6 +42,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
             'replay||show a saved build again'
+            'doctor||look at all that a build depends on'
             'daemon||daemons by name'
             'config||which settings hold, and who said so'
             'help||show help for a command'
@@ -63,6 +64,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'context|buildctl context|'
             'timeline|buildctl timeline|'
             'replay|buildctl replay|'
+            'doctor|buildctl doctor|'
             'daemon|buildctl daemon|'
             'config|buildctl config|'
             'dial-stdio|buildctl dial-stdio|'
@@ -119,11 +121,15 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.'
             '--ssh|words ssh|Offer your SSH agent, another''s socket, or private keys: default, git=id_ed25519.'
             '--registry-auth-tlscontext|fields tlscontext|Trust a registry''s token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.'
+            '--registry-auth-hosts|words auth-hosts|Registries the daemon may ask your accounts for: HOST,..., auto or none. Default: all.'
             '--allow|words allow|Grant network.host, security.insecure or device.'
             '--source-policy-file|file|Allow, deny or replace sources by rules in JSON.'
             '--proxy-network||Let steps reach the network through the daemon''s proxy only.'
             '--metadata-file|file|Write what the exporters answer, such as digests, as JSON.'
             '--ref-file|file|Write the build''s ref.'
+            '--on-error|free|When a step fails: fail, or shell (open one in it, on this terminal, before the build ends).'
+            '--debug-shell|free|Open a shell before the step runs whose name has STEP in it, such as ''RUN make''.'
+            '--shell-image|free|Image whose static shell these two use, such as busybox:musl. Default: the step''s own.'
             '--summary||Tell where the time went. Default: true on a terminal with the live display.'
             '--timings|file|Write the times of all steps and the critical path as JSON.'
             '--timeline|file|Write a chart of the build: a page (FILE.html), or events for Perfetto (FILE.json).'
@@ -380,6 +386,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'argument buildctl replay' = @(
             '|file|'
+        )
+        'flags buildctl doctor' = @(
+            '--format|words format|text or json.'
         )
         'commands buildctl daemon' = @(
             'ls||list daemons'
@@ -869,6 +878,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'key=|file|Key of the client certificate (PEM).'
             'insecure=|words bool|Accept any certificate.'
         )
+        'auth-hosts' = @(
+            'auto||those that the command line, the Dockerfile and the policy name'
+            'none||none'
+        )
         'shell' = @(
             'bash||'
             'fish||'
@@ -913,10 +926,10 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             Where-Object { Test-Path -LiteralPath $_ -PathType Leaf } | Select-Object -First 1
         if (-not $file) { return }
         foreach ($line in Get-Content -LiteralPath $file) {
-            if ($want -eq 'targets' -and $line -match '^\s*FROM\s.*\sAS\s+(\S+)') { $Matches[1] }
+            if ($want -eq 'targets' -and $line -match '^\s*FROM\s.*\sAS\s+([a-z][a-z0-9_.-]*)\s*$') { $Matches[1] }
             if ($want -eq 'args' -and $line -match '^\s*ARG\s+(.+)$') {
                 $rest = $Matches[1] -replace '"[^"]*"|''[^'']*''', ''
-                $rest.Split() -replace '=.*', '' | Where-Object { $_ -match '^[A-Za-z_]\w*$' } |
+                $rest.Split() -replace '=.*', '' | Where-Object { $_ -match '^[A-Za-z_][A-Za-z0-9_]*$' } |
                     ForEach-Object { "$_=" }
             }
         }
@@ -971,7 +984,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             }
             { $_ -in 'refs', 'workers' } {
                 $connection = $state.Connection
-                & $program @connection __complete $what 2>$null | ForEach-Object { Add-Answer "$before$_" }
+                & $program @connection __complete $what 2>$null | # only words
+                    Where-Object { $_ -match '^[A-Za-z0-9][A-Za-z0-9._-]*$' } | ForEach-Object { Add-Answer "$before$_" }
             }
             'words' { Add-Words $set $typed $before }
             { $_ -in 'list', 'fields' } {
@@ -1047,6 +1061,9 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
     foreach ($answer in $answers) {
         if ($answer.Text.StartsWith($current)) {
             $text = $answer.Text.Substring($settled)
+            if ($text -notmatch '^[A-Za-z0-9_.,:=/+-]*$') { # a file's name may be code
+                $text = "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($text) + "'"
+            }
             [System.Management.Automation.CompletionResult]::new($text, $answer.Text, 'ParameterValue', $answer.Help)
         }
     }

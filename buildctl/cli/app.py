@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from buildctl.cli.environment import Environment, program_arguments
+from buildctl.cli.output import Output
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.telemetry.selection import Selection, select_exporter
@@ -42,7 +43,8 @@ class GlobalFlags(NamedTuple):
     """The flags that every command has."""
 
     debug: bool = False
-    addr: str = ""
+    addr: str | None = None
+    """None where it was not given, which is not the same as empty."""
     daemon: str = ""
     """The name of a daemon of the settings."""
     log_format: str = "text"
@@ -63,6 +65,8 @@ class App:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self.output = Output(environment)
+        """Where all that people read is written."""
         self.flags = GlobalFlags()
         self.exporter = Selection()
         self._waiting = False
@@ -72,10 +76,6 @@ class App:
         """What holds without being typed; None where there are no settings files."""
         self.trace: Trace | None = None
         """The trace that the running command belongs to."""
-        self.inert: Callable[[str], str] = str
-        """What makes the report of an error safe for a service that reads commands from standard error."""
-        self.mask: Callable[[str], str] = str
-        """What hides the secrets of the running command in the report of an error."""
 
     def configure(self, flags: GlobalFlags) -> None:
         """Take the global flags. Raises `UsageError` for a log format that does not exist."""
@@ -95,7 +95,7 @@ class App:
             settings = self.settings or Settings()
             flags, _ = resolve_daemon(flags, settings, self.environment.variables)
         self.flags = flags
-        log.configure(self.environment, flags.log_format, debug=flags.debug)
+        log.configure(self.output, flags.log_format, debug=flags.debug)
 
     def load_settings(self) -> None:
         """Read the settings files, if there are any. Raises `UsageError`."""
@@ -135,10 +135,10 @@ class App:
         """
         from buildctl.cli.help import help_text
 
-        stdout = self.environment.stdout
-        on_terminal = self.environment.is_terminal(stdout)
-        columns = self.environment.terminal_size(stdout)[0] if on_terminal else 80
-        self.environment.write_stdout(help_text(ctx, topic, columns=columns))
+        environment = self.environment
+        on_terminal = self.output.stdout_is_terminal
+        columns = environment.terminal_size(environment.stdout)[0] if on_terminal else 80
+        self.output.write(help_text(ctx, topic, columns=columns))
 
     @property
     def tls(self) -> TLSOptions:
@@ -161,9 +161,9 @@ class App:
         from buildctl.transport.discovery import choose_address
 
         variables = self.environment.variables
-        choice = choose_address(self.flags.addr, variables)
+        choice = choose_address(self.flags.addr, variables, takes_words=True)
         if choice.notice:
-            self.environment.write_stderr(choice.notice + "\n")
+            self.output.say(choice.notice + "\n")
         connection = Client.connect(
             choice.address,
             tls=self.tls,
@@ -173,7 +173,7 @@ class App:
         )
         async with connection as client:
             if client.notice:
-                self.environment.write_stderr(client.notice + "\n")
+                self.output.say(client.notice + "\n")
             if self.flags.wait:
                 await self._wait_for(client)
             yield client
@@ -189,14 +189,18 @@ class App:
             if str(error) == said:
                 return
             said = str(error)
-            if self.environment.is_terminal(self.environment.stderr):
-                self.environment.write_stderr(f"waiting for the daemon: {said}\n")
+            if self.output.stderr_is_terminal:
+                self.output.say(f"waiting for the daemon: {said}\n")
             else:
                 logging.getLogger(__name__).debug("waiting for the daemon: %s", said)
 
         timeout = self.flags.timeout
         self._waiting = True
-        await client.wait(timeout if timeout > 0 else None, on_failure=say)
+        try:
+            await client.wait(timeout if timeout > 0 else None, on_failure=say)
+        except Exception:
+            self._waiting = False
+            raise
         self._waiting = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, interrupted: str = "context canceled") -> T:

@@ -45,7 +45,7 @@ def command(app: App, args: tuple[str, ...], progress: str) -> None:
     async def run() -> BuildRecord | None:
         async with app.connect() as client:
             ref = (await _running(client, args[0] if args else "")).ref
-            display = display_on(app.environment, app.environment.stdout, progress, by_daemon_clock=True)
+            display = display_on(app.output, app.environment.stdout, progress, by_daemon_clock=True)
             async with display, contextlib.aclosing(client.status(ref)) as messages:
                 async for status in messages:
                     display.update(status)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -45,11 +43,11 @@ class Background(Generic[T]):
                 return False
             self._items.append((item, size + _ITEM_BYTES))
             self._size += size + _ITEM_BYTES
+            if self._thread is None:
+                # A reader that never reads must not keep the process.
+                self._thread = threading.Thread(target=self._run, name="buildctl-recording", daemon=True)
+                self._thread.start()
             self._changed.notify()
-        if self._thread is None:
-            # A reader that never reads must not keep the process.
-            self._thread = threading.Thread(target=self._run, name="buildctl-recording", daemon=True)
-            self._thread.start()
         return True
 
     def close(self, patience_s: float | None = None) -> bool:
@@ -91,16 +89,3 @@ class Background(Generic[T]):
                 taken += size
             self._size -= taken
             return batch
-
-
-def write_pieces(fd: int, data: bytes, progressed: Callable[[], None]) -> None:
-    """Write all of it, telling of each piece that the other side has taken. Raises `OSError`."""
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest[:_BATCH_LIMIT]) :]
-            progressed()
-        except BlockingIOError:
-            poll = select.poll()
-            poll.register(fd, select.POLLOUT)
-            poll.poll()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,12 +17,13 @@ from buildctl.cli import log
 from buildctl.cli.app import App
 from buildctl.cli.build_flags import BuildFlags, build_flags
 from buildctl.cli.build_inputs import (
-    check_destination,
+    check_layouts,
     check_local,
     content_records,
     read_definition,
     read_source_policy,
 )
+from buildctl.cli.build_outputs import check_caches, check_destination, check_files
 from buildctl.cli.ci import CIReport
 from buildctl.cli.display import build_mode, display_on
 from buildctl.cli.flags.cache import parse_export_cache, parse_import_cache
@@ -29,11 +31,11 @@ from buildctl.cli.flags.contexts import parse_context_check, parse_on_unreadable
 from buildctl.cli.flags.entitlement import parse_entitlement
 from buildctl.cli.flags.keyvalue import parse_locals, parse_oci_layouts, parse_opts
 from buildctl.cli.flags.output import parse_output
+from buildctl.cli.flags.shell import ShellOptions, parse_shell
 from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
-from buildctl.cli.outfile import write_whole
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
 from buildctl.cli.shortform import ShortForm, add_short_form, is_short
@@ -41,9 +43,11 @@ from buildctl.errors import BuildctlError, SolveError, UsageError
 from buildctl.model.identity import new_id
 from buildctl.model.quote import quote
 from buildctl.model.solve import SolveOpt
-from buildctl.progress.masking import Masker, mask_error
+from buildctl.progress.masking import mask_error
+from buildctl.system.outfile import write_whole
 
 if TYPE_CHECKING:
+    from buildctl.client.gateway.build import Inspector
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
     from buildctl.session.stream import Attachable
@@ -68,22 +72,18 @@ def command(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
     if flags.dry_run:
         dry_run(app, flags, args)
         return
-    masker = Masker()
-    app.mask = masker.mask_text
-    log.mask_by(masker.mask_text)
     insight = find_insight(app.environment, flags)
     recordings = Recordings(
-        app.environment,
+        app.output,
         trace=flags.trace,
         session_log=flags.session_log,
         metrics=flags.metrics,
         insight=insight,
         events=flags.events,
         log_dir=flags.log_dir,
-        mask=masker.mask_text,
     )
     with recordings.concluded():
-        build(app, flags, args, recordings, masker)
+        build(app, flags, args, recordings)
 
 
 def dry_run(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
@@ -98,29 +98,41 @@ def dry_run(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
     address = choose_address(app.flags.addr, app.environment.variables).address
     description = describe(opt, flags, address.text)
     if flags.style == "json":
-        app.environment.write_stdout(gojson.encode(description, indent=1, escape_html=False) + b"\n")
+        app.output.write(gojson.encode(description, indent=1, escape_html=False) + b"\n")
     else:
-        app.environment.write_stdout(format_description(description))
+        app.output.write(format_description(description))
 
 
-def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Recordings, masker: Masker) -> None:
+def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Recordings) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
+    masker = app.output.masker
     offers = find_offers(
-        app.environment, tls_contexts=flags.tls_contexts, ssh=flags.ssh, secrets=flags.secrets
+        app.output,
+        tls_contexts=flags.tls_contexts,
+        auth_hosts=flags.auth_hosts,
+        ssh=flags.ssh,
+        secrets=flags.secrets,
     )
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
     opt, extra = read_opt(app, flags, args)
+    shells = parse_shell(
+        flags.on_error,
+        flags.debug_shell,
+        flags.shell_image,
+        has_console=app.environment.has_console(),
+    )
+    if offers.auth_hosts is not None:
+        from buildctl.cli.buildhosts import admitted_hosts
 
-    def say(text: str) -> None:
-        app.environment.write_stderr(app.inert(masker.mask_text(text)))
+        offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
-    if app.environment.is_terminal(app.environment.stderr):
+    if app.output.stderr_is_terminal:
         from buildctl.cli.hints import option_hints
 
         for hint in option_hints(opt.frontend, opt.frontend_attrs):
-            say(f"hint: {hint}\n")
-    retries = Retries(flags.retries, opt.ref, say)
+            app.output.say(f"hint: {hint}\n")
+    retries = Retries(flags.retries, opt.ref, app.output.say)
     try:
         mode = build_mode(app.environment, flags.progress)
         recordings.begin(opt)
@@ -129,32 +141,30 @@ def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Record
             from buildctl.cli.assertcached import CacheAssertion
 
             asserted = CacheAssertion(flags.assert_cached)
-        report = CIReport(app.environment, mode, opt)
-        app.inert = report.inert
+        report = CIReport(app.output, mode, opt)
         sinks = (*recordings.sinks, *report.sinks, *([asserted.update] if asserted else []))
 
         def open_display() -> Display:
             return display_on(
-                app.environment,
+                app.output,
                 app.environment.stderr,
                 mode,
                 also=sinks,
                 locate=report.locate,
-                masker=masker,
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, masker, extra)
+            result = solve(app, opt, offers, open_display, recordings, retries, shells, extra)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
-            write_whole(flags.metadata_file, format_metadata(result.exporter_response))
+            write_whole(flags.metadata_file, format_metadata(result.exporter_response, app.output.mask))
         if asserted is not None:
             cached = asserted
             app.run(lambda: cached.check(app, retries.ref))
         if flags.iidfile:
             write_whole(flags.iidfile, image_id(result).encode())
         if "requestid" in opt.frontend_attrs:
-            app.environment.write_stdout(subrequest_text(result))
+            app.output.write(subrequest_text(result))
     finally:
         if flags.ref_file:
             write_whole(flags.ref_file, retries.ref.encode())
@@ -177,12 +187,14 @@ def read_opt(app: App, flags: BuildFlags, args: tuple[str, ...] = ()) -> ShortFo
     source_policy = read_source_policy(flags.source_policy_file) if flags.source_policy_file else None
     attrs = parse_opts(flags.opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(flags.local_dirs).items()}
-    layouts = parse_oci_layouts(flags.oci_layouts)
+    layouts = check_layouts(parse_oci_layouts(flags.oci_layouts))
     short = is_short(flags, args)
     takes_frontend = bool(flags.frontend) or short
     definition = None if takes_frontend else read_definition(app, no_cache=flags.no_cache)
     if takes_frontend and flags.no_cache:
         attrs["no-cache"] = ""
+    check_caches(exported)
+    check_files(flags, exports, exported, stdout=app.environment.stdout)
     opt = SolveOpt(
         frontend=flags.frontend,
         frontend_attrs=attrs,
@@ -215,13 +227,17 @@ def solve(
     open_display: Callable[[], Display],
     recordings: Recordings,
     retries: Retries,
-    masker: Masker,
+    shells: ShellOptions,
     extra: Sequence[Attachable] = (),
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
+    masker = app.output.masker
+
     async def attempt(ref: str) -> SolveResult:
         display = open_display()
+        if not retries.limit:  # of many attempts only the last has the error that is shown at the end
+            display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
         async with serving as attachables, app.connect() as client, display:
             return await client.solve(
@@ -230,6 +246,7 @@ def solve(
                 on_transfer=recordings.note_transfer,
                 on_request=recordings.request_sink(ref),
                 attachables=[*attachables, *extra],
+                inspector=inspector_of(shells, display),
             )
 
     async def run() -> SolveResult:
@@ -238,7 +255,7 @@ def solve(
 
     # A live picture must not be written into.
     try:
-        with log.held(when=app.environment.is_terminal(app.environment.stderr)):
+        with log.held(when=app.output.stderr_is_terminal):
             return app.run(run, interrupted="failed to solve: Canceled: context canceled")
     except BuildctlError as error:
         if isinstance(error, SolveError):
@@ -247,6 +264,15 @@ def solve(
             error.hint = error.hint or failed_build_hint(opt, error)
         mask_error(masker, error)
         raise
+
+
+def inspector_of(shells: ShellOptions, display: Display) -> Inspector | None:
+    """What opens the shells that are asked for."""
+    if not shells.is_wanted:
+        return None
+    from buildctl.cli.debugshell import DebugShell
+
+    return DebugShell(shells, display)
 
 
 def subrequest_text(result: SolveResult) -> bytes:

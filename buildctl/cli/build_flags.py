@@ -136,6 +136,13 @@ class BuildFlags:
         help="Trust a registry's token server: host=HOST,ca=FILE, cert=FILE,key=FILE or insecure=true.",
         group=OFFERS,
     )
+    auth_hosts: tuple[str, ...] = declared(
+        "--registry-auth-hosts",
+        multiple=True,
+        metavar="HOSTS",
+        help="Registries the daemon may ask your accounts for: HOST,..., auto or none. Default: all.",
+        group=OFFERS,
+    )
     entitlements: tuple[str, ...] = declared(
         "--allow",
         multiple=True,
@@ -162,6 +169,24 @@ class BuildFlags:
         group=RECORDS,
     )
     ref_file: str = declared("--ref-file", metavar="FILE", help="Write the build's ref.", group=RECORDS)
+    on_error: str = declared(
+        "--on-error",
+        metavar="ACTION",
+        help="When a step fails: fail, or shell (open one in it, on this terminal, before the build ends).",
+        group=RUNNING,
+    )
+    debug_shell: str = declared(
+        "--debug-shell",
+        metavar="STEP",
+        help="Open a shell before the step runs whose name has STEP in it, such as 'RUN make'.",
+        group=RUNNING,
+    )
+    shell_image: str = declared(
+        "--shell-image",
+        metavar="IMAGE",
+        help="Image whose static shell these two use, such as busybox:musl. Default: the step's own.",
+        group=RUNNING,
+    )
     summary: bool | None = declared(
         "--summary",
         type=SWITCH,

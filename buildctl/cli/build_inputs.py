@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -9,43 +10,45 @@ from collections.abc import Mapping
 from buildctl.cli.app import App
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
-from buildctl.model.solve import Export, FileDestination, StdoutDestination
+from buildctl.session.statefolder import home_folder
+from buildctl.system.failure import errno_text
+from buildctl.system.place import missing_part, require_working_folder
+from buildctl.system.smallfile import read_descriptor, read_named
 
-
-def check_destination(app: App, export: Export) -> Export:
-    """The export, if its destination can be written at all. Raises `UsageError`; creates nothing."""
-    match export.destination:
-        case FileDestination(path) if os.path.isdir(path):
-            raise UsageError("invalid output option: output: destination file is a directory")
-        case StdoutDestination() if app.environment.is_terminal(app.environment.stdout):
-            raise UsageError(
-                "invalid output option: output: output file is required for "
-                f"{export.type} exporter. refusing to write to console",
-                hint=f"add ,dest=FILE to --output type={export.type}, or redirect standard output",
-            )
-    return export
+_MOST_POLICY_BYTES = 16 << 20
 
 
 def check_local(path: str) -> str:
-    """The folder, if it is one. Raises `UsageError` in the reference's words."""
+    """The folder, if it is one; an empty path is the working folder. Raises `UsageError`."""
+    path = path or "."
+    hint = "--local NAME=DIR needs an existing folder; a relative one is looked up from here"
     try:
+        require_working_folder(path)
         mode = os.stat(path).st_mode
+    except NotADirectoryError as error:
+        raise UsageError(f"invalid local: resolve : {errno_text(error)}", hint=hint) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"invalid local: resolve : lstat {path}: {reason}",
-            hint="--local NAME=DIR needs an existing folder; a relative one is looked up from here",
-        ) from None
+        wrong = missing_part(path) if error.errno == errno.ENOENT else path
+        raise UsageError(f"invalid local: resolve : lstat {wrong}: {errno_text(error)}", hint=hint) from None
     if not stat.S_ISDIR(mode):
-        raise UsageError(f"invalid local: stat {path}: not a directory")
+        raise UsageError(f"invalid local: stat {path}: not a directory", hint=hint)
     return path
+
+
+def check_layouts(layouts: Mapping[str, str]) -> Mapping[str, str]:
+    """The layouts, if none is a file. Raises `UsageError`; one that is missing may never be asked for."""
+    for path in layouts.values():
+        if os.path.exists(path) and not os.path.isdir(path):
+            message = f"oci-layout context at {path} failed to initialize: mkdir {path}: not a directory"
+            raise UsageError(f"invalid oci-layout: {message}", hint="name the folder that index.json is in")
+    return layouts
 
 
 def content_records(variables: Mapping[str, str]) -> str:
     """Where digests of what was sent are kept. Raises `UsageError` where no place is known for them."""
     folder = variables.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
-        folder = os.path.join(variables.get("HOME", ""), ".cache")
+        folder = os.path.join(home_folder(variables), ".cache")
     if not os.path.isabs(folder):
         raise UsageError(
             "--context-check=content has no place for digests",
@@ -59,10 +62,9 @@ def read_source_policy(path: str) -> bytes:
     from buildctl.cli.flags.source_policy import parse_source_policy
 
     try:
-        with open(path, "rb") as file:
-            return parse_source_policy(file.read())
+        return parse_source_policy(read_named(path, limit=_MOST_POLICY_BYTES))
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"open {path}: {errno_text(error)}") from None
     except UsageError as error:
         message = f"failed to unmarshal source-policy-file {quote(path)}: {error}"
         raise UsageError(message, hint=error.hint) from None
@@ -70,12 +72,15 @@ def read_source_policy(path: str) -> bytes:
 
 def read_definition(app: App, *, no_cache: bool) -> bytes:
     """LLB from standard input. Raises `UsageError` where nothing is piped into it, or no definition is."""
-    from buildctl.llb.read import parse_definition
+    from buildctl.llb.read import MOST_BYTES, parse_definition
 
     if app.environment.is_character_device(app.environment.stdin):
         raise UsageError(
             "please specify --frontend or pipe LLB definition to stdin",
             hint="for a Dockerfile: --frontend dockerfile.v0 --local context=. --local dockerfile=.",
         )
-    with os.fdopen(os.dup(app.environment.stdin), "rb") as stdin:
-        return parse_definition(stdin.read(), ignore_cache=no_cache)
+    try:
+        data = read_descriptor(app.environment.stdin, "standard input", limit=MOST_BYTES)
+    except OSError as error:
+        raise UsageError(f"read standard input: {errno_text(error)}") from None
+    return parse_definition(data, ignore_cache=no_cache)

@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from buildctl.cli.environment import Environment
 from buildctl.cli.flags.moment import parse_moment
-from buildctl.cli.listing import Cell, Column, Row, format_listing
+from buildctl.cli.listing import Cell, Column, Row, show_listing, show_styled
 from buildctl.errors import UsageError
 from buildctl.model.bytesize import format_bytes
 from buildctl.model.cache import UsageRecord
 from buildctl.model.quote import quote
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from buildctl.cli.environment import Environment
+    from buildctl.cli.output import Output
 
 _ID_ON_TERMINAL = 12
 _BAR_MAXIMUM = 60
@@ -82,17 +87,18 @@ def read_selection(
     )
 
 
-def format_cache(
+def show_cache(
+    output: Output,
     records: Sequence[UsageRecord],
     selection: Selection,
-    environment: Environment,
     *,
     rules: Mapping[str, str] | None = None,
-) -> str:
-    """The table. With `rules`, what would remove each record by its id is a column of its own."""
+) -> None:
+    """Write the table. With `rules`, what would remove each record by its id is a column of its own."""
     shown = selection.select(records)
     if selection.group_by:
-        return _groups(shown, GROUPS[selection.group_by], selection, environment)
+        _show_groups(output, shown, GROUPS[selection.group_by], selection)
+        return
     columns = [
         Column("SIZE", numeric=True),
         Column("WHAT", flexible=True),
@@ -107,12 +113,12 @@ def format_cache(
     if selection.tree:
         by_id = {record.id: record for record in shown}
         shown = [by_id[name] for name in depths]
-    rows = [_row(record, depths[record.id], environment, rules) for record in shown]
-    return format_listing(environment, columns, rows)
+    rows = [_row(record, depths[record.id], output.environment, rules) for record in shown]
+    show_listing(output, columns, rows)
 
 
-def format_totals(records: Sequence[UsageRecord], environment: Environment) -> str:
-    """What is in use, shared and reclaimable, on a terminal with a bar of the three."""
+def show_totals(output: Output, records: Sequence[UsageRecord]) -> None:
+    """Write what is in use, shared and reclaimable, on a terminal below a bar of the three."""
     in_use = sum(record.size_bytes for record in records if record.in_use)
     shared = sum(record.size_bytes for record in records if record.shared and not record.in_use)
     total = sum(record.size_bytes for record in records)
@@ -121,45 +127,40 @@ def format_totals(records: Sequence[UsageRecord], environment: Environment) -> s
         ("shared", shared, "yellow"),
         ("reclaimable", total - in_use - shared, "green"),
     ]
+    if output.stdout_is_terminal and total > 0:
+        show_styled(output, _bar([(size, style) for _, size, style in parts], output.environment))
     text = ", ".join(f"{format_bytes(size)} {name}" for name, size, _ in parts)
     count = f"{len(records)} record{'s' * (len(records) != 1)}"
-    line = f"{format_bytes(total)} in {count}: {text}\n"
-    if not environment.is_terminal(environment.stdout) or not total:
-        return line
-    return format_bar([(size, style) for _, size, style in parts], environment) + line
+    output.write(f"{format_bytes(total)} in {count}: {text}\n")
 
 
-def format_bar(parts: Sequence[tuple[int, str]], environment: Environment) -> str:
-    """A bar of coloured parts, in proportion."""
+def show_removed(output: Output, record: UsageRecord) -> None:
+    """Write a line of what has been removed, for a terminal; each is written as it goes."""
     from rich.text import Text
 
-    from buildctl.cli.listing import to_terminal
-    from buildctl.progress.terminal import TerminalOptions
-
-    glyphs = "━─" if TerminalOptions.from_variables(environment.variables).glyphs else "=-"
-    width = min(_BAR_MAXIMUM, environment.terminal_size(environment.stdout)[0] - 1)
-    total = sum(size for size, _ in parts)
-    bar, drawn, reached = Text(), 0, 0
-    for size, style in parts:
-        reached += size
-        until = round(width * reached / total)
-        bar.append(glyphs[0] * (until - drawn), style=style)
-        drawn = until
-    return to_terminal(bar, environment)
-
-
-def removed_row(record: UsageRecord, environment: Environment) -> str:
-    """A line of what has been removed, for a terminal; each is written as it goes."""
-    from rich.text import Text
-
-    from buildctl.cli.listing import to_terminal
-    from buildctl.progress.visible import visible
-
-    kind = record.record_type or "regular"
+    kind = output.clean_cell(record.record_type or "regular")
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{format_bytes(record.size_bytes):>10}", style="green")
-    line.append(f"  {visible(kind):<18}  {visible(record.description or record.id)}")
-    return to_terminal(line, environment)
+    line.append(f"  {kind:<18}  {output.clean_cell(record.description or record.id)}")
+    show_styled(output, line)
+
+
+def _bar(parts: Sequence[tuple[int, str]], environment: Environment) -> Text:
+    """Coloured parts, in proportion."""
+    from rich.text import Text
+
+    from buildctl.progress.terminal import TerminalOptions
+
+    glyph = "━" if TerminalOptions.from_variables(environment.variables).glyphs else "="
+    width = min(_BAR_MAXIMUM, environment.terminal_size(environment.stdout)[0] - 1)
+    total = sum(max(0, size) for size, _ in parts)
+    bar, drawn, reached = Text(), 0, 0
+    for size, style in parts:
+        reached += max(0, size)
+        until = round(width * reached / total)
+        bar.append(glyph * (until - drawn), style=style)
+        drawn = until
+    return bar
 
 
 def _row(record: UsageRecord, depth: int, environment: Environment, rules: Mapping[str, str] | None) -> Row:
@@ -191,12 +192,12 @@ def _state(record: UsageRecord) -> tuple[str, str]:
     return ("shared", "yellow") if record.shared else ("reclaimable", "green")
 
 
-def _groups(
+def _show_groups(
+    output: Output,
     records: Sequence[UsageRecord],
     key: Callable[[UsageRecord], str],
     selection: Selection,
-    environment: Environment,
-) -> str:
+) -> None:
     groups: dict[str, list[UsageRecord]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
@@ -216,7 +217,7 @@ def _groups(
         )
         for name in sorted(groups, key=lambda name: -sizes[name])
     ]
-    return format_listing(environment, columns, rows)
+    show_listing(output, columns, rows)
 
 
 def _depths(records: Sequence[UsageRecord]) -> dict[str, int]:

@@ -62,13 +62,13 @@ def command(
     folder = args[0] if args and args[0] != "-" else "."
     findings = list(read_findings(answer.fields, _Locator("." if "://" in folder else folder, file)))
     if style == "sarif":
-        app.environment.write_stdout(format_sarif(findings))
+        app.output.write(format_sarif(findings))
     elif style == "github":
-        app.environment.write_stdout(format_github(findings))
+        app.output.write(format_github(findings))
     elif style == "json" or findings:
         show(app, answer, style)
     else:
-        app.environment.write_stdout("no warnings\n")
+        app.output.write("no warnings\n")
     errors = [finding for finding in findings if finding.level == "error"]
     if errors or (strict and findings):
         count = len(errors) or len(findings)

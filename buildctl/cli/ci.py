@@ -10,15 +10,17 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from buildctl.cli.environment import Environment, write_all
+from buildctl.cli.environment import write_all
+from buildctl.cli.output import Output
 from buildctl.errors import BuildctlError, SolveError
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.model.solve import SolveOpt
     from buildctl.model.status import SolveStatus
     from buildctl.progress.ci.summary import StepSummary
     from buildctl.progress.dialect import Dialect, Place
-    from buildctl.progress.modes import Mode
+    from buildctl.progress.mode import Mode
 
 _WORKSPACES = (
     "GITHUB_WORKSPACE",
@@ -32,12 +34,16 @@ _WORKSPACES = (
 class CIReport:
     """The report on one build: a context around it that announces how it ends and lets the error pass."""
 
-    def __init__(self, environment: Environment, mode: Mode, opt: SolveOpt) -> None:
-        from buildctl.progress.modes import Mode, dialect_of
+    def __init__(self, output: Output, mode: Mode, opt: SolveOpt) -> None:
+        from buildctl.progress.mode import Mode
+        from buildctl.progress.modes import dialect_of
 
+        self._output = output
+        environment = output.environment
         self._environment = environment
         self._opt = opt
         self._dialect: Dialect | None = dialect_of(mode, self.locate)
+        output.in_ci |= self._dialect is not None
         self._summary: StepSummary | None = None
         self._summary_path = environment.variables.get("GITHUB_STEP_SUMMARY", "")
         if mode is Mode.GITHUB and self._summary_path:
@@ -63,10 +69,6 @@ class CIReport:
                 return os.path.relpath(path, root)
         return path
 
-    def inert(self, text: str) -> str:
-        """What is printed after the display, with nothing in it that the service takes for a command."""
-        return text if self._dialect is None else self._dialect.inert(text)
-
     def __enter__(self) -> Self:
         return self
 
@@ -80,8 +82,9 @@ class CIReport:
         if error is not None and self._dialect is not None:
             from buildctl.progress.dialect import Level
 
-            notice = self._dialect.notice(Level.ERROR, self._place(error, self._dialect), str(error))
-            self._environment.write_stderr(notice)
+            text = self._output.mask(str(error))
+            notice = self._dialect.notice(Level.ERROR, self._place(error, self._dialect), text)
+            self._output.say_as_it_is(notice)
         if self._summary is not None and (exc is None or error is not None):
             self._append_summary(self._summary, error)
 
@@ -92,7 +95,9 @@ class CIReport:
 
         for excerpt in error.excerpts if isinstance(error, SolveError) else ():
             for first, last in excerpt.ranges:
-                return Place(visible(dialect.locate(excerpt.filename)), first, max(first, last))
+                return Place(
+                    visible(self._output.mask(dialect.locate(excerpt.filename))), first, max(first, last)
+                )
         return None
 
     def _append_summary(self, summary: StepSummary, error: BuildctlError | None) -> None:
@@ -100,7 +105,9 @@ class CIReport:
         from buildctl.progress.ci.summary import SUMMARY_LIMIT
 
         excerpts = (
-            [format_excerpt(excerpt) for excerpt in error.excerpts] if isinstance(error, SolveError) else []
+            [self._output.mask(format_excerpt(excerpt)) for excerpt in error.excerpts]
+            if isinstance(error, SolveError)
+            else []
         )
         try:
             descriptor = os.open(
@@ -109,10 +116,13 @@ class CIReport:
             try:
                 limit = SUMMARY_LIMIT - os.fstat(descriptor).st_size
                 write_all(
-                    descriptor, summary.markdown("" if error is None else str(error), excerpts, limit=limit)
+                    descriptor,
+                    summary.markdown(
+                        "" if error is None else self._output.mask(str(error)), excerpts, limit=limit
+                    ),
                 )
             finally:
                 os.close(descriptor)
         except OSError as failure:  # a build must not fail for its summary
-            reason = (failure.strerror or str(failure)).lower()
-            self._environment.write_stderr(f"warning: no summary in {self._summary_path}: {reason}\n")
+            reason = errno_text(failure)
+            self._output.say(f"warning: no summary in {self._summary_path}: {reason}\n")

@@ -8,11 +8,11 @@ import click
 
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.grammar import Command
-from buildctl.cli.listing import Cell, Column, format_listing
+from buildctl.cli.listing import Cell, Column, show_listing
 from buildctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from buildctl.cli.environment import Environment
+    from buildctl.cli.output import Output
     from buildctl.model.history import BuildRecord
     from buildctl.progress.why import Pair
 
@@ -47,11 +47,11 @@ def command(app: App, args: tuple[str, ...]) -> None:
         return records, pair_steps(first, second, end_ns)
 
     records, pairs = app.run(run, interrupted=STREAM_INTERRUPTED)
-    app.environment.write_stdout(format_pairs(records, pairs, app.environment))
+    show_pairs(app.output, records, pairs)
 
 
-def format_pairs(records: list[BuildRecord], pairs: list[Pair], environment: Environment) -> str:
-    """A row a step, and one for the builds as a whole."""
+def show_pairs(output: Output, records: list[BuildRecord], pairs: list[Pair]) -> None:
+    """Write a row a step, and one for the builds as a whole."""
     from buildctl.cli.history.rows import shown_ref
     from buildctl.progress.row import format_elapsed
 
@@ -78,6 +78,6 @@ def format_pairs(records: list[BuildRecord], pairs: list[Pair], environment: Env
     ]
     first, second = (record.duration_ns for record in records)
     rows.append(("the whole build", time(first, False), time(second, False), difference(first, second)))
-    names = [shown_ref(record.ref, environment) for record in records]
+    names = [shown_ref(record.ref, output.environment) for record in records]
     columns = [Column("STEP", flexible=True), *(Column(name, numeric=True) for name in names)]
-    return format_listing(environment, [*columns, Column("DIFFERENCE", numeric=True)], rows)
+    show_listing(output, [*columns, Column("DIFFERENCE", numeric=True)], rows)

@@ -46,7 +46,7 @@ def command(app: App, args: tuple[str, ...], origin: bool) -> None:
 
         lines = ["  \t".join(map(visible, row if origin else row[:2])) + "\n" for row in rows]
         text = align_spaces("".join(lines)) if lines else "no settings\n"
-        app.environment.write_stdout("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+        app.output.write("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
 
 
 def _allow(app: App, settings: Settings) -> None:
@@ -58,7 +58,7 @@ def _allow(app: App, settings: Settings) -> None:
             allow(source, app.environment)
             asked = list(needs_allowance(source))
             what = ", ".join(asked) if asked else "nothing that needed your word"
-            app.environment.write_stdout(f"{source.path}: allowed as it is now: {what}\n")
+            app.output.write(f"{source.path}: allowed as it is now: {what}\n")
             return
     raise UsageError(f"there is no {PROJECT_FILE} in this folder")
 

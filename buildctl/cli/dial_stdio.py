@@ -37,8 +37,10 @@ _RETRY_SECONDS = 0.05
 @pass_app
 def command(app: App) -> None:
     """Connect standard input and output to the daemon's unix socket: what other addresses run over there."""
-    address = app.flags.addr or app.environment.variables.get("BUILDKIT_HOST") or DEFAULT_ADDRESS
-    path = parse_socket_path(address)
+    address = app.flags.addr
+    if address is None:
+        address = app.environment.variables.get("BUILDKIT_HOST")
+    path = parse_socket_path(address or DEFAULT_ADDRESS)
 
     async def run() -> None:
         connection = await dial(path, app.flags.timeout or None)

@@ -10,10 +10,10 @@ from buildctl.errors import UsageError
 
 if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
+    from buildctl.cli.output import Output
     from buildctl.model.status import SolveStatus
     from buildctl.progress.display import Display
-    from buildctl.progress.masking import Masker
-    from buildctl.progress.modes import Mode
+    from buildctl.progress.mode import Mode
 
 
 def build_mode(environment: Environment, progress: str) -> Mode:
@@ -29,7 +29,7 @@ def build_mode(environment: Environment, progress: str) -> Mode:
 
 def is_live(environment: Environment, progress: str) -> bool:
     """Whether a build is shown by the live display; a mode that cannot be is for `build_mode` to refuse."""
-    from buildctl.progress.modes import Mode
+    from buildctl.progress.mode import Mode
 
     try:
         return build_mode(environment, progress) is Mode.TTY
@@ -38,7 +38,7 @@ def is_live(environment: Environment, progress: str) -> bool:
 
 
 def display_on(
-    environment: Environment,
+    output: Output,
     descriptor: int,
     progress: str,
     *,
@@ -46,16 +46,16 @@ def display_on(
     also: Sequence[Callable[[SolveStatus], None]] = (),
     locate: Callable[[str], str] = str,
     clock: Callable[[], int] | None = None,
-    masker: Masker | None = None,
 ) -> Display:
     """The display for a mode. Raises `UsageError` for one that does not exist or needs a terminal.
 
     A build that is shown `by_daemon_clock` began at another time than the display. `also` gets each message
     as it is shown; `locate` turns the name of a build file into the path that warnings show; `clock` gives
-    the time of a build that is not happening now; secrets that `masker` knows are hidden.
+    the time of a build that is not happening now. The command's secrets are hidden.
     """
     from buildctl.progress.modes import choose_mode, open_display
 
+    environment = output.environment
     variables = environment.variables
     is_terminal = environment.is_terminal(descriptor)
     mode = choose_mode(progress, is_terminal=is_terminal, variables=variables)
@@ -69,6 +69,7 @@ def display_on(
         also=also,
         locate=locate,
         clock=clock,
-        masker=masker,
+        masker=output.masker,
         is_terminal=is_terminal,
+        inert=output.in_ci,
     )

@@ -33,7 +33,7 @@ def describe(opt: SolveOpt, flags: BuildFlags, address: str) -> dict[str, Any]:
         "request": {
             "frontend": opt.frontend,
             "attrs": dict(opt.frontend_attrs),
-            "definition_bytes": None if opt.definition is None else len(opt.definition),
+            "definition_bytes": len(opt.definition) if isinstance(opt.definition, bytes) else None,
             "exports": [{"type": one.type, "attrs": dict(one.attrs)} for one in opt.exports],
             "cache_exports": [{"type": one.type, "attrs": dict(one.attrs)} for one in opt.cache_exports],
             "cache_imports": [{"type": one.type, "attrs": dict(one.attrs)} for one in opt.cache_imports],

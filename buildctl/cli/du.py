@@ -10,13 +10,13 @@ import click
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, INT, Command, flag
-from buildctl.cli.table import align_tabs
+from buildctl.cli.table import Row, align_tabs
 from buildctl.model.bytesize import format_bytes
 
 if TYPE_CHECKING:
     from buildctl.model.cache import UsageRecord
 
-TABLE_HEADER = "ID\tRECLAIMABLE\tSIZE\tLAST ACCESSED\n"
+TABLE_HEADER = ("ID", "RECLAIMABLE", "SIZE", "LAST ACCESSED")
 _ID_WIDTH = 71
 _RECLAIMABLE_WIDTH = 11
 
@@ -66,7 +66,7 @@ def command(
     """Show what the daemon's build cache holds and how much of it can be freed."""
     environment = app.environment
     chosen = None
-    for_people = environment.is_terminal(environment.stdout) and not (verbose or template)
+    for_people = app.output.stdout_is_terminal and not (verbose or template)
     if for_people or sort or top or tree or group_by or since or until or rules:
         from buildctl.cli.cachetable import read_selection
 
@@ -86,34 +86,35 @@ def command(
         if parsed := parse_format(template):
             from buildctl.cli.gorecords import usage_infos
 
-            write_formatted(parsed, usage_infos(records), environment.write_stdout)
-        elif chosen is not None and not verbose:
-            from buildctl.cli.cachetable import format_cache, format_totals
+            write_formatted(parsed, usage_infos(records), app.output.write)
+            return
+        if chosen is not None and not verbose:
+            from buildctl.cli.cachetable import show_cache, show_totals
 
-            text = format_cache(records, chosen, environment, rules=by_rule)
-            environment.write_stdout(text + format_totals(records, environment))
-        else:
-            text = format_verbose(records) if verbose else format_table(records)
-            environment.write_stdout(text if filters else text + format_summary(records))
+            show_cache(app.output, records, chosen, rules=by_rule)
+            show_totals(app.output, records)
+            return
+        write_table = app.output.write_table
+        write_table(
+            verbose_rows(records) if verbose else [TABLE_HEADER, *map(table_row, records)], align_tabs
+        )
+        if not filters:
+            write_table(summary_rows(records), align_tabs)
 
     app.run(run)
 
 
-def format_table(records: Iterable[UsageRecord]) -> str:
-    """A header and a line a record, aligned among themselves."""
-    return align_tabs(TABLE_HEADER + "".join(map(table_row, records)))
-
-
-def table_row(record: UsageRecord) -> str:
+def table_row(record: UsageRecord) -> Row:
     """One record as cells; a `*` marks what is mutable, and a size that is shared."""
     name = record.id + "*" * record.mutable
     size = format_bytes(record.size_bytes) + "*" * record.shared
-    return f"{name:<{_ID_WIDTH}}\t{_bool(not record.in_use):<{_RECLAIMABLE_WIDTH}}\t{size}\t\n"
+    reclaimable = _bool(not record.in_use)
+    return f"{name:<{_ID_WIDTH}}", f"{reclaimable:<{_RECLAIMABLE_WIDTH}}", size, ""
 
 
-def format_verbose(records: Iterable[UsageRecord]) -> str:
+def verbose_rows(records: Iterable[UsageRecord]) -> list[Row]:
     """A block of `key: value` lines a record, each ended by an empty line."""
-    lines: list[str] = []
+    found: list[Row] = []
     for record in records:
         rows = [("ID", record.id)]
         if record.parents:
@@ -132,18 +133,18 @@ def format_verbose(records: Iterable[UsageRecord]) -> str:
             rows.append(("Last used", format_instant(record.last_used_at_ns)))
         if record.record_type:
             rows.append(("Type", record.record_type))
-        lines += [f"{key}:\t{value}\n" for key, value in rows] + ["\n"]
-    return align_tabs("".join(lines))
+        found += [*((f"{key}:", value) for key, value in rows), ("",)]
+    return found
 
 
-def format_summary(records: Sequence[UsageRecord]) -> str:
+def summary_rows(records: Sequence[UsageRecord]) -> list[Row]:
     """Totals: what is shared and private, where anything is, what can be freed, and all of it."""
     total = sum(record.size_bytes for record in records if record.size_bytes > 0)
     reclaimable = sum(record.size_bytes for record in records if record.size_bytes > 0 and not record.in_use)
     shared = sum(record.size_bytes for record in records if record.shared)
     rows = [("Shared", shared), ("Private", total - shared)] if shared > 0 else []
     rows += [("Reclaimable", reclaimable), ("Total", total)]
-    return align_tabs("".join(f"{key}:\t{format_bytes(size)}\n" for key, size in rows))
+    return [(f"{key}:", format_bytes(size)) for key, size in rows]
 
 
 def _bool(value: bool) -> str:

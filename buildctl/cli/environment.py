@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from buildctl.errors import BuildctlError
+from buildctl.system import writing
 
 # Goes on while the machine sleeps, as the clock on the wall does.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _ZERO_NS = time.time_ns() - time.clock_gettime_ns(_STEADY)
+
+
+CONSOLE = "/dev/tty"
+"""The terminal that controls the process."""
 
 
 class Environment(NamedTuple):
@@ -66,6 +70,14 @@ class Environment(NamedTuple):
         except OSError:
             return True
 
+    def has_console(self) -> bool:
+        """Whether the process has a terminal that it may read, whatever its streams are."""
+        try:
+            os.close(os.open(CONSOLE, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+        except OSError:
+            return False
+        return True
+
     def terminal_size(self, descriptor: int) -> tuple[int, int]:
         """Columns and lines of the terminal, 80 by 10 where it does not say (as the reference)."""
         try:
@@ -81,34 +93,10 @@ class Environment(NamedTuple):
 
         webbrowser.open(Path(path).absolute().as_uri())
 
-    def write_stdout(self, text: str | bytes) -> None:
-        """Write all of it to standard output.
-
-        Raises `BrokenPipeError` where the reader has left, and `BuildctlError` for any other failure.
-        """
-        try:
-            write_all(self.stdout, text)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise BuildctlError(f"write /dev/stdout: {(error.strerror or str(error)).lower()}") from None
-
-    def write_stderr(self, text: str | bytes) -> None:
-        """Write all of it to standard error, if that takes it: of a full disk or a terminal that has gone
-        nobody can be told. Raises `BrokenPipeError` where the reader has left."""
-        try:
-            write_all(self.stderr, text)
-        except BrokenPipeError:
-            raise
-        except OSError:
-            pass
-
 
 def write_all(descriptor: int, text: str | bytes) -> None:
     """Write every byte to the descriptor; text that came from bytes goes out as those bytes."""
-    data = memoryview(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
-    while data:
-        data = data[os.write(descriptor, data) :]
+    writing.write_all(descriptor, text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)
 
 
 def program_arguments() -> list[str]:

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 
-from buildctl.cli.background import BACKLOG_LIMIT, Background, write_pieces
+from buildctl.cli.background import BACKLOG_LIMIT, Background
 from buildctl.cli.outfile import open_file
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
@@ -16,6 +16,8 @@ from buildctl.model.solve import SolveOpt, StdoutDestination
 from buildctl.model.status import SolveStatus
 from buildctl.model.transfer import Transfer
 from buildctl.progress.events import encode_dropped, encode_events, encode_start, encode_transfer
+from buildctl.system.failure import errno_text
+from buildctl.system.writing import write_all
 
 PATIENCE_S = 2.0
 """How long the end waits for a reader that takes nothing."""
@@ -54,7 +56,7 @@ class EventFile:
         if self._background.close(PATIENCE_S):
             return
         failure = self._background.failure
-        reason = "nobody reads" if failure is None else (failure.strerror or str(failure)).lower()
+        reason = "nobody reads" if failure is None else errno_text(failure)
         logger.warning("events are missing: write %s: %s", self._name, reason)
 
     def _put(self, line: bytes, *, at_last: bool = False) -> None:
@@ -67,7 +69,7 @@ class EventFile:
             self._dropped += 1
 
     def _write(self, lines: list[bytes]) -> None:
-        write_pieces(self.descriptor, b"".join(lines), self._background.progressed)
+        write_all(self.descriptor, b"".join(lines), self._background.progressed)
 
 
 def open_events(target: str, stdout: int) -> EventFile:

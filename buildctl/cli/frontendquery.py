@@ -123,9 +123,9 @@ def show(app: App, answer: Answer, style: str) -> None:
     from buildctl.model import gojson
 
     if style == "json":
-        app.environment.write_stdout(gojson.encode(answer.fields, indent=1, escape_html=False) + b"\n")
+        app.output.write(gojson.encode(answer.fields, indent=1, escape_html=False) + b"\n")
     else:
-        app.environment.write_stdout(answer.text)
+        app.output.write(answer.text)
 
 
 def check_style(style: str, known: Sequence[str]) -> None:

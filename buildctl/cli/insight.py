@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from buildctl.cli.display import is_live
-from buildctl.cli.outfile import write_whole
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
 from buildctl.progress.clipping import Clippings
+from buildctl.system.outfile import write_whole
 
 if TYPE_CHECKING:
     from buildctl.cli.build_flags import BuildFlags
@@ -35,18 +35,11 @@ class Insight:
     ) -> None:
         """Without a wish for a `summary`, there is one if it has something to tell.
 
-        Raises `UsageError` for a timeline of an unknown kind and for folders that do not exist.
+        Raises `UsageError` for a timeline of an unknown kind.
         """
         self._summary = summary
         self._timings_file = timings_file
         self._timelines = [(path, _kind(path)) for path in timelines]
-        for path in (timings_file, *timelines):
-            folder = os.path.dirname(path) or "."
-            if path and not os.path.isdir(folder):
-                raise UsageError(
-                    f"open {path}: no such file or directory",
-                    hint=f"make the folder {folder} first",
-                )
         self._needs_logs = any(kind == ".html" for _, kind in self._timelines)
         self._trace: Trace | None = None
         self._clippings = Clippings()
@@ -103,7 +96,7 @@ class Insight:
             from buildctl.progress.terminal import TerminalOptions
 
             columns, _ = environment.terminal_size(descriptor)
-            utf8 = TerminalOptions.from_variables(environment.variables).utf8
+            glyphs = TerminalOptions.from_variables(environment.variables).glyphs
             lines = summary(
                 timings,
                 transfers,
@@ -111,7 +104,7 @@ class Insight:
                 slowest=_SLOWEST_ON_TERMINAL,
                 width=columns,
                 measure=cell_len,
-                ascii_only=not utf8,
+                ascii_only=not glyphs,
             )
         return "".join(f"{line}\n" for line in lines)
 

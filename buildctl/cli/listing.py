@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from buildctl.cli.environment import Environment
-
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
+
+    from buildctl.cli.environment import Environment
+    from buildctl.cli.output import Output
 
 _GAP = 2
 _FLEXIBLE_MINIMUM = 4
@@ -37,29 +39,28 @@ class Cell(NamedTuple):
 Row = Sequence[str | Cell]
 
 
-def format_listing(
-    environment: Environment, columns: Sequence[Column], rows: Sequence[Row], footer: str = ""
-) -> str:
-    """The table, and below it, on a terminal, a footer."""
-    from buildctl.progress.visible import visible
-
+def show_listing(output: Output, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Write the table to standard output."""
     cells = [
         [
-            Cell(visible(cell)) if isinstance(cell, str) else cell._replace(text=visible(cell.text))
+            Cell(output.clean_cell(cell))
+            if isinstance(cell, str)
+            else cell._replace(text=output.clean_cell(cell.text))
             for cell in row
         ]
         for row in rows
     ]
-    if environment.is_terminal(environment.stdout):
-        return _on_terminal(environment, columns, cells) + (f"{footer}\n" if footer else "")
+    if output.stdout_is_terminal:
+        show_styled(output, _table(output.environment, columns, cells))
+        return
     from buildctl.cli.table import align_spaces
 
     lines = [[column.title for column in columns], *([cell.text for cell in row] for row in cells)]
     aligned = align_spaces("".join("  \t".join(line) + "\n" for line in lines))
-    return "".join(f"{line.rstrip()}\n" for line in aligned.splitlines())
+    output.write_as_it_is("".join(f"{line.rstrip()}\n" for line in aligned.splitlines()))
 
 
-def _on_terminal(environment: Environment, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
+def _table(environment: Environment, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Table:
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
@@ -83,17 +84,18 @@ def _on_terminal(environment: Environment, columns: Sequence[Column], rows: Sequ
         )
     for row in rows:
         table.add_row(*(Text(cell.text, style=cell.style) for cell in row))
-    return to_terminal(table, environment)
+    return table
 
 
-def to_terminal(renderable: RenderableType, environment: Environment) -> str:
-    """What rich makes of it for standard output, which is a terminal."""
+def show_styled(output: Output, renderable: RenderableType) -> None:
+    """Write what rich makes of it to standard output, which is a terminal; its texts are cleaned ones."""
     import io
 
     from rich.console import Console
 
     from buildctl.progress.terminal import TerminalOptions
 
+    environment = output.environment
     console = Console(
         file=io.StringIO(),
         width=environment.terminal_size(environment.stdout)[0],
@@ -104,4 +106,4 @@ def to_terminal(renderable: RenderableType, environment: Environment) -> str:
     )
     with console.capture() as captured:
         console.print(renderable)
-    return captured.get()
+    output.write_as_it_is(captured.get())

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.model.quote import quote
 
 _LEVELS = {
@@ -28,18 +28,17 @@ _PLAIN = r"[A-Za-z0-9._/@^+-]*"  # compiled with the first line, which few build
 class LogrusHandler(logging.Handler):
     """Writes each record as a line of `log_format`, `text` or `json`."""
 
-    def __init__(self, environment: Environment, log_format: str) -> None:
+    def __init__(self, output: Output, log_format: str) -> None:
         super().__init__()
-        self._environment = environment
-        colored = environment.is_terminal(environment.stderr)
-        self._line = _json if log_format == "json" else _colored if colored else _text
+        self._output = output
+        self._line = _json if log_format == "json" else _colored if output.stderr_is_terminal else _text
         self._held: list[str] | None = None
-        self.mask: Callable[[str], str] = str
-        """What hides secrets in a line."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        time = self._environment.local_time(int(record.created * 1e9))
-        line = self.mask(self._line(record, time)) + "\n"
+        clean = self._output.clean
+        time = self._output.environment.local_time(int(record.created * 1e9))
+        fields = {clean(name): clean(text) for name, text in _fields(record).items()}
+        line = self._line(record, time, clean(record.getMessage()), fields) + "\n"
         if self._held is not None:
             self._held.append(line)
         else:
@@ -57,13 +56,19 @@ class LogrusHandler(logging.Handler):
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError):  # a message is no reason to fail
-            self._environment.write_stderr(text)
+            self._output.say_as_it_is(text)
 
 
-def configure(environment: Environment, log_format: str, *, debug: bool) -> None:
-    """Send what the project logs to standard error, debug messages only if wanted."""
+def configure(output: Output, log_format: str, *, debug: bool) -> None:
+    """Send what the project logs to standard error, debug messages only if wanted.
+
+    What others log, and Python would write there itself, goes the same way from warnings on.
+    """
     logger = logging.getLogger("buildctl")
-    logger.handlers = [LogrusHandler(environment, log_format)]
+    handler = LogrusHandler(output, log_format)
+    logger.handlers = [handler]
+    logging.lastResort = LogrusHandler(output, log_format)
+    logging.lastResort.setLevel(logging.WARNING)
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
     logger.propagate = False
 
@@ -74,36 +79,35 @@ def held(*, when: bool) -> contextlib.AbstractContextManager[None]:
     return ours.held() if when and ours else contextlib.nullcontext()
 
 
-def mask_by(mask: Callable[[str], str]) -> None:
-    """Hide secrets in all lines from now on."""
-    if ours := _handler():
-        ours.mask = mask
-
-
 def _handler() -> LogrusHandler | None:
     handlers = logging.getLogger("buildctl").handlers
     return next((one for one in handlers if isinstance(one, LogrusHandler)), None)
 
 
-def _text(record: logging.LogRecord, time: str) -> str:
-    level = _LEVELS[record.levelno][0]
-    members = {"time": time, "level": level, "msg": record.getMessage(), **_fields(record)}
+def _text(record: logging.LogRecord, time: str, message: str, fields: Mapping[str, str]) -> str:
+    level = _level(record)[0]
+    members = {"time": time, "level": level, "msg": message, **fields}
     return " ".join(f"{name}={_value(text)}" for name, text in members.items())
 
 
-def _colored(record: logging.LogRecord, time: str) -> str:
-    _, level, color = _LEVELS[record.levelno]
-    message = record.getMessage().removesuffix("\n")
-    fields = "".join(f" \x1b[{color}m{name}\x1b[0m={_value(text)}" for name, text in _fields(record).items())
-    return f"\x1b[{color}m{level}\x1b[0m[{time}] {message:<44} {fields}"
+def _colored(record: logging.LogRecord, time: str, message: str, fields: Mapping[str, str]) -> str:
+    _, level, color = _level(record)
+    message = message.removesuffix("\n")
+    colored = "".join(f" \x1b[{color}m{name}\x1b[0m={_value(text)}" for name, text in fields.items())
+    return f"\x1b[{color}m{level}\x1b[0m[{time}] {message:<44} {colored}"
 
 
-def _json(record: logging.LogRecord, time: str) -> str:
+def _json(record: logging.LogRecord, time: str, message: str, fields: Mapping[str, str]) -> str:
     from buildctl.model import gojson
 
-    level = _LEVELS[record.levelno][0]
-    members = {"level": level, "msg": record.getMessage(), "time": time, **_fields(record)}
+    level = _level(record)[0]
+    members = {"level": level, "msg": message, "time": time, **fields}
     return gojson.encode(dict(sorted(members.items()))).decode()
+
+
+def _level(record: logging.LogRecord) -> tuple[str, str, int]:
+    """Of levels with names of others', the next below."""
+    return _LEVELS.get(record.levelno - record.levelno % 10, _LEVELS[logging.WARNING])
 
 
 def _fields(record: logging.LogRecord) -> dict[str, str]:

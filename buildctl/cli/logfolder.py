@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import re
@@ -12,8 +11,14 @@ from buildctl.cli.background import Background
 from buildctl.cli.eventfile import EventFile
 from buildctl.errors import BuildctlError
 from buildctl.model.status import SolveStatus
+from buildctl.system.failure import errno_text
+from buildctl.system.folders import make_private
+from buildctl.system.writing import write_pieces
 
 _SLUG_LIMIT = 60
+_FILES = 2000
+"""Files of steps; what further ones print is together in one."""
+_OTHERS = "others.log"
 _PATIENCE_S = 10.0
 """How long the end waits for a disk that takes nothing."""
 
@@ -30,11 +35,11 @@ class LogFolder:
         started = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
         self.path = os.path.join(parent, f"{started}-{ref[:8]}")
         try:
-            _make_folder(parent)
+            make_private(parent)
             os.mkdir(self.path, 0o700)
             events = self._open("events.jsonl")
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = errno_text(error)
             raise BuildctlError(
                 f"mkdir {self.path}: {reason}", hint="name a folder that can be written with --log-dir"
             ) from None
@@ -46,22 +51,28 @@ class LogFolder:
     def update(self, status: SolveStatus) -> None:
         """Write what the steps have printed, as they did."""
         for vertex in status.vertexes:
-            if vertex.digest not in self._names:
-                self._names[vertex.digest] = _file_name(len(self._names) + 1, vertex.name)
+            self._name(vertex.digest, vertex.name)
         for log in status.logs:
-            name = self._names.get(log.vertex)
-            if name is None:
-                name = self._names[log.vertex] = _file_name(len(self._names) + 1, "")
+            name = self._name(log.vertex)
             if not self._background.put((name, log.data), len(log.data)):
                 self._lost = True
         self.events.update(status)
+
+    def _name(self, digest: str, step: str = "") -> str:
+        """The file of a step, which is called `step` if that is known."""
+        name = self._names.get(digest)
+        if name is None:
+            if len(self._names) >= _FILES:
+                return _OTHERS
+            name = self._names[digest] = _file_name(len(self._names) + 1, step)
+        return name
 
     def close(self) -> None:
         """Wait until the logs are written, and warn of what is missing."""
         done = self._background.close(_PATIENCE_S)
         failure = self._background.failure
         if failure is not None:
-            reason = (failure.strerror or str(failure)).lower()
+            reason = errno_text(failure)
             logger.warning("logs are missing: write %s: %s", self.path, reason)
         elif self._lost or not done:
             logger.warning("logs are missing: the disk of %s is too slow", self.path)
@@ -73,25 +84,13 @@ class LogFolder:
         for name, parts in files.items():
             descriptor = self._open(name)
             try:
-                rest = memoryview(b"".join(parts))
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
+                write_pieces(descriptor, parts)
             finally:
                 os.close(descriptor)
 
     def _open(self, name: str) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         return os.open(os.path.join(self.path, name), flags, 0o600)
-
-
-def _make_folder(path: str) -> None:
-    """The folder, with those above it, if it is not there yet. Raises `OSError`."""
-    if os.path.isdir(path):
-        return
-    above = os.path.dirname(os.path.abspath(path))
-    _make_folder(above)
-    with contextlib.suppress(FileExistsError):  # another build has made it
-        os.mkdir(path, 0o700)
 
 
 def _file_name(number: int, name: str) -> str:

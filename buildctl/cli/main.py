@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 
 import click
 
 from buildctl import __version__
 from buildctl.cli.app import App, GlobalFlags
 from buildctl.cli.environment import Environment, program_arguments
-from buildctl.cli.grammar import BOOL, DURATION, INT, Group, flag
+from buildctl.cli.grammar import BOOL, DURATION, INT, STRING, Group, flag
 from buildctl.errors import BuildctlError, ExitCode, FlagError, SolveError, UnknownTopicError
+from buildctl.system.failure import errno_text
 
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
+
+_FLAGS_OF_PARAMETERS = (
+    ("ca", "--tlscacert"),
+    ("cert", "--tlscert"),
+    ("key", "--tlskey"),
+    ("server_name", "--tlsservername"),
+)
 
 
 @click.group(
@@ -56,6 +65,7 @@ PACKAGE = "buildctl-python"
 @flag("--debug", type=BOOL, help="Show debug messages, and where errors come from.")
 @flag(
     "--addr",
+    type=STRING._replace(absent=None),
     envvar="BUILDKIT_HOST",
     metavar="URL",
     help="The daemon: unix://, tcp://, docker://, daemonless://.",
@@ -96,21 +106,54 @@ def root(**flags: object) -> None:
 
 def main(arguments: Sequence[str] | None = None, environment: Environment | None = None) -> int:
     """Run one command line; returns the exit code."""
-    environment = environment or Environment.system()
-    app = App(environment)
+    app = App(environment or Environment.system())
+    if environment is None:
+        _catch_strays(app)
     try:
-        return _run(app, list(program_arguments() if arguments is None else arguments))
+        try:
+            return _run(app, list(program_arguments() if arguments is None else arguments))
+        finally:
+            app.output.flush()
     except UnknownTopicError as error:
-        environment.write_stderr(f"{error}\n")
-        if environment.is_terminal(environment.stderr) and (hint := _near(error, "buildctl ")):
-            environment.write_stderr(f"hint: {hint}\n")
+        app.output.say(f"{error}\n")
+        if app.output.stderr_is_terminal and (hint := _near(error, "buildctl ")):
+            app.output.say(f"hint: {hint}\n")
         return error.exit_code
     except BuildctlError as error:
         return _report(app, error)
+    except KeyboardInterrupt:  # before a command has begun to wait for signals itself, reading a pipe
+        return _report(app, BuildctlError("context canceled"))
     except BrokenPipeError:
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
     except OSError as error:  # the system has no room left for what nobody expects to fail
-        return _report(app, BuildctlError((error.strerror or str(error)).lower()))
+        return _report(app, BuildctlError(errno_text(error)))
+    except Exception as error:
+        return _report_fault(app, error)
+
+
+def _catch_strays(app: App) -> None:
+    """Have Python say what it says by itself, of threads and finalizers that fail, as all else is said."""
+    import sys
+    import threading
+
+    def say(kind: type[BaseException], error: BaseException | None, place: TracebackType | None) -> None:
+        import traceback
+
+        app.output.say("".join(traceback.format_exception(kind, error, place)))
+
+    threading.excepthook = lambda args: say(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: say(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _report_fault(app: App, error: Exception) -> int:
+    """Say where the program itself has failed; what it worked on may be in the text."""
+    import traceback
+
+    app.output.say("".join(traceback.format_exception(error)))
+    fault = BuildctlError(
+        f"a fault of buildctl: {type(error).__name__}", hint="please report it with the lines above"
+    )
+    return _report(app, fault)
 
 
 def _run(app: App, arguments: list[str]) -> int:
@@ -119,56 +162,57 @@ def _run(app: App, arguments: list[str]) -> int:
     try:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:
-        app.environment.write_stderr(f"Incorrect Usage: {error}\n\n")
+        app.output.say(f"Incorrect Usage: {error}\n\n")
         app.show_help(click.Context(root, info_name="buildctl", obj=app))
         raise
     with ctx:
         if ctx.params["version"]:
-            app.environment.write_stdout(f"buildctl {PACKAGE} v{__version__} \n")
+            app.output.write(f"buildctl {PACKAGE} v{__version__} \n")
             return ExitCode.OK
         if not (arguments or app.environment.variables.get("CI")) and app.environment.is_terminal(
             app.environment.stdout
         ):
             from buildctl.cli.welcome import welcome_text
 
-            app.environment.write_stdout(welcome_text(app))
+            app.output.write(welcome_text(app))
             return ExitCode.OK
         try:
             ctx.command.invoke(ctx)
         except FlagError as error:  # of a command below: the reference shows no help page then
-            app.environment.write_stderr(f"Incorrect Usage: {error}\n\n")
+            app.output.say(f"Incorrect Usage: {error}\n\n")
             raise
     return ExitCode.OK
 
 
+def with_flags(hint: str) -> str:
+    """The library's advice in the command line's words: parameters that it names are flags here."""
+    for parameter, name in _FLAGS_OF_PARAMETERS:
+        hint = hint.replace(f"({parameter})", f"({name})")
+    return hint
+
+
 def _report(app: App, error: BuildctlError) -> int:
     """Say what failed, as the reference does: excerpts, denials, then the error; a hint on a terminal."""
-    on_terminal = app.environment.is_terminal(app.environment.stderr)
-
-    def write(text: str) -> None:
-        text = app.inert(app.mask(text))
-        if on_terminal:
-            from buildctl.progress.logtext import harmless
-
-            text = harmless(text)
-        app.environment.write_stderr(text)
+    say = app.output.say
 
     if isinstance(error, SolveError):
         if error.excerpts:  # without them nothing is loaded: there may be no descriptor left for that
             from buildctl.client.excerpt import format_excerpt
 
             for excerpt in error.excerpts:
-                write(format_excerpt(excerpt))
+                say(format_excerpt(excerpt))
         for denial in filter(None, error.denials):
-            write(f"policy deny: {denial}\n")
-    write(f"error: {error}\n")
+            say(f"policy deny: {denial}\n")
+    say(f"error: {error}\n")
     if app.flags.debug:
         from buildctl.cli.arguments import shown_arguments
         from buildctl.cli.stacks import format_stacks
 
-        write(format_stacks(error, shown_arguments(program_arguments())))
-    if on_terminal and (hint := error.hint or (_near(error, "--") if isinstance(error, FlagError) else "")):
-        write(f"hint: {hint}\n")
+        say(format_stacks(error, shown_arguments(program_arguments())))
+    if app.output.stderr_is_terminal and (
+        hint := error.hint or (_near(error, "--") if isinstance(error, FlagError) else "")
+    ):
+        say(f"hint: {with_flags(hint)}\n")
     return error.exit_code
 
 

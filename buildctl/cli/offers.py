@@ -8,9 +8,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
+    from buildctl.cli.flags.authhosts import AuthHosts
     from buildctl.model.offer import RegistryTLS, SecretSource
     from buildctl.model.status import SolveStatus
     from buildctl.session.auth.dockerconfig import DockerConfig
@@ -26,20 +30,31 @@ class Offers(NamedTuple):
     tls: Mapping[str, RegistryTLS]
     agents: Mapping[str, ForwardedSocket | PrivateKeys]
     secrets: Sequence[SecretSource]
+    auth_hosts: AuthHosts | None = None
+    """None for all."""
+    admits: Callable[[str], bool] = lambda host: True
+    """Whether the daemon gets an account for a host."""
 
 
 def find_offers(
-    environment: Environment, *, tls_contexts: Sequence[str], ssh: Sequence[str], secrets: Sequence[str]
+    output: Output,
+    *,
+    tls_contexts: Sequence[str],
+    auth_hosts: Sequence[str],
+    ssh: Sequence[str],
+    secrets: Sequence[str],
 ) -> Offers:
     """Look up what the flags name, in the reference's order. Raises `UsageError`; warns on standard error."""
     from buildctl.session.auth.dockerconfig import load_docker_config
 
+    environment = output.environment
     config = load_docker_config(environment.variables)
     for warning in config.warnings:
-        environment.write_stderr(f"{warning}\n")
+        output.say(f"{warning}\n")
     tls = _tls(tls_contexts)
+    hosts = _auth_hosts(auth_hosts)
     agents = _agents(ssh, environment.variables)
-    return Offers(config, tls, agents, _secrets(secrets, environment.variables))
+    return Offers(config, tls, agents, _secrets(secrets, environment.variables), hosts)
 
 
 def _tls(tls_contexts: Sequence[str]) -> Mapping[str, RegistryTLS]:
@@ -48,6 +63,14 @@ def _tls(tls_contexts: Sequence[str]) -> Mapping[str, RegistryTLS]:
     from buildctl.cli.flags.tlscontext import parse_tls_contexts
 
     return parse_tls_contexts(tls_contexts)
+
+
+def _auth_hosts(values: Sequence[str]) -> AuthHosts | None:
+    if not values:
+        return None
+    from buildctl.cli.flags.authhosts import parse_auth_hosts
+
+    return parse_auth_hosts(values)
 
 
 def _agents(ssh: Sequence[str], variables: Mapping[str, str]) -> Mapping[str, ForwardedSocket | PrivateKeys]:
@@ -76,7 +99,7 @@ def _checked(source: SecretSource) -> SecretSource:
         try:
             size = os.stat(source.path).st_size
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+            reason = errno_text(error)
             raise UsageError(
                 f"failed to stat {source.path}: stat {source.path}: {reason}",
                 hint=f"name the file with src=FILE, or a variable with env=NAME, for the secret {source.id}",
@@ -96,8 +119,8 @@ def offered_values(secrets: Sequence[SecretSource], variables: Mapping[str, str]
         if source.env:
             yield variables.get(source.env, "").encode("utf-8", "surrogateescape")
         elif os.path.isfile(source.path):
-            with contextlib.suppress(OSError), open(source.path, "rb") as file:
-                yield file.read(MAX_SECRET_BYTES)
+            with contextlib.suppress(OSError):
+                yield read_found(source.path, limit=MAX_SECRET_BYTES)
 
 
 @contextlib.asynccontextmanager
@@ -124,6 +147,7 @@ async def serve_offers(
             offers.docker_config,
             variables,
             tls=offers.tls,
+            admits=offers.admits,
             on_status=on_status,
             on_secret=on_secret,
             now_ns=environment.now_ns,

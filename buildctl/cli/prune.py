@@ -84,7 +84,7 @@ def command(
 
     parsed = parse_format(template)
     environment = app.environment
-    for_people = environment.is_terminal(environment.stdout) and not verbose
+    for_people = app.output.stdout_is_terminal and not verbose
 
     async def estimate() -> None:
         from buildctl.model.pruneestimate import estimate_prune
@@ -97,14 +97,17 @@ def command(
             from buildctl.cli.gorecords import usage_info
 
             for record in gone:
-                write_formatted(parsed, usage_info(record), environment.write_stdout)
+                write_formatted(parsed, usage_info(record), app.output.write)
             return
-        from buildctl.cli.cachetable import Selection, format_cache
+        if verbose:
+            app.output.write_table(du.verbose_rows(gone), align_tabs)
+        else:
+            from buildctl.cli.cachetable import Selection, show_cache
 
+            show_cache(app.output, gone, Selection())
         freed = format_bytes(sum(record.size_bytes for record in gone))
-        text = du.format_verbose(gone) if verbose else format_cache(gone, Selection(), environment)
         count = f"{len(gone)} of {len(records)} records"
-        environment.write_stdout(f"{text}would remove {count}, {freed} (an estimate)\n")
+        app.output.write(f"would remove {count}, {freed} (an estimate)\n")
 
     async def run() -> None:
         if dry_run:
@@ -117,24 +120,24 @@ def command(
 
         async with app.connect() as client:
             async for record in client.prune(opt):
-                write_formatted(parsed, usage_info(record), environment.write_stdout)
+                write_formatted(parsed, usage_info(record), app.output.write)
 
     async def show() -> None:
-        write = environment.write_stdout
+        write_table = app.output.write_table
         total = 0
-        header = du.TABLE_HEADER
+        header = [du.TABLE_HEADER]
         async with app.connect() as client:
             async for record in client.prune(opt):
                 total += record.size_bytes
                 if verbose:
-                    write(du.format_verbose([record]))
+                    write_table(du.verbose_rows([record]), align_tabs)
                 elif for_people:
-                    from buildctl.cli.cachetable import removed_row
+                    from buildctl.cli.cachetable import show_removed
 
-                    write(removed_row(record, environment))
+                    show_removed(app.output, record)
                 else:  # each row is aligned alone, but for the first, which is with the header
-                    write(align_tabs(header + du.table_row(record)))
-                    header = ""
-        write(align_tabs(f"Total:\t{format_bytes(total)}\n"))
+                    write_table([*header, du.table_row(record)], align_tabs)
+                    header = []
+        write_table([("Total:", format_bytes(total))], align_tabs)
 
     app.run(run)

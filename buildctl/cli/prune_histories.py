@@ -8,7 +8,7 @@ from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.debug.histories import TABLE_HEADER, table_row
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command
-from buildctl.cli.table import align_tabs
+from buildctl.cli.table import Row, align_tabs
 from buildctl.errors import BuildctlError, RPCError
 
 
@@ -28,10 +28,9 @@ def command(app: App, template: str) -> None:
     parsed = parse_format(template)
 
     async def run() -> None:
-        write = app.environment.write_stdout
         from buildctl.cli.gohistory import build_history_event
 
-        header = TABLE_HEADER + "\n"
+        header: list[Row] = [TABLE_HEADER]
         failures: list[RPCError] = []
         async with app.connect() as client:
             async for event in client.listen_build_history(early_exit=True):
@@ -43,13 +42,13 @@ def command(app: App, template: str) -> None:
                     failures.append(error)
                     continue
                 if parsed:
-                    write_formatted(parsed, build_history_event(event), write)
+                    write_formatted(parsed, build_history_event(event), app.output.write)
                     continue
                 # Each row is aligned alone, but for the first, which is with the header.
-                write(align_tabs(header + table_row(event, app.environment) + "\n"))
-                header = ""
+                app.output.write_table([*header, table_row(event, app.environment)], align_tabs)
+                header = []
         if not parsed:
-            write(align_tabs(header))
+            app.output.write_table(header, align_tabs)
         if failures:
             raise BuildctlError("\n".join(map(str, failures)), hint=failures[0].hint)
 

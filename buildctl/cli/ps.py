@@ -6,7 +6,7 @@ import click
 
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.grammar import BOOL, Command, flag
-from buildctl.cli.listing import Column, format_listing
+from buildctl.cli.listing import Column, show_listing
 from buildctl.model.history import BuildRecord
 
 _COLUMNS = (
@@ -38,7 +38,7 @@ def command(app: App, quiet: bool) -> None:
 
     records = app.run(run, interrupted=STREAM_INTERRUPTED)
     if quiet:
-        app.environment.write_stdout("".join(f"{record.ref}\n" for record in records))
+        app.output.write("".join(f"{record.ref}\n" for record in records))
         return
     from buildctl.cli.history.rows import shown_ref, started, took
     from buildctl.model.buildname import build_name
@@ -48,4 +48,4 @@ def command(app: App, quiet: bool) -> None:
         (shown_ref(one.ref, environment), build_name(one), started(one, environment), took(one, environment))
         for one in records
     ]
-    environment.write_stdout(format_listing(environment, _COLUMNS, rows))
+    show_listing(app.output, _COLUMNS, rows)

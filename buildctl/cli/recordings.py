@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from buildctl.cli.environment import Environment, write_all
 from buildctl.cli.outfile import open_file, write_failure
+from buildctl.cli.output import Output
 from buildctl.cli.transfers import warnings
 from buildctl.errors import BuildctlError
 
@@ -36,7 +37,7 @@ class Recordings:
 
     def __init__(
         self,
-        environment: Environment,
+        output: Output,
         *,
         trace: str,
         metrics: str,
@@ -44,13 +45,10 @@ class Recordings:
         insight: Insight | None = None,
         events: str = "",
         log_dir: str = "",
-        mask: Callable[[str], str] = str,
     ) -> None:
-        """Open the files that are asked for. Raises `BuildctlError`.
-
-        `mask` hides secrets in what is reported of the build besides its messages.
-        """
-        self._mask = mask
+        """Open the files that are asked for. Raises `BuildctlError`."""
+        environment = output.environment
+        self._output = output
         self._events = _open_events(events, environment.stdout) if events else None
         self._log_dir = log_dir
         self._log_folder: LogFolder | None = None
@@ -60,6 +58,7 @@ class Recordings:
         self._insight = insight
         self._ended_ns: int | None = None
         self._failure: BaseException | None = None
+        self._reported = False
         self._began_ns = environment.now_ns()
         self._transfers: list[Transfer] = []
         self._trace = _open_trace(trace) if trace else None
@@ -136,11 +135,13 @@ class Recordings:
 
         times = {"began_ns": self._began_ns, "now_ns": self._environment.now_ns()}
         if error is None and self._result is not None:
-            response = {key: self._mask(value) for key, value in self._result.exporter_response.items()}
+            response = masked_response(self._output, self._result)
             result = encode_success(self._result, exporter_response=response, **times)
         else:
             ended = error or BuildctlError("the build has no result")
-            result = encode_failure(ended, self._ref, canceled=self._interrupted, mask=self._mask, **times)
+            result = encode_failure(
+                ended, self._ref, canceled=self._interrupted, mask=self._output.mask, **times
+            )
         for channel in channels:
             channel.end(result)
 
@@ -181,34 +182,57 @@ class Recordings:
         """
         if self._log_folder is not None:
             self._log_folder.close()
-            if self._failure is not None:
-                self._environment.write_stderr(f"logs: {self._log_folder.path}\n")
+        if not self._reported:
+            self._output.say(self._report(on_unreadable))
         if self._insight is not None and self._ended_ns is not None:
-            self._tell(self._insight, self._ended_ns)
-        for warning in warnings(self._transfers, on_unreadable):
-            self._environment.write_stderr(self._mask(warning))
+            self._write_insight(self._insight, self._ended_ns)
         if self._metrics is None:
             return
         took_ms = (self._environment.now_ns() - self._began_ns) // 1_000_000
         try:
-            write_all(self._metrics_file, self._metrics.report(took_ms))
+            self._write_metrics(self._metrics.report(took_ms))
         except BrokenPipeError:
             raise
         except OSError as error:
             raise write_failure(self._metrics_name, error) from None
 
-    def _tell(self, insight: Insight, ended_ns: int) -> None:
-        timings = insight.timings(end_ns=ended_ns)
-        if timings is not None and insight.speaks(timings, interrupted=self._interrupted):
-            stderr = self._environment.stderr
-            text = insight.summary(timings, self._transfers, self._environment, stderr)
-            self._environment.write_stderr(self._mask(text))
+    def _write_metrics(self, report: bytes) -> None:
+        if self._metrics_file == self._environment.stdout:
+            self._output.write(report)
+        elif self._metrics_file == self._environment.stderr:
+            self._output.say(report.decode("utf-8", "surrogateescape"))
+        else:
+            write_all(self._metrics_file, report)
+
+    def take_report(self, failure: BaseException, *, on_unreadable: OnUnreadable) -> str:
+        """What `report` would tell after a failure, which it does not any more."""
+        self._failure, self._ended_ns = failure, self._environment.now_ns()
+        self._reported = True
+        return self._output.clean(self._report(on_unreadable))
+
+    def _report(self, on_unreadable: OnUnreadable) -> str:
+        text = ""
+        if self._log_folder is not None and self._failure is not None:
+            text += f"logs: {self._log_folder.path}\n"
+        if self._insight is not None and self._ended_ns is not None:
+            timings = self._insight.timings(end_ns=self._ended_ns)
+            if timings is not None and self._insight.speaks(timings, interrupted=self._interrupted):
+                stderr = self._environment.stderr
+                text += self._insight.summary(timings, self._transfers, self._environment, stderr)
+        return text + "".join(warnings(self._transfers, on_unreadable))
+
+    def _write_insight(self, insight: Insight, ended_ns: int) -> None:
         try:
-            insight.write_files(timings)
+            insight.write_files(insight.timings(end_ns=ended_ns))
         except BuildctlError as error:
             if self._failure is None:
                 raise
             logger.warning("%s", error)  # why the build failed is worth more
+
+
+def masked_response(output: Output, result: SolveResult) -> dict[str, str]:
+    """What the exporters answered, without secrets."""
+    return {output.mask(key): output.mask(value) for key, value in result.exporter_response.items()}
 
 
 def _cache_metrics() -> CacheMetrics:

@@ -50,7 +50,7 @@ def command(app: App, args: tuple[str, ...], speed: str, progress: str) -> None:
         loop = asyncio.get_running_loop()
         pace = Pace(loop.time, factor)
         display = display_on(
-            app.environment, app.environment.stdout, progress, by_daemon_clock=True, clock=pace.now_ns
+            app.output, app.environment.stdout, progress, by_daemon_clock=True, clock=pace.now_ns
         )
         breathed_s = loop.time()
         async with display, contextlib.aclosing(build_messages(app, args[0])) as messages:

@@ -24,7 +24,7 @@ class Retries:
         """At most `limit` attempts follow the first, named `ref`. Raises `UsageError` for a limit below 0."""
         if limit < 0:
             raise UsageError(f"--retries cannot be negative: {limit}", hint="0 is for one attempt")
-        self._limit = limit
+        self.limit = limit
         self._say = say
         self.ref = ref
         """Of the last attempt."""
@@ -33,7 +33,7 @@ class Retries:
         """Call `build` with a ref until it succeeds, fails for good, or has had its attempts."""
         import asyncio
 
-        for number in range(1, self._limit + 1):
+        for number in range(1, self.limit + 1):
             try:
                 return await build(self.ref)
             except (RPCError, SolveError) as error:
@@ -46,7 +46,7 @@ class Retries:
         return await build(self.ref)
 
     def _report(self, number: int, error: BuildctlError, seconds: float) -> str:
-        return f"attempt {number} of {self._limit + 1}: {error}; trying again in {seconds:.1f} s\n"
+        return f"attempt {number} of {self.limit + 1}: {error}; trying again in {seconds:.1f} s\n"
 
 
 def delay_seconds(number: int) -> float:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from buildctl.errors import BuildctlError, ExitCode
+from buildctl.system.descriptors import count_open
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def _is_nohup(number: int) -> bool:
 def _allow_files() -> None:
     """Raise a limit on open files that is too low, for grpc's core ends the process when it meets one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = len(os.listdir("/dev/fd")) - 1 + _MORE_FILES  # the listing's own
+    needed = count_open() + _MORE_FILES
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:

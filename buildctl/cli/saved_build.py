@@ -8,10 +8,12 @@ import re
 from collections.abc import AsyncGenerator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.quote import quote
+from buildctl.system.detached import detached
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.cli.app import App
@@ -40,14 +42,26 @@ async def saved_messages(app: App, path: str) -> AsyncGenerator[SolveStatus, Non
 
     descriptor: int | str = app.environment.stdin if path == "-" else path
     name = "standard input" if path == "-" else path
+
+    def opened() -> BinaryIO:
+        return open(descriptor, "rb", closefd=path != "-")
+
+    is_read = False
     try:
-        with open(descriptor, "rb", closefd=path != "-") as file:  # noqa: ASYNC230  opening is quick
+        file = await detached(opened)  # it may be a pipe that nobody has opened yet
+        try:
             messages = read_saved(file, name)
-            while batch := await asyncio.to_thread(lambda: list(islice(messages, _BATCH))):
+            while batch := await detached(lambda: list(islice(messages, _BATCH))):
                 for status in batch:
                     yield status
+        except asyncio.CancelledError:
+            is_read = True
+            raise
+        finally:
+            if not is_read:  # to close it would wait for the thread that is at it
+                file.close()
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise BuildctlError(f"read {name}: {reason}", hint="name a file that can be read") from None
 
 

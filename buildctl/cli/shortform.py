@@ -6,13 +6,14 @@ build in the reference's flags.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,10 +147,10 @@ def read_dockerfile(app: App, file: str) -> str | None:
         raise UsageError(
             "a Dockerfile is read from standard input", hint="buildctl build -f - . < Dockerfile"
         )
-    with os.fdopen(os.dup(app.environment.stdin), "rb") as stdin:
-        data = stdin.read(_DOCKERFILE_LIMIT + 1)
-    if len(data) > _DOCKERFILE_LIMIT:
-        raise UsageError(f"the Dockerfile on standard input is larger than {_DOCKERFILE_LIMIT >> 20} MiB")
+    try:
+        data = read_descriptor(app.environment.stdin, "standard input", limit=_DOCKERFILE_LIMIT)
+    except OSError as error:
+        raise UsageError(f"the Dockerfile on standard input: {errno_text(error)}") from None
     if not data.strip():
         raise UsageError("the Dockerfile on standard input is empty")
     try:

@@ -6,6 +6,11 @@ consecutive lines that have a cell there, and is as wide as its widest cell. Sou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+Row = Sequence[str]
+"""The cells of a line; an empty last one ends the line with a column."""
+
 _TAB_WIDTH = 8
 _PADDING = 1
 
@@ -22,27 +27,29 @@ def align_spaces(text: str) -> str:
 
 def _align(text: str, *, pad_with_tabs: bool) -> str:
     lines = [line.split("\t") for line in text.split("\n")]
-    _pad_columns(lines, 0, len(lines), 0, pad_with_tabs)
+    _pad_columns(lines, pad_with_tabs)
     return "\n".join(map("".join, lines))
 
 
-def _pad_columns(lines: list[list[str]], start: int, end: int, column: int, pad_with_tabs: bool) -> None:
-    """Pad the cells of `column` in each block of lines that have it, then the columns inside the block."""
-    at = start
-    while at < end:
-        if len(lines[at]) - 1 <= column:
-            at += 1
-            continue
-        begin = at
-        while at < end and len(lines[at]) - 1 > column:
-            at += 1
-        block = lines[begin:at]
-        width = max([len(cells[column]) for cells in block]) + _PADDING
-        if pad_with_tabs:
-            stops = -(-width // _TAB_WIDTH)
-            for cells in block:
-                cells[column] += "\t" * (stops - len(cells[column]) // _TAB_WIDTH)
-        else:
-            for cells in block:
-                cells[column] = cells[column].ljust(width)
-        _pad_columns(lines, begin, at, column + 1, pad_with_tabs)
+def _pad_columns(lines: list[list[str]], pad_with_tabs: bool) -> None:
+    """Pad the cells of a column in each block of lines that have it, then the columns inside the block."""
+    blocks = [(0, len(lines), 0)]
+    while blocks:  # a loop, for a daemon says how many columns there are
+        at, end, column = blocks.pop()
+        while at < end:
+            if len(lines[at]) - 1 <= column:
+                at += 1
+                continue
+            begin = at
+            while at < end and len(lines[at]) - 1 > column:
+                at += 1
+            block = lines[begin:at]
+            width = max([len(cells[column]) for cells in block]) + _PADDING
+            if pad_with_tabs:
+                stops = -(-width // _TAB_WIDTH)
+                for cells in block:
+                    cells[column] += "\t" * (stops - len(cells[column]) // _TAB_WIDTH)
+            else:
+                for cells in block:
+                    cells[column] = cells[column].ljust(width)
+            blocks.append((begin, at, column + 1))

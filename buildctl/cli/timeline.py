@@ -48,7 +48,11 @@ def command(
         )
     source = args[0]
     is_file(source)
+    from buildctl.cli.build_outputs import check_small_file
+
     insight = Insight(timings_file=timings, timelines=timelines)
+    for path in filter(None, (timings, *timelines)):
+        check_small_file(path)
 
     async def run() -> None:
         async with contextlib.aclosing(build_messages(app, source)) as messages:
@@ -62,4 +66,4 @@ def command(
     insight.write_files(found)
     if summary if summary is not None else not (timelines or timings):
         environment = app.environment
-        environment.write_stdout(insight.summary(found, (), environment, environment.stdout))
+        app.output.write(insight.summary(found, (), environment, environment.stdout))

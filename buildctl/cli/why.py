@@ -53,9 +53,9 @@ def command(app: App, args: tuple[str, ...], against: str, style: str) -> None:
 
     record, before, reasons = app.run(run, interrupted=STREAM_INTERRUPTED)
     if style == "json":
-        app.environment.write_stdout(_json(record, before, reasons))
+        app.output.write(_json(record, before, reasons))
     else:
-        app.environment.write_stdout(format_reasons(record, before, reasons, app.environment))
+        app.output.write(format_reasons(record, before, reasons, app.environment))
 
 
 async def explain_build(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from buildctl._pb import caps_pb2
 from buildctl.errors import SolveError
@@ -32,18 +32,24 @@ _PRERELEASE = frozenset({"file.base"})
 _NAMES = {"exporter.sourcedateepoch": "(source date epoch)"}
 
 
-class Capabilities:
-    """A set of capability ids, some of which may be there but switched off."""
+class Capabilities(Collection[str]):
+    """A set of capability ids; what the daemon has switched off is not in it."""
 
     def __init__(self, announced: Iterable[caps_pb2.APICap], first: Iterable[str]) -> None:
         self._announced = {cap.ID: cap for cap in announced}
         self._first = frozenset() if self._announced else frozenset(first)
 
-    def __contains__(self, cap: str) -> bool:
-        return cap in self._first or (cap in self._announced and self._announced[cap].Enabled)
+    def __contains__(self, cap: object) -> bool:
+        return cap in self._first or (cap in self._announced and self._announced[str(cap)].Enabled)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._first or (cap for cap in self._announced if cap in self))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
     def require(self, cap: str) -> None:
-        """Raise `SolveError`, in the reference's words, unless the daemon can."""
+        """Raise `SolveError`, in the reference's words, unless the daemon can: `caps.require("readfile")`."""
         if cap in self:
             return
         kind = "prerelease" if cap in _PRERELEASE else "experimental"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from buildctl.client.calls import (
     UPDATE_BUILD_HISTORY,
 )
 from buildctl.client.convert.text import valid_text
-from buildctl.client.lanes import Lanes
+from buildctl.client.lanes import OPEN_BUILD, Lanes
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS
 from buildctl.client.rpc import Caller, Diagnose
 from buildctl.errors import Code, ConnectError, RPCError
@@ -34,10 +34,12 @@ from buildctl.transport.channel import open_connection
 if TYPE_CHECKING:
     from buildctl.client.defaults import Defaults
     from buildctl.client.dockeroptions import Agents, SecretValue
+    from buildctl.client.gateway.build import Build, Inspector, Outcome
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
     from buildctl.model.cache import PruneOpt, UsageRecord
     from buildctl.model.context import Context
+    from buildctl.model.definable import Definable
     from buildctl.model.history import BuildHistoryEvent
     from buildctl.model.result import BuildResult
     from buildctl.model.solve import CacheEntry, Export, SolveOpt, SolveResult
@@ -108,6 +110,8 @@ class Client:
         command line's). Whether a daemon is there shows with the first call. The calls belong to `trace`,
         which ends with the conversation. Once the daemon has given no sign of life for `stall_seconds` (0 for
         no limit), though it was asked for one, calls end as UNAVAILABLE.
+
+            async with Client.connect("tcp://builder:1234") as client: ...
         """
         trace = trace or Trace()
         environ = os.environ if environ is None else environ
@@ -139,20 +143,29 @@ class Client:
         on_transfer: TransferSink | None = None,
         on_request: RequestSink | None = None,
         attachables: Sequence[Attachable] = (),
+        inspector: Inspector | None = None,
     ) -> SolveResult:
         """Build.
 
         `on_status` is called with what the daemon says meanwhile, `on_transfer` with what each transfer of a
         local directory did, also in a build that fails, and `on_request` with what the daemon asked of this
-        machine. `attachables` are offered to the daemon besides the services that `opt` asks for. Raises
-        `SolveError` when the build fails. Cancelling the task cancels the build on the daemon.
+        machine. `attachables` are offered to the daemon besides the services that `opt` asks for.
+        `inspector` looks into the build before its steps run, and when one has failed. Raises `SolveError`
+        when the build fails. Cancelling the task cancels the build on the daemon.
+
+            await client.solve(SolveOpt("dockerfile.v0", local_dirs={"context": ".", "dockerfile": "."}))
         """
         from buildctl.client.solve import solve  # with the session, which no other call needs
 
         if self._defaults is not None:
             opt, attachables = await self._defaults.complete(opt, attachables, on_status)
-        with self._lanes.take() as caller:
-            return await solve(caller, opt, on_status, on_transfer, attachables, on_request)
+        inspect = None
+        if inspector is not None:
+            from buildctl.client.gateway.build import inspected
+
+            inspect = partial(inspected, inspector)
+        with self._lanes.take(OPEN_BUILD if inspector else 1) as caller:
+            return await solve(caller, opt, on_status, on_transfer, attachables, on_request, inspect=inspect)
 
     async def build(
         self,
@@ -170,7 +183,7 @@ class Client:
         platforms: Sequence[str] = (),
         secrets: Mapping[str, SecretValue] = _NOTHING,
         ssh: Agents = (),
-        contexts: Mapping[str, str | os.PathLike[str] | Context] = _NOTHING,
+        contexts: Mapping[str, str | os.PathLike[str] | Context | Definable] = _NOTHING,
         cache_from: Sequence[str | CacheEntry] = (),
         cache_to: Sequence[str | CacheEntry] = (),
         no_cache: bool | Sequence[str] = False,
@@ -195,16 +208,17 @@ class Client:
         the context's `Dockerfile`. `target` is the stage to build, by default the last.
 
         `tags` are names for the image, which is kept in the daemon's store (at `docker://`, in the Engine's).
-        `push` sends it to the registry that each names; `load` puts it into a Docker Engine: True for the one
+        `push` sends it to the registry that each names (`UnsupportedError` at an Engine that has not
+        containerd's image store: its BuildKit cannot); `load` puts it into a Docker Engine: True for the one
         that the client is connected to, else that of DOCKER_HOST; an address such as `unix:///path` for
         another. `output` is where the result goes besides (`Output`). With none of these it stays in the
         build cache.
 
         `secrets` are values (text, bytes), files (`Path`), or `SecretSource`, by id. `ssh` names agents:
         `["default"]` is the user's own, `{"git": "id_ed25519"}` a key. `contexts` are further contexts by
-        name, as paths, URLs (`docker-image://` and `oci-layout://` too) or `Context`. A cache is an image's
-        name or a `CacheEntry`. `no_cache` is True or the stages that are to run anew; `network` is `host`
-        (which it also allows) or `none`. `annotations` have keys as buildx takes them, `manifest:KEY`
+        name, as paths, URLs (`docker-image://` and `oci-layout://` too), `Context` or `llb.State`. A cache is
+        an image's name or a `CacheEntry`. `no_cache` is True or the stages that are to run anew; `network` is
+        `host` (which it also allows) or `none`. `annotations` have keys as buildx takes them, `manifest:KEY`
         included. `provenance` and `sbom` are True or a value such as `mode=max`. `attrs` go to the frontend
         as they are, and before what the other parameters say.
 
@@ -246,8 +260,66 @@ class Client:
             build, self.solve, address=self._address, environ=self._environ, auth=auth, on_status=on_status
         )
 
+    @contextlib.asynccontextmanager
+    async def open_build(
+        self,
+        opt: SolveOpt | None = None,
+        *,
+        product: str = "",
+        on_status: StatusSink | None = None,
+        attachables: Sequence[Attachable] = (),
+    ) -> AsyncIterator[Build]:
+        """A build that is solved call by call while the block runs: `Build` says what can be done in it.
+
+        `opt` says what is exported, cached and offered; it needs no frontend or definition. Leaving the block
+        ends the build with the result that it was given, and waits for that to be exported; then
+        `Build.result` has it. An exception ends it as failed and is raised on as it is; cancellation
+        cancels it. Raises `SolveError` where the build fails otherwise, and `ResultError` where the daemon
+        does not take the result.
+
+            async with client.open_build() as build:
+                result = await build.solve(llb.image("busybox").sh("uname -m > /arch"))
+                print(await result.single().read_text("/arch"))
+        """
+        from buildctl.client.gateway.build import open_build
+        from buildctl.model.solve import SolveOpt as Opt
+
+        opt = opt or Opt()
+        if self._defaults is not None:
+            opt, attachables = await self._defaults.complete(opt, attachables, on_status)
+        with self._lanes.take(OPEN_BUILD) as caller:
+            async with open_build(
+                caller, opt, product=product, on_status=on_status, attachables=attachables
+            ) as build:
+                yield build
+
+    async def run_build(
+        self,
+        function: Callable[[Build], Awaitable[Outcome]],
+        opt: SolveOpt | None = None,
+        *,
+        product: str = "",
+        on_status: StatusSink | None = None,
+        attachables: Sequence[Attachable] = (),
+    ) -> SolveResult:
+        """A build whose result a function decides; what that raises ends it and is raised on.
+
+        async def plan(build):
+            return llb.scratch().file(llb.mkfile("/hi", 0o644, "hello"))
+
+        await client.run_build(plan, SolveOpt(exports=...))
+        """
+        async with self.open_build(
+            opt, product=product, on_status=on_status, attachables=attachables
+        ) as build:
+            build.set_result(await function(build))
+        return build.result
+
     async def status(self, ref: str) -> AsyncGenerator[SolveStatus, None]:
-        """What the build `ref` says, from its first word on, until it ends."""
+        """What the build `ref` says, from its first word on, until it ends.
+
+        async for status in client.status(ref): ...
+        """
         from buildctl.client.convert.status import solve_status
 
         with valid_text():
@@ -257,7 +329,10 @@ class Client:
                 yield solve_status(message)
 
     async def disk_usage(self, filters: Iterable[str] = ()) -> list[UsageRecord]:
-        """The build cache, smallest entry first."""
+        """The build cache, smallest entry first.
+
+        sum(record.size_bytes for record in await client.disk_usage())
+        """
         from buildctl.client.convert.cache import usage_records
 
         with valid_text():
@@ -266,16 +341,24 @@ class Client:
         return usage_records(response.record)
 
     async def prune(self, opt: PruneOpt | None = None) -> AsyncGenerator[UsageRecord, None]:
-        """Remove what `opt` allows from the build cache; yields each entry as it goes."""
+        """Remove what `opt` allows from the build cache; yields each entry as it goes.
+
+        freed = [record async for record in client.prune(PruneOpt(all=True))]
+        """
         from buildctl.client.convert.cache import prune_request, usage_record
 
         request = prune_request(opt)
-        async with contextlib.aclosing(self._caller.stream(PRUNE, request)) as messages:
+        async with contextlib.aclosing(
+            self._caller.stream(PRUNE, request, opening="failed to call prune: ")
+        ) as messages:
             async for message in messages:
                 yield usage_record(message)
 
     async def workers(self, filters: Iterable[str] = ()) -> list[WorkerRecord]:
-        """The daemon's workers."""
+        """The daemon's workers.
+
+        platforms = (await client.workers())[0].platforms
+        """
         from buildctl.client.convert.workers import worker_record
 
         with valid_text():
@@ -284,7 +367,10 @@ class Client:
         return [worker_record(record) for record in response.record]
 
     async def info(self) -> BuildkitVersion:
-        """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11."""
+        """What the daemon is. Raises `RPCError` with UNIMPLEMENTED on one older than 0.11.
+
+        print((await client.info()).version)
+        """
         from buildctl.client.convert.workers import buildkit_version
 
         response = await self._caller.unary(INFO, control_pb2.InfoRequest(), prefix="failed to call info: ")
@@ -303,6 +389,8 @@ class Client:
 
         `active_only` leaves out what has ended; `early_exit` ends after what is recorded already. `filters`
         and `limit` (0 is none) choose records on daemons that know of them.
+
+            async for event in client.listen_build_history(early_exit=True): ...
         """
         from buildctl.client.convert.history import history_event
 
@@ -317,7 +405,10 @@ class Client:
     async def update_build_history(
         self, ref: str, *, pinned: bool = False, delete: bool = False, finalize: bool = False
     ) -> None:
-        """Change the record of a build: whether it is pinned, unless it is deleted or finalized instead."""
+        """Change the record of a build: whether it is pinned, unless it is deleted or finalized instead.
+
+        await client.update_build_history(ref, pinned=True)
+        """
         with valid_text():
             request = control_pb2.UpdateBuildHistoryRequest(
                 Ref=ref, Pinned=pinned, Delete=delete, Finalize=finalize
@@ -328,6 +419,8 @@ class Client:
         """A blob of the daemon's content store, in pieces of one MiB at most.
 
         Raises `ProtocolError` where the daemon sends more or less than it has announced.
+
+            async for piece in client.read_content(digest): ...
         """
         from buildctl.client.blob import read_blob
 
@@ -341,12 +434,16 @@ class Client:
         """Wait until the daemon answers, for ever or for `seconds`; `on_failure` is told of each try.
 
         Raises `ConnectError` when the time is over, and at once any failure but that there is no daemon.
+
+            await client.wait(30)
         """
         unavailable: RPCError | None = None
+        asking = False
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     try:
+                        asking = True
                         await self._caller.unary(INFO, control_pb2.InfoRequest())
                         return
                     except RPCError as error:
@@ -357,7 +454,9 @@ class Client:
                         unavailable = error
                         if on_failure is not None:
                             on_failure(error)
+                    asking = False
                     await asyncio.sleep(_WAIT_SECONDS)
         except TimeoutError:
             hint = f"no daemon answered; the last try: {unavailable}" if unavailable else "no daemon answered"
-            raise ConnectError("context deadline exceeded", hint=hint) from None
+            code = "DeadlineExceeded: " if asking else ""  # the call's end has one, a pause has none
+            raise ConnectError(f"{code}context deadline exceeded", hint=hint) from None

@@ -39,7 +39,7 @@ async def connect(
             print(await client.info())
     """
     environ = os.environ if environ is None else environ
-    choice = Choice(address) if isinstance(address, Address) else choose_address(address, environ)
+    choice = Choice(address) if isinstance(address, Address) else choose_address(address or None, environ)
     connection = Client.connect(
         choice.address,
         tls=tls,

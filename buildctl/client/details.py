@@ -11,6 +11,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from buildctl.client.excerpt import format_excerpt
 from buildctl.errors import ErrorDetail, RPCError, SolveError, SourceExcerpt
 
 _STACK = "stack.Stack"
@@ -40,16 +41,24 @@ def wrapping(details: Iterable[ErrorDetail]) -> str:
 
 def solve_error(error: RPCError, prefix: str = "") -> SolveError:
     """The failure of a call as the failure of a build, with all that the daemon said of it."""
+    excerpts = [excerpt for detail in error.details if (excerpt := _excerpt(detail))]
     failure = SolveError(
         f"{prefix}{error}",
         code=error.code,
-        excerpts=[excerpt for detail in error.details if (excerpt := _excerpt(detail))],
+        excerpts=excerpts,
         denials=[message for detail in error.details for message in _denials(detail)],
         details=error.details,
         hint=error.hint,
     )
     failure.transient = error.transient
+    failure.places = "".join(map(format_excerpt, excerpts))
     return failure
+
+
+def is_of_a_step(error: RPCError) -> bool:
+    """Whether the daemon says that a step failed, and not the call itself (of which it says `{}`)."""
+    told = ("errdefs.Solve", "errdefs.Vertex")
+    return any(detail.value for detail in error.details if detail.type_name in told)
 
 
 def passed_on(details: Iterable[ErrorDetail]) -> list[ErrorDetail]:

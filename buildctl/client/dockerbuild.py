@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from buildctl.client.dockeroptions import DockerBuild, prepare
+from buildctl.errors import UnsupportedError
 from buildctl.model.address import Address, parse_address
 from buildctl.model.result import BuildResult
 from buildctl.model.solve import SolveOpt, SolveResult
@@ -44,6 +45,15 @@ async def run_docker_build(
 
         engine = parse_address("docker://") if build.load is True else engine_named(build.load)
         stream = load_destination(engine, environ)
+    if build.push and on_engine and address is not None:
+        from buildctl.client.engineload import can_push
+
+        if not await can_push(address, environ):  # it would take the wish and say nothing
+            raise UnsupportedError(
+                "exporter.image.push",
+                what="pushing from a Docker Engine without containerd's image store",
+                hint="turn that store on in the Engine's settings, or push with docker push",
+            )
     prepared = await asyncio.to_thread(prepare, build, on_engine=on_engine, load_stream=stream)
     warnings: list[VertexWarning] = []
 

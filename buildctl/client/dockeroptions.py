@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeAlias, cast
 
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.context import Context, Tree, is_remote
+from buildctl.model.definable import Definable, Marshallable, Serializable
 from buildctl.model.offer import AgentSource, SecretSource
 from buildctl.model.output import Output
 from buildctl.model.quote import quote
@@ -57,7 +58,7 @@ class DockerBuild:
     platforms: Sequence[str] = ()
     secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
     ssh: Agents = ()
-    contexts: Mapping[str, PathText | Context] = field(default_factory=dict)
+    contexts: Mapping[str, PathText | Context | Definable] = field(default_factory=dict)
     cache_from: Sequence[str | CacheEntry] = ()
     cache_to: Sequence[str | CacheEntry] = ()
     no_cache: bool | Sequence[str] = False
@@ -96,6 +97,7 @@ class _Preparation:
         self._attrs: dict[str, str] = {}
         self._locals: dict[str, str | Tree] = {}
         self._layouts: dict[str, str] = {}
+        self._inputs: dict[str, Definable] = {}
         self._uploads: Uploads | None = None
 
     def run(self, on_engine: bool, load_stream: StreamDestination | None) -> Prepared:
@@ -113,6 +115,7 @@ class _Preparation:
             frontend_attrs={**self._attrs, **build.attrs},
             local_dirs=self._locals,
             oci_layouts=self._layouts,
+            frontend_inputs=self._inputs,
             exports=exports(build, on_engine=on_engine, load_stream=load_stream),
             cache_exports=tuple(map(_cache, _strings("cache_to", build.cache_to))),
             cache_imports=tuple(map(_cache, _strings("cache_from", build.cache_from))),
@@ -171,7 +174,7 @@ class _Preparation:
             hint="a Dockerfile as text begins with FROM or has several lines",
         )
 
-    def _add_named(self, name: str, value: PathText | Context) -> None:
+    def _add_named(self, name: str, value: PathText | Context | Definable) -> None:
         if not name or "=" in name:
             raise UsageError(f"invalid name of a context: {quote(name)}", hint='use one such as "base"')
         self._attrs.setdefault("frontend.caps", "moby.buildkit.frontend.contexts+forward")
@@ -183,6 +186,10 @@ class _Preparation:
             if value.startswith("docker-image://"):
                 self._attrs[key] = value
                 return
+        if isinstance(value, Marshallable | Serializable | bytes):
+            self._attrs[key] = f"input:{name}"
+            self._inputs[name] = value
+            return
         context = _context(value)
         assert context is not None, "a value was given"
         if context.tree is None:

@@ -24,6 +24,7 @@ _HEAD = (
     b"POST /images/load?quiet=1 HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n"
     b"Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+_INFO = b"GET /info HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 _ANSWER_LIMIT = 1 << 20
 _ANSWER_SECONDS = 600.0
 """An Engine unpacks what it was sent before it answers."""
@@ -45,6 +46,29 @@ def engine_named(text: str) -> Address:
     if address.scheme == "unix":
         return parse_address(f"docker://{address.path}")
     return parse_address(f"docker://{address.host}") if address.scheme == "tcp" else address
+
+
+async def can_push(engine: Address, environ: Mapping[str, str]) -> bool:
+    """Whether the BuildKit of an Engine can push: with containerd's image store it can, with its own not.
+
+    Raises `ConnectError` where the Engine does not answer.
+    """
+    dial, where, seconds = engine_api_dialer(engine, TLSOptions(), environ)
+    stream = await dial()
+    loop = asyncio.get_running_loop()
+    answer = b""
+    try:
+        async with asyncio.timeout(seconds):
+            await loop.sock_sendall(stream.sock, _INFO)
+            while piece := await loop.sock_recv(stream.sock, 64 * 1024):
+                answer += piece
+                if len(answer) > _ANSWER_LIMIT:
+                    break
+    except (OSError, TimeoutError) as error:
+        raise ConnectError(f"the Docker Engine at {where} does not say what it is: {error}") from error
+    finally:
+        await stream.aclose()
+    return b"io.containerd.snapshotter" in answer
 
 
 class _Load:

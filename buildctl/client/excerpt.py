@@ -13,6 +13,8 @@ def format_excerpt(excerpt: SourceExcerpt) -> str:
     """The marked lines with some around them, between two rules; empty where nothing is pointed at.
 
     The layout is the reference's (solver/errdefs/source.go), byte for byte.
+
+        print(format_excerpt(error.excerpts[0]))
     """
     lines = excerpt.data.decode(errors="surrogateescape").split("\n")
     ranges = [(first, max(first, last)) for first, last in excerpt.ranges]

@@ -14,6 +14,9 @@ from buildctl.client.rpc import Caller
 BUILDS_PER_CONNECTION = 20
 """With five calls each they stay below a hundred, the least that a server should allow (RFC 9113, 6.5.2)."""
 
+OPEN_BUILD = 5
+"""How many others an open build counts for: its calls are up to twenty more."""
+
 
 class Lanes:
     """The connections of one client; further ones are opened when they are needed, and stay."""
@@ -24,14 +27,14 @@ class Lanes:
         self._builds = {first: 0}
 
     @contextlib.contextmanager
-    def take(self) -> Iterator[Caller]:
-        """The way to the daemon for a build that takes as long as the block."""
+    def take(self, weight: int = 1) -> Iterator[Caller]:
+        """The way to the daemon for a build that takes as long as the block, and counts for `weight`."""
         caller = min(self._builds, key=self._builds.__getitem__)
         if self._builds[caller] >= BUILDS_PER_CONNECTION and self._open_another is not None:
             caller = self._open_another()
             self._builds[caller] = 0
-        self._builds[caller] += 1
+        self._builds[caller] += weight
         try:
             yield caller
         finally:
-            self._builds[caller] -= 1
+            self._builds[caller] -= weight

@@ -36,7 +36,7 @@ class Liveness:
         self._silent_beats = 0
         self._timer: asyncio.TimerHandle | None = None
         self.stall = ""
-        """What is to be said of the silence that ended all calls; empty while there was none."""
+        """What is to be said of the silence that ended all calls, until the next begins; else empty."""
 
     def heard(self) -> None:
         """Take note of a sign of life."""
@@ -48,6 +48,8 @@ class Liveness:
         waits = (call, name)
         self._waiting.append(waits)
         if self._timer is None and self._limit_seconds > 0:
+            if len(self._waiting) == 1:
+                self.stall = ""  # of calls that are over; whether the daemon is silent now, these will tell
             self._silent_beats = 0
             self._arm()
         try:

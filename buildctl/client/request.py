@@ -6,7 +6,7 @@ which makes the daemon wait for a result; LLBBridge.Solve names the frontend or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import get_args
 
 from google.protobuf.message import DecodeError
@@ -15,6 +15,7 @@ from buildctl._pb import control_pb2, gateway_pb2, ops_pb2, sourcepolicy_pb2
 from buildctl.client.convert.text import valid_text
 from buildctl.errors import UsageError
 from buildctl.model import gojson
+from buildctl.model.definable import Definable
 from buildctl.model.quote import quote
 from buildctl.model.solve import CacheEntry, Export, LayoutDestination, OnUnreadable, SolveOpt
 
@@ -72,7 +73,7 @@ def control_request(
     request = control_pb2.SolveRequest(
         Ref=ref,
         Session=session_id,
-        FrontendAttrs=_frontend_attrs(opt, imports),
+        FrontendAttrs=frontend_attrs(opt, imports),
         Cache=control_pb2.CacheOptions(
             Exports=_control_entries(opt.cache_exports), Imports=_control_entries(imports)
         ),
@@ -85,6 +86,7 @@ def control_request(
     if opt.exports:  # once more, for daemons that know of one export (before 0.13)
         request.ExporterDeprecated = opt.exports[0].type
         request.ExporterAttrsDeprecated.update(_exporter_attrs(opt.exports[0]))
+    _add_inputs(request.FrontendInputs, opt)
     if opt.source_policy is not None:
         try:
             request.SourcePolicy.MergeFrom(sourcepolicy_pb2.Policy.FromString(opt.source_policy))
@@ -124,7 +126,7 @@ def gateway_request(opt: SolveOpt, imports: Sequence[CacheEntry] | None = None) 
 
     The message names all caches, its options those that can be imported (`imports`), as the reference does.
     """
-    options = _frontend_attrs(opt, opt.cache_imports if imports is None else imports)
+    options = frontend_attrs(opt, opt.cache_imports if imports is None else imports)
     if "requestid" in options:
         options.setdefault("frontend.caps", _SUBREQUESTS)
     request = gateway_pb2.SolveRequest(
@@ -136,20 +138,27 @@ def gateway_request(opt: SolveOpt, imports: Sequence[CacheEntry] | None = None) 
             gateway_pb2.CacheOptionsEntry(Type=entry.type, Attrs=entry.attrs) for entry in opt.cache_imports
         ],
     )
+    _add_inputs(request.FrontendInputs, opt)
     if opt.definition is not None:
         request.Definition.CopyFrom(definition(opt.definition))
     return request
 
 
-def definition(data: bytes) -> ops_pb2.Definition:
+def _add_inputs(inputs: MutableMapping[str, ops_pb2.Definition], opt: SolveOpt) -> None:
+    for name, what in opt.frontend_inputs.items():
+        inputs[name].CopyFrom(definition(what))
+
+
+def definition(data: Definable) -> ops_pb2.Definition:
     """A serialized pb.Definition as a message."""
+    assert isinstance(data, bytes), "others have been serialized"
     try:
         return ops_pb2.Definition.FromString(data)
     except DecodeError as error:
         raise UsageError(f"failed to parse input: {error}") from error
 
 
-def _frontend_attrs(opt: SolveOpt, imports: Iterable[CacheEntry]) -> dict[str, str]:
+def frontend_attrs(opt: SolveOpt, imports: Iterable[CacheEntry]) -> dict[str, str]:
     """The frontend's options, with the caches to import as frontends look for them."""
     attrs = dict(opt.frontend_attrs)
     if entries := [_json_entry(entry) for entry in imports]:

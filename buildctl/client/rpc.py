@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias
 
 import grpc
 import grpc.aio
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("buildctl")
 
+_EOF: object = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in grpc-stubs
+
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 Diagnose: TypeAlias = Callable[[bool], Awaitable[ConnectError | None]]
 """Says why no connection can be made, or given True, why the one that was there ended; None if unknown."""
@@ -36,13 +38,15 @@ _EXPORT_PATH = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _EXPORT_SECONDS = 1.0
 _HEALTH_PATH = "/grpc.health.v1.Health/Check"
 _DETAILS = "grpc-status-details-bin"
+_REFUSALS = 3
+"""Builds in a row without a connection of their own for the session, after which none is tried again."""
 _LOST_POLLS = 10
 _LOST_POLL_SECONDS = 0.01
 _BROKEN = "error reading from server: EOF"
 """What the reference says of a connection that ended during a call (grpc-go's http2_client)."""
 
 _STALL_HINT = (
-    "the daemon hangs, is stopped, or is cut off; --stall-timeout says how long to wait for it, 0 for ever"
+    "the daemon hangs, is stopped, or is cut off; the stall timeout says how long to wait for it, 0 for ever"
 )
 
 
@@ -60,6 +64,7 @@ class Caller:
         """`dial` opens a connection to a unix socket where the same daemon answers."""
         self._channel = channel
         self._dial = dial
+        self._refusals = 0  # of a connection for the session, one after another
         self._diagnose = diagnose
         self._trace = trace or Trace()
         self._liveness = Liveness(stall_seconds, self._ask_for_health)
@@ -99,9 +104,10 @@ class Caller:
         return _parse(method, data)
 
     async def stream(
-        self, method: Method[Request, Response], request: Request, *, prefix: str = ""
+        self, method: Method[Request, Response], request: Request, *, prefix: str = "", opening: str = ""
     ) -> AsyncGenerator[Response, None]:
-        """One request, a stream of answers. Raises `RPCError` as read from a stream.
+        """One request, a stream of answers. Raises `RPCError` as read from a stream, its text after `prefix`;
+        where there is no connection, as of one that cannot be opened, after `opening`.
 
         The call is cancelled when the iterator is closed or its task cancelled.
         """
@@ -115,9 +121,32 @@ class Caller:
                         self._liveness.heard()
                         yield _parse(method, data)
             except grpc.aio.AioRpcError as error:
-                raise await self._translate(error, prefix, connected, streamed=True) from None
+                streamed = connected or error.code() is not grpc.StatusCode.UNAVAILABLE
+                prefix = prefix if streamed else opening
+                raise await self._translate(error, prefix, connected, streamed=streamed) from None
             except asyncio.CancelledError:
                 raise self._cancellation(prefix, streamed=True) from None
+            finally:
+                call.cancel()
+
+    @contextlib.asynccontextmanager
+    async def duplex(
+        self, method: Method[Request, Response], *, metadata: Metadata = ()
+    ) -> AsyncIterator[Duplex[Request, Response]]:
+        """A stream of messages each way, whose reads and writes raise `RPCError`; it ends with the block."""
+        connected = self._is_connected()
+        start: Any = self._channel.stream_stream(method.path, None, None)
+        with self._trace.call(method.path) as headers:
+            call = start(metadata=(*metadata, *headers))
+
+            async def translate(error: grpc.aio.AioRpcError) -> RPCError:
+                return await self._translate(error, "", connected, streamed=True)
+
+            try:
+                with self._liveness.watching(call, method.name):
+                    yield Duplex(method, call, self._liveness.heard, translate)
+            except asyncio.CancelledError:
+                raise self._cancellation("", streamed=True) from None
             finally:
                 call.cancel()
 
@@ -156,8 +185,11 @@ class Caller:
             call = await open_session(self._dial, metadata, workers, headers)
         except ConnectError as error:
             _LOG.debug("the session shares the connection of the other calls: %s", error)
-            self._dial = None  # nor for later builds
+            self._refusals += 1
+            if self._refusals >= _REFUSALS:
+                self._dial = None  # nor for later builds
             return None
+        self._refusals = 0
         stack.callback(call.cancel)
         return call
 
@@ -214,6 +246,48 @@ class Caller:
         translated = RPCError(code, message, details=details, streamed=streamed, prefix=prefix, hint=hint)
         translated.transient = code is Code.UNAVAILABLE and not (failure and failure.lasting)
         return translated
+
+
+class Duplex(Generic[Request, Response]):
+    """Messages each way on one call. Reads and writes may wait at once, one of each."""
+
+    def __init__(
+        self,
+        method: Method[Request, Response],
+        call: Any,
+        heard: Callable[[], None],
+        translate: Callable[[grpc.aio.AioRpcError], Awaitable[RPCError]],
+    ) -> None:
+        self._method = method
+        self._call = call
+        self._heard = heard
+        self._translate = translate
+
+    async def read(self) -> Response | None:
+        """The next message, None after the last."""
+        try:
+            data = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise await self._translate(error) from None
+        self._heard()
+        return None if data is _EOF else _parse(self._method, data)
+
+    async def write(self, message: Request) -> None:
+        """Send a message; waits while the daemon takes none."""
+        await self._sending(self._call.write(message.SerializeToString()))
+
+    async def done_writing(self) -> None:
+        """Say that no message follows."""
+        await self._sending(self._call.done_writing())
+
+    async def _sending(self, operation: Awaitable[object]) -> None:
+        try:
+            await operation
+        except grpc.aio.AioRpcError as error:
+            raise await self._translate(error) from None
+        except asyncio.InvalidStateError:  # the call has ended, and knows how
+            code = await self._call.code()
+            raise RPCError(Code(code.value[0]), await self._call.details() or "", streamed=True) from None
 
 
 def _parse(method: Method[Request, Response], data: bytes) -> Response:

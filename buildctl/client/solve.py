@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from buildctl._pb import control_pb2
 from buildctl.client.calls import LIST_WORKERS, SOLVE, STATUS
 from buildctl.client.convert.status import solve_status
 from buildctl.client.details import solve_error
-from buildctl.client.gateway.forward import forward
+from buildctl.client.failedstep import Steps
+from buildctl.client.gateway.definition import serialized
+from buildctl.client.gateway.forward import Inspect, forward
 from buildctl.client.gateway.gateway import Gateway, has_gateway
 from buildctl.client.request import (
     check,
     control_request,
+    frontend_attrs,
     plain_request,
     uses_layouts,
 )
@@ -62,6 +67,8 @@ StatusSink: TypeAlias = Callable[[SolveStatus], None]
 Converse: TypeAlias = Callable[[Gateway], Coroutine[Any, Any, Mapping[str, bytes]]]
 """Brings a build its result by the gateway; returns the frontend's metadata of it."""
 
+_LOG = logging.getLogger("buildctl")
+
 _LOCAL = TransferError | ProtocolError
 _REMOTE = PeerTransferError | TransferEndedError
 """Failures of a transfer that the daemon knows more of."""
@@ -92,23 +99,25 @@ async def solve(
     attachables: Sequence[Attachable] = (),
     on_request: RequestSink | None = None,
     converse: Converse | None = None,
+    inspect: Inspect | None = None,
 ) -> SolveResult:
     """Run one build. Raises `SolveError` when the daemon says that it failed.
 
-    Its result is what `converse` brings; by default that of the frontend or definition of `opt`.
+    Its result is what `converse` brings; by default that of the frontend or definition of `opt`,
+    into which `inspect` looks.
     When the task is cancelled, so is the build; `on_status` still gets what the daemon says of it, for a
     moment, before `CancelledError` is raised.
     """
     prefix = "listing workers for Build: failed to list workers: "
     workers = await caller.unary(LIST_WORKERS, control_pb2.ListWorkersRequest(), prefix=prefix)
     check(opt, is_conversed=converse is not None)
+    opt = await serialized(opt, workers.record)
     # Daemons that say their version are younger than the gateway; of others it must be known before Solve,
     # for one without a gateway would export an empty result where it should wait for ours.
-    with_gateway = any(worker.BuildkitVersion.version for worker in workers.record) or await has_gateway(
-        caller
-    )
+    version = next(filter(None, (worker.BuildkitVersion.version for worker in workers.record)), "")
+    with_gateway = bool(version) or await has_gateway(caller)
     if converse is not None and not with_gateway:
-        raise UnsupportedError("return", what="a build that is run from here needs a gateway")
+        raise UnsupportedError("return", what="a build that is run from here")
     transfers: list[Transfer] = []
 
     def note_transfer(transfer: Transfer) -> None:
@@ -129,7 +138,18 @@ async def solve(
             opt = replace(opt, shared_key=shared_key)
             services = session_services(opt, attachables, by_id, watch, note_transfer, on_request)
             ids = [worker.ID for worker in workers.record]
-            build = _Build(caller, opt, on_status, services, imports, ids, with_gateway, on_request, converse)
+            build = _Build(
+                caller,
+                opt,
+                on_status,
+                services,
+                imports,
+                ids,
+                with_gateway,
+                on_request,
+                converse or partial(forward, opt=opt, imports=imports, inspect=inspect),
+            )
+            build.daemon_version = version
             try:
                 result = await build.run()
             except (RPCError, SolveError) as error:
@@ -153,8 +173,8 @@ class _Build:
         imports: Sequence[CacheEntry],
         workers: Sequence[str],
         with_gateway: bool,
-        on_request: RequestSink | None = None,
-        converse: Converse | None = None,
+        on_request: RequestSink | None,
+        converse: Converse,
     ) -> None:
         self._converse = converse
         self._caller = caller
@@ -174,6 +194,8 @@ class _Build:
         self._frontend_metadata: Mapping[str, bytes] = {}
         self._status_at: float | None = None  # when Status last said something
         self._status_error: RPCError | None = None
+        self.daemon_version = ""
+        self._steps = Steps()
         self._lost: SessionLostError | None = None  # the session ended while Solve ran
 
     async def run(self) -> SolveResult:
@@ -194,6 +216,7 @@ class _Build:
                 elif self._session.in_doubt:  # what failed may have come of its end, and overtaken that
                     await asyncio.wait([session], timeout=_LOSS_SECONDS)
                     self._lost = self._lost or await self._session.given_up()
+            _LOG.debug("stopping session")
             self._session.close()
             await self._wind_down(session, gateway, status)
         except asyncio.CancelledError:
@@ -207,7 +230,12 @@ class _Build:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if self._errors:
-            raise self._failure()
+            failure = self._failure()
+            if isinstance(failure, SolveError) and failure.step is None:
+                self._steps.describe(failure)
+            raise failure
+        for key, value in sorted(self._exporter_response.items()):
+            _LOG.debug("exporter response: %s=%s", key, value)
         return SolveResult(self._ref, self._exporter_response, self._frontend_metadata)
 
     def _start(self, part: Coroutine[None, None, None]) -> asyncio.Task[None]:
@@ -227,6 +255,7 @@ class _Build:
 
     async def _run_session(self) -> None:
         try:
+            _LOG.debug("serving grpc connection")
             await self._session.run(self._caller.session(self._session.metadata, self._workers))
         except SessionLostError as error:
             self._lost = error  # which matters if the daemon needs it again, and then Solve fails
@@ -251,33 +280,43 @@ class _Build:
     async def _run_gateway(self) -> None:
         if not self._with_gateway:
             return
-        gateway = Gateway(self._caller, self._ref, self._session_id)
+        gateway = Gateway(
+            self._caller,
+            self._ref,
+            session_id=self._session_id,
+            daemon_version=self.daemon_version,
+            opts=frontend_attrs(self._opt, self._imports),
+            explain=self._steps.explain,
+        )
         try:
             await gateway.ping()
         except RPCError as error:
             await self._solve_ends_well()
             raise solve_error(error) from error
         try:
-            if self._converse is not None:
-                self._frontend_metadata = await self._converse(gateway)
-            else:
-                self._frontend_metadata = await forward(gateway, self._opt, self._imports)
+            self._frontend_metadata = await self._converse(gateway)
         except Exception:
             await self._solve_ends_well()
             raise
+        finally:
+            await gateway.aclose()
 
     async def _follow_status(self) -> None:
         loop = asyncio.get_running_loop()
         request = control_pb2.StatusRequest(Ref=self._ref)
-        stream = self._caller.stream(STATUS, request, prefix="failed to receive status: ")
+        stream = self._caller.stream(
+            STATUS, request, prefix="failed to receive status: ", opening="failed to get status: "
+        )
         try:
             async with contextlib.aclosing(stream) as messages:
                 async for message in messages:
                     self._status_at = loop.time()
+                    status = solve_status(message)
+                    self._steps.note(status)
                     if self._on_status:
-                        self._on_status(solve_status(message))
-                        if loop.time() - self._status_at > _LONG_MESSAGE_SECONDS:
-                            await _give_way()
+                        self._on_status(status)
+                    if loop.time() - self._status_at > _LONG_MESSAGE_SECONDS:
+                        await _give_way()
         except RPCError as error:
             self._status_error = error
             raise

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from buildctl.errors import BuildctlError, ProtocolError, SolveError, UsageError
-from buildctl.fsutil.failure import write_failure
 from buildctl.model.boolean import parse_bool
 from buildctl.model.quote import quote
 from buildctl.model.solve import CacheEntry, LayoutDestination, SolveOpt
@@ -24,6 +23,7 @@ from buildctl.oci.digest import parse_digest
 from buildctl.oci.folders import make_layout
 from buildctl.oci.index import Descriptor, Name, find, locked, put, read_index
 from buildctl.oci.store import Store
+from buildctl.system.failure import errno_text, write_failure
 
 _EXPORT = "export"
 """The id by which daemons ask for the store of a layout output: there is one in a build."""
@@ -172,7 +172,7 @@ def _skip(source: str, why: str) -> None:
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return errno_text(error)
 
 
 # After the build

@@ -21,8 +21,10 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.fsutil.walk import Entry
+from buildctl.system.beside import replace_file
+from buildctl.system.folders import make_private
+from buildctl.system.smallfile import read_found
 
 _LOG = logging.getLogger("buildctl")
 _VERSION = 1
@@ -31,6 +33,7 @@ _MOST = 200
 """Files in the folder of the records, two for a directory; the oldest go first."""
 _BEFORE = "-before"
 """Ends the name of the record that a newer one has taken the place of."""
+_MOST_BYTES = 512 << 20
 
 
 class Selection(NamedTuple):
@@ -77,18 +80,9 @@ class Recorder:
         try:
             path = _path(self._records, self._directory, self._name)
             make_private(self._records)
-            temporary = os.path.join(self._records, f".new-{os.urandom(8).hex()}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.writelines([*self._out, self._compressor.flush()])
-                with suppress(FileNotFoundError):
-                    os.replace(path, path + _BEFORE)
-                os.replace(temporary, path)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                raise
+            with suppress(FileNotFoundError):
+                os.replace(path, path + _BEFORE)
+            replace_file(path, [*self._out, self._compressor.flush()], 0o600)
             _remove_oldest(self._records)
         except OSError as error:
             _LOG.debug("what was sent of %s is not kept: %s", self._directory, error)
@@ -128,9 +122,8 @@ def read_pairs(records: str, start_ns: int, end_ns: int) -> list[tuple[Announced
 
 def _read(path: str) -> Announced | None:
     try:
-        with open(path, "rb") as file:
-            data = zlib.decompress(file.read())
-            ended_ns = os.fstat(file.fileno()).st_mtime_ns
+        data = zlib.decompress(read_found(path, limit=_MOST_BYTES, links=False))
+        ended_ns = os.stat(path).st_mtime_ns
         head, _, body = data.partition(b"\n")
         fields = json.loads(head)
         if fields.pop("version") != _VERSION:

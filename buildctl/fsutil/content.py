@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import TransferError
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.unreadable import Unreadable
+from buildctl.system.failure import read_failure
 
 if TYPE_CHECKING:
     from buildctl.fsutil.watcher import Watcher

@@ -14,7 +14,6 @@ import errno
 import itertools
 import os
 import secrets
-import shutil
 import stat as st
 import sys
 import tempfile
@@ -27,8 +26,11 @@ from buildctl._pb.fsutil_pb2 import Stat
 from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import write_failure
-from buildctl.fsutil.pieces import write_pieces
+from buildctl.fsutil.unfinished import Mark, is_mark, remove_abandoned
+from buildctl.system.descriptors import named
+from buildctl.system.failure import write_failure
+from buildctl.system.removal import remove_tree
+from buildctl.system.writing import write_pieces
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -74,6 +76,7 @@ class DiskWriter:
         # Not to be guessed, so that no entry of the transfer can have the name of a temporary file.
         self._temporary = b".tmp." + secrets.token_hex(6).encode() + b"."
         self._serial = itertools.count()
+        self._mark: Mark | None = None
         # Of `_is_born_right`: the directory and permissions that were looked at last, and what was seen.
         self._born = (b"", -1)
         self._born_right = False
@@ -89,6 +92,8 @@ class DiskWriter:
         except OSError as error:
             raise write_failure(f"open synctarget dest root {self._destination}", error) from error
         self._directories = Directories(root)
+        remove_abandoned(root, self._at)
+        self._mark = Mark(root, self._temporary)
 
     def nameless_file(self) -> BinaryIO:
         """An empty file on the destination's disk, which is gone when it is closed."""
@@ -100,9 +105,10 @@ class DiskWriter:
     def names(self, directory: bytes) -> list[bytes]:
         """What a directory, empty for the root, holds now."""
         try:
-            return [os.fsencode(name) for name in os.listdir(self._at(directory))]
+            names = [os.fsencode(name) for name in os.listdir(self._at(directory))]
         except OSError as error:
             raise self._failure("list", directory, error) from error
+        return names if directory else [name for name in names if not is_mark(name)]
 
     def make_directory(self, stat: Stat) -> bool:
         """Create a directory, or take over the one that is there. True if there was one.
@@ -266,6 +272,8 @@ class DiskWriter:
                 os.unlink(file.temporary, dir_fd=self._at(file.path.rpartition(b"/")[0]))
         self._unfinished.clear()
         self._open.clear()
+        if self._mark is not None:
+            self._mark.remove()
         self._directories.close()
         self._directories = None
 
@@ -380,7 +388,7 @@ def _remove(at: int, name: bytes) -> None:
     except (IsADirectoryError, PermissionError):  # of a directory: EISDIR on Linux, EPERM on macOS
         if not st.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
             raise
-        shutil.rmtree(name, dir_fd=at)
+        remove_tree(name, at)
 
 
 def _set_xattrs(descriptor: int, xattrs: list[tuple[bytes, bytes]] | tuple[()]) -> None:
@@ -409,6 +417,9 @@ def _chmod_special(at: int, name: bytes, kind: int, permissions: int) -> None:
         if st.S_IFMT(mode) != kind:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if st.S_IMODE(mode) != permissions:
-            os.chmod(f"/proc/self/fd/{descriptor}", permissions)
+            if path := named(descriptor):
+                os.chmod(path, permissions)
+            else:
+                os.chmod(name, permissions, dir_fd=at)
     finally:
         os.close(descriptor)

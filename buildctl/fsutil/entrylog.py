@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
 from buildctl.errors import ProtocolError
-from buildctl.fsutil.failure import write_failure
-from buildctl.fsutil.pieces import write_pieces
+from buildctl.system.failure import write_failure
+from buildctl.system.writing import write_pieces
 
 MAX_ENTRIES = 10_000_000
 MAX_BYTES = 4 << 30
@@ -53,7 +53,7 @@ class EntryLog:
         if end >= MAX_BYTES or len(self.states) >= MAX_ENTRIES:
             raise ProtocolError(
                 f"the sender lists more than {MAX_ENTRIES:,} entries, or {MAX_BYTES >> 30} GiB of them",
-                hint="export so many files as one, with --output type=tar",
+                hint="export so many files as one, with output type tar",
             )
         self._ends.append(end)
         self.states.append(state)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from buildctl.fsutil import glob
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.glob import PatternError
+from buildctl.system.failure import read_failure
 
 
 class Root(Protocol):

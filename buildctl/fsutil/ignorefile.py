@@ -6,16 +6,23 @@ The file is `NAME.dockerignore` beside a Dockerfile NAME, or else `.dockerignore
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from typing import NamedTuple
 
 from buildctl.errors import UsageError
 from buildctl.fsutil import glob
 from buildctl.fsutil.patterns import GO_SPACE
+from buildctl.fsutil.rooted import lost_link, rooted
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_found
 
-_DEFAULT = ".dockerignore"
+SUFFIX = ".dockerignore"
+"""The whole name of the one at the root of a context."""
 _LONGEST_LINE = 64 * 1024
 """Bytes with the line's end; Go's bufio.Scanner takes no more."""
+_MOST_BYTES = 4 << 20
 
 
 class Rule(NamedTuple):
@@ -35,6 +42,9 @@ class IgnoreFile(NamedTuple):
     path: str
     """Empty where there is none."""
     rules: tuple[Rule, ...] = ()
+    lost: tuple[tuple[str, str], ...] = ()
+    """Files that would have come first, but are links that lead to no file in the folder as it is sent, each
+    with what it points to: the daemon finds nothing there."""
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -43,22 +53,35 @@ class IgnoreFile(NamedTuple):
 
 
 def find(folder: str, dockerfile: str) -> IgnoreFile:
-    """The file that counts for a context and a Dockerfile. Raises `UsageError` where it cannot be read.
+    """The file that counts for a context and a Dockerfile (empty: none).
 
-    One that belongs to the Dockerfile counts even if it is empty.
+    Raises `UsageError` where it cannot be read.
+
+    One that belongs to the Dockerfile counts even if it is empty. The daemon reads what it was sent: there a
+    link leads to what is in the same folder, if it leads anywhere.
     """
-    for path in map(os.path.normpath, (f"{dockerfile}{_DEFAULT}", os.path.join(folder, _DEFAULT))):
-        try:
-            with open(path, "rb") as file:
-                return IgnoreFile(path, parse(file.read(), path))
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):  # what the frontend passes over
+    lost = []
+    beside, name = os.path.split(dockerfile)
+    candidates = [(folder, SUFFIX)] if not name else [(beside, name + SUFFIX), (folder, SUFFIX)]
+    for root, candidate in candidates:
+        path = os.path.normpath(os.path.join(root, candidate))
+        if target := lost_link(root, candidate):
+            lost.append((path, target))
             continue
+        try:
+            found = rooted(root, candidate)
+            if stat.S_ISREG(os.stat(found).st_mode):
+                return IgnoreFile(path, parse(read_found(found, limit=_MOST_BYTES), path), tuple(lost))
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # as the frontend does, which passes over folders and the like, too
         except OSError as error:
-            raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
-    return IgnoreFile("")
+            if error.errno == errno.ENAMETOOLONG:  # so there is none
+                continue
+            raise UsageError(f"open {path}: {errno_text(error)}") from None
+    return IgnoreFile("", (), tuple(lost))
 
 
-def parse(data: bytes, name: str = _DEFAULT) -> tuple[Rule, ...]:
+def parse(data: bytes, name: str = SUFFIX) -> tuple[Rule, ...]:
     """The rules of a file's bytes. Raises `UsageError`, with `name`, for a line that is too long.
 
     Lines that are blank or begin with `#` are none, and neither are those of which nothing is left.

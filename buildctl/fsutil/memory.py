@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from buildctl.fsutil import filemode, glob
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.filter import Filter, Scope
+from buildctl.fsutil.filter import Decision, Filter, Scope
 from buildctl.fsutil.walk import Entry, Walked
 from buildctl.model.context import File, Folder, Node, Symlink, Tree
 
@@ -34,7 +34,7 @@ class MemoryTree:
             assert not isinstance(node, str | bytes)
             at = glob.encode(path)
             self._nodes[at] = node
-            while at:
+            while at and node is not None:
                 parent, _, name = at.rpartition(b"/")
                 self._names.setdefault(parent, set()).add(name)
                 if parent:
@@ -49,8 +49,7 @@ class MemoryTree:
     def names(self, folder: bytes, base: Iterable[bytes]) -> list[bytes]:
         """The names in a folder, given those in the base's."""
         seen = {name for name in base if not self.hides(_join(folder, name))}
-        own = {name for name in self._names.get(folder, ()) if self._nodes[_join(folder, name)] is not None}
-        return sorted(seen | own)
+        return sorted(seen | self._names.get(folder, set()))
 
     def node(self, path: bytes) -> Node | None:
         """What the tree has at a path, a hidden one excepted."""
@@ -76,8 +75,7 @@ class MemoryTree:
         for name in sorted(self._names.get(folder, ())):
             path = _join(folder, name)
             node = self._nodes[path]
-            if node is None:
-                continue
+            assert node is not None, "what is hidden has no name"
             entry = _entry(path, node)
             if not isinstance(node, Folder):
                 walked.files += 1
@@ -110,13 +108,41 @@ class MemoryTree:
                 yield theirs
                 theirs = _next_seen(self, base)
                 continue
-            is_implied = self._nodes[mine.path] is _IMPLIED
-            if theirs is not None and theirs.path == mine.path:
-                yield theirs if is_implied else mine
+            if theirs is not None and theirs.path == mine.path:  # a folder here and there
+                yield theirs
                 theirs = _next_seen(self, base)
             else:
-                yield _as_in(root, mine) if is_implied else mine
+                yield _as_in(root, mine) if self._nodes[mine.path] is _IMPLIED else mine
             mine = next(own, None)
+
+
+class BaseFilter(Filter):
+    """What is sent of the base: what a filter keeps and the tree does not stand in front of."""
+
+    keeps_all = False
+
+    def __init__(self, choose: Filter, tree: MemoryTree) -> None:
+        self._choose = choose
+        self._tree = tree
+
+    def folder(self, path: str, scope: Scope) -> Decision:
+        """What becomes of a folder; one that is hidden is not even read."""
+        if self._tree.hides(glob.encode(path)):
+            return Decision(False, False, scope)
+        if self._choose.keeps_all:
+            return Decision(True, True, scope)
+        return self._choose.folder(path, scope)
+
+    def drops(self, scope: Scope) -> Callable[[str], object]:
+        """Whether anything but a folder is not sent."""
+        hides, node = self._tree.hides, self._tree.node
+        dropped = None if self._choose.keeps_all else self._choose.drops(scope)
+
+        def drops(path: str) -> object:
+            at = glob.encode(path)
+            return hides(at) or node(at) is not None or (dropped is not None and dropped(path))
+
+        return drops
 
 
 class LayeredNames:
@@ -150,12 +176,11 @@ class LayeredNames:
 
 
 def _next_seen(tree: MemoryTree, base: Iterator[Entry]) -> Entry | None:
-    """The next entry of the base that the tree does not stand in front of."""
+    """The next entry of the base as the tree lets it be seen."""
     for entry in base:
-        if tree.hides(entry.path):
-            continue
-        if not entry.mode & filemode.DIR and tree.node(entry.path) is not None:
-            continue  # a folder in memory replaces what is no folder
+        node = tree.node(entry.path)
+        if isinstance(node, Folder) and node is not _IMPLIED:
+            return _entry(entry.path, node)
         if entry.linkname and not entry.mode & filemode.SYMLINK and tree.hides(entry.linkname):
             return entry._replace(linkname=b"")  # the first name of this file is not sent: it is one itself
         return entry

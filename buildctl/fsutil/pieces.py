@@ -10,16 +10,10 @@ of two varints in Python.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-
 from buildctl._pb.fsutil_pb2 import Packet
 
 LARGE = 4096
 """Bytes of a message from which on `data_of` pays."""
-
-_TOGETHER = 1024
-"""What writev(2) takes at once (IOV_MAX on Linux and macOS)."""
 
 _TYPE_DATA = bytes((0x08, Packet.PACKET_DATA))
 _ID = 0x18
@@ -52,18 +46,3 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position + shift + 1
     return 1 << 35, position
-
-
-def write_pieces(descriptor: int, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
-    """Write all pieces in order. Raises `OSError`."""
-    for start in range(0, len(pieces), _TOGETHER):
-        together = pieces[start : start + _TOGETHER]
-        written = os.write(descriptor, together[0]) if len(together) == 1 else os.writev(descriptor, together)
-        for piece in together:
-            if written >= len(piece):
-                written -= len(piece)
-                continue
-            rest = memoryview(piece)[written:]
-            written = 0
-            while rest:
-                rest = rest[os.write(descriptor, rest) :]

@@ -48,6 +48,7 @@ _ASSERTIONS = {"A": r"\A", "z": r"\Z", "b": r"(?a:\b)", "B": r"(?a:\B)"}
 _META = {".": ".", "^": "^", "$": r"\Z"}
 _REPEAT = re.compile(r"[*?]|\{([0-9]+)(,?)([0-9]*)\}")
 _MOST_REPEATS = 1000  # RE2's limit
+_MOST_DIGITS = 1000
 
 
 class Atom(NamedTuple):
@@ -130,6 +131,8 @@ def _atom(source: str, at: int) -> tuple[Atom, int]:
 def _repeated(atom: Atom, repeat: re.Match[str]) -> Atom:
     if not repeat[1]:
         return atom._replace(low=0, high=None if repeat[0] == "*" else 1)
+    if max(len(repeat[1]), len(repeat[3])) > _MOST_DIGITS:  # Python reads no number of more than 4,300
+        raise PatternError
     low = int(repeat[1])
     high = (int(repeat[3]) if repeat[3] else None) if repeat[2] else low
     if max(low, high or 0) > _MOST_REPEATS or (high is not None and high < low):

@@ -71,15 +71,16 @@ async def receive(
     mode: Mode = "copy",
     keep_privileged: bool = False,
     on_progress: Callable[[int], None] | None = None,
-    on_written: Callable[[], None] | None = None,
+    on_written: Callable[[ReceiveSummary], None] | None = None,
 ) -> ReceiveSummary:
     """Receive a tree into the directory `destination`, created when missing.
 
     `keep_privileged` creates devices, and keeps what gives files rights of their own (`privileged`).
-    `on_progress` is told the bytes that have arrived so far, and `on_written` that all is in its place,
-    before the sender is told. A transfer that fails or is cancelled leaves no half-written file, and with
-    `mode="delete"` has removed nothing. Raises `TransferError` where the disk or the sender gives up, and
-    `ProtocolError` where the sender breaks the rules; the sender hears of it.
+    `on_progress` is told the bytes that have arrived so far, and `on_written` what has arrived when all is in
+    its place: once, before the sender is told, who may end everything then. A transfer that fails or is
+    cancelled leaves no half-written file, and with `mode="delete"` has removed nothing. Raises
+    `TransferError` where the disk or the sender gives up, and `ProtocolError` where the sender breaks the
+    rules; the sender hears of it.
     """
     receiver = Receiver(DiskWriter(destination), mode=mode, keep_privileged=keep_privileged)
     disk = Worker("receive")
@@ -94,7 +95,8 @@ async def receive(
                 on_progress(arrived)
             wanted = await disk.run(receiver.receive_messages, messages)
             if receiver.said_fin and on_written is not None:
-                on_written()
+                on_written(receiver.summary)
+                on_written = None
             replies.put(wanted, fin=receiver.said_fin)
         await replies.drain()
     except BaseException as error:

@@ -30,7 +30,6 @@ from buildctl.errors import BuildctlError, PeerTransferError, ProtocolError, Tra
 from buildctl.fsutil import content, followpaths
 from buildctl.fsutil.content import Requested
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter
 from buildctl.fsutil.listing import Listing
 from buildctl.fsutil.uniform import UniformTimes
@@ -38,6 +37,7 @@ from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.walk import Entry, Walked, walk
 from buildctl.fsutil.worker import Worker
 from buildctl.model.context import Tree
+from buildctl.system.failure import read_failure
 
 if TYPE_CHECKING:
     from buildctl.fsutil.announced import Recorder
@@ -73,6 +73,8 @@ class SendSummary(NamedTuple):
     """Folders that were read, the root among them."""
     uniform_times: bool = False
     """Whether all files have one time, so that the receiver may miss changes (`uniform`)."""
+    odd_times: Sequence[bytes] = ()
+    """Paths whose times do not fit the transfer (`walk`); goes on growing while it runs."""
 
 
 async def send(
@@ -218,13 +220,14 @@ class _Sender:
         if self._memory is None:
             assert root is not None, "a directory has been opened"
             return walk(root, self._root, make_filter(root), self._walked, self._unreadable)
-        from buildctl.fsutil.memory import LayeredNames
+        from buildctl.fsutil.memory import BaseFilter, LayeredNames
 
         choose = make_filter(LayeredNames(self._memory, root))
         own = self._memory.entries(choose, self._walked)
         if root is None:
             return own
-        base = walk(root, self._root, choose, self._walked, self._unreadable)
+        seen = BaseFilter(choose, self._memory)
+        base = walk(root, self._root, seen, self._walked, self._unreadable)
         return self._memory.over(base, own, root)
 
     async def _send_content(self, root: Directories | None) -> None:
@@ -306,6 +309,7 @@ class _Sender:
             self._walked.files,
             self._walked.folders,
             self._uniform.found,
+            self._walked.odd_times or (),
         )
 
     async def _tell(self, error: Exception) -> None:

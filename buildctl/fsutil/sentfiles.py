@@ -28,8 +28,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.privatefolder import make_private
+from buildctl.fsutil.walk import wrapped
 from buildctl.model.identity import new_id
+from buildctl.system.folders import make_private
 
 _SETTLED_NS = 2_000_000_000
 _READ_BYTES = 1 << 20
@@ -166,7 +167,7 @@ class SentFiles:
             status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
         except OSError:  # nothing that could be sent
             return None
-        version = Version(path, status.st_size, status.st_mtime_ns)
+        version = Version(path, status.st_size, wrapped(status.st_mtime_ns))
         same = [row for row in rows if row[:3] == version]
         if not same or not st.S_ISREG(status.st_mode):
             return None

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Decision, Filter, Scope
 from buildctl.fsutil.patterns import Inherited, Matcher
 from buildctl.fsutil.walk import Entry, Walked, walk
+from buildctl.system.failure import read_failure
 
 
 class Held(NamedTuple):

@@ -7,23 +7,35 @@ seen however the tree changes meanwhile. What vanishes during the walk is left o
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from buildctl.fsutil import filemode, glob, xattrs
 from buildctl.fsutil.directories import Directories
-from buildctl.fsutil.failure import read_failure
 from buildctl.fsutil.filter import Filter, Scope
 from buildctl.fsutil.unreadable import LeftOutError, Unreadable
+from buildctl.system.failure import read_failure
 
 _GONE = (FileNotFoundError, NotADirectoryError)
 _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # faster than os.fsencode
 _NAMES_ARE_TEXT = (_ENCODING, _ERRORS) == ("utf-8", "surrogateescape")
 """Whether Python decodes names as `glob.decode` does: but for old locales."""
 _NO_XATTRS: Mapping[bytes, bytes] = {}
+
+
+_LONGEST_PATH = 4095
+"""Bytes; Linux takes no more, and walks deeper only step by step."""
+_EARLIEST, _LATEST = -(1 << 63), (1 << 63) - 1
+"""In nanoseconds since 1970: some day in 1677, and in 2262."""
+
+
+def wrapped(time_ns: int) -> int:
+    """A time in 64 bits: one that does not fit becomes what it is for the reference (UnixNano)."""
+    return (time_ns - _EARLIEST) % (1 << 64) + _EARLIEST
 
 
 class Entry(NamedTuple):
@@ -62,6 +74,8 @@ class Walked:
     """Names that are no folder's, kept or not."""
     folders: int = 0
     """Folders read, the root among them."""
+    odd_times: list[bytes] = field(default_factory=list)
+    """Paths whose times do not fit the transfer, and are sent as others (`wrapped`)."""
 
 
 def walk(
@@ -191,23 +205,29 @@ class _Walk:
                 yield entry
 
     def _entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
+        if len(path) > _LONGEST_PATH:  # the daemon would fail, and its text seldom says with what
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        mtime_ns = status.st_mtime_ns
+        if not _EARLIEST <= mtime_ns <= _LATEST:
+            self._walked.odd_times.append(path)
+            mtime_ns = wrapped(mtime_ns)
         attributes = xattrs.read(descriptor, name, self._prefix + path)
         mode = _MODES[status.st_mode]
         kind = mode & filemode.TYPE_MASK
         if not kind and status.st_nlink == 1:
-            return Entry(path, mode, status.st_size, status.st_mtime_ns, b"", 0, attributes)
+            return Entry(path, mode, status.st_size, mtime_ns, b"", 0, attributes)
         if kind == filemode.DIR:
-            return Entry(path, mode, 0, status.st_mtime_ns, b"", 0, attributes)
+            return Entry(path, mode, 0, mtime_ns, b"", 0, attributes)
         if kind == filemode.SYMLINK:
             target = os.readlink(name, dir_fd=descriptor)
-            return Entry(path, mode, status.st_size, status.st_mtime_ns, target, 0, attributes)
+            return Entry(path, mode, status.st_size, mtime_ns, target, 0, attributes)
         linkname = b""
         if status.st_nlink > 1:
             first = self._first_names.setdefault((status.st_dev, status.st_ino), path)
             linkname = first if first != path else b""
         device = status.st_rdev if kind & filemode.DEVICE else 0
-        return Entry(path, mode, status.st_size, status.st_mtime_ns, linkname, device, attributes)
+        return Entry(path, mode, status.st_size, mtime_ns, linkname, device, attributes)
 
     def _readable_entry(self, descriptor: int, name: bytes, path: bytes) -> Entry:
         """The entry of what can be read; where it cannot, an empty file's, or `LeftOutError`."""

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-from buildctl.fsutil.failure import read_failure
+from buildctl.system.descriptors import named
+from buildctl.system.failure import read_failure
 
 _APPLE = b"com.apple."
 _NONE: Mapping[bytes, bytes] = {}
+_LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 if sys.platform == "linux":
 
@@ -37,12 +39,26 @@ if sys.platform == "linux":
             raise read_failure("failed to xattr", path, error) from error
 
     def _read(descriptor: int, name: bytes) -> Mapping[bytes, bytes]:
-        safe = b"/proc/self/fd/%d/%b" % (descriptor, name)
+        if folder := named(descriptor):
+            return _of(os.path.join(os.fsencode(folder), name), follow_symlinks=False)
+        # Without /proc what can be opened is asked. Links and the like have few attributes that matter.
+        try:
+            entry = os.open(name, _LOOK, dir_fd=descriptor)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError:
+            return _NONE
+        try:
+            return _of(entry)
+        finally:
+            os.close(entry)
+
+    def _of(entry: bytes | int, *, follow_symlinks: bool = True) -> Mapping[bytes, bytes]:
         found = {}
-        for key in map(os.fsencode, os.listxattr(safe, follow_symlinks=False)):
+        for key in map(os.fsencode, os.listxattr(entry, follow_symlinks=follow_symlinks)):
             if not key.startswith(_APPLE):
                 with suppress(OSError):  # one that only its owner or root may read
-                    found[key] = os.getxattr(safe, key, follow_symlinks=False)
+                    found[key] = os.getxattr(entry, key, follow_symlinks=follow_symlinks)
         return found
 
 else:

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from buildctl._pb import ops_pb2
 from buildctl.llb.read import decode_definition, decode_op
+from buildctl.llb.sourcemap import PYTHON
 from buildctl.model.gojson import encode
 from buildctl.model.quote import quote
 
@@ -28,11 +29,13 @@ def dump_json(data: bytes) -> Iterator[bytes]:
     definition = decode_definition(data, "")
     for encoded in getattr(definition, "def"):
         digest = _digest(encoded)
-        entry = {"Op": _op(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
+        entry: _Object = {"Op": op_fields(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
         if digest in definition.metadata:
             entry["OpMetadata"] = _plain(definition.metadata[digest])
         else:
             entry["OpMetadata"] = {}
+        if lines := _python_lines(definition, digest):
+            entry["Source"] = lines
         yield encode(entry) + b"\n"
 
 
@@ -54,11 +57,31 @@ def dump_dot(data: bytes) -> Iterator[bytes]:
     yield b"}\n"
 
 
+def _python_lines(definition: ops_pb2.Definition, digest: str) -> list[_Object]:
+    """The lines of Python programs that asked for the op, which the reference has no place for.
+
+    Definitions that name other languages are shown as it shows them.
+    """
+    lines: list[_Object] = []
+    infos = definition.Source.infos
+    for place in (
+        definition.Source.locations[digest].locations if digest in definition.Source.locations else ()
+    ):
+        info = infos[place.sourceIndex] if 0 <= place.sourceIndex < len(infos) else None
+        if info is None or info.language != PYTHON:
+            continue
+        text = info.data.decode(errors="replace").split("\n")
+        for each in place.ranges:
+            for number in range(max(each.start.line, 1), min(each.end.line, len(text)) + 1):
+                lines.append({"filename": info.filename, "line": number, "text": text[number - 1].strip()})
+    return lines
+
+
 def _digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _op(op: ops_pb2.Op) -> _Object:
+def op_fields(op: ops_pb2.Op) -> _Object:
     kind = op.WhichOneof("op")
     members: _Object = {"inputs": [_plain(source) for source in op.inputs]} if op.inputs else {}
     members["Op"] = {kind: _plain(getattr(op, kind))} if kind else {}
@@ -72,7 +95,7 @@ def _plain(message: Message) -> _Object:
     """A message as Go marshals its struct; three types have a form of their own."""
     match message:
         case ops_pb2.Op():
-            return _op(message)
+            return op_fields(message)
         case ops_pb2.FileAction():
             kind = message.WhichOneof("action")
             shown = kind is not None and kind != "symlink"  # which the reference's form does not know

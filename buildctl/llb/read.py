@@ -15,6 +15,9 @@ from buildctl._pb import ops_pb2
 from buildctl.errors import UsageError
 from buildctl.llb.wire import check_wire
 
+MOST_BYTES = 64 << 20
+"""Of a definition that is read; a daemon takes a message of 16 MiB."""
+
 _Message = TypeVar("_Message", bound=Message)
 
 

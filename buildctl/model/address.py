@@ -13,6 +13,9 @@ from buildctl.model.url import URL, parse_url
 
 DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
 
+SOCKETS = ("unix", "unix-abstract")
+"""The schemes of sockets on this machine."""
+
 # Kubernetes' names, their length left open (client/connhelper/kubepod).
 _KUBE_NAME = r"[-a-z0-9.]+"
 
@@ -54,21 +57,28 @@ class TLSOptions(NamedTuple):
         return bool(self.ca or self.cert or self.key or self.directory)
 
 
-def parse_address(text: str) -> Address:
-    """What `text` means; raises UsageError in the reference's words. Empty text is the default address."""
+def parse_address(text: str, *, takes_words: bool = False) -> Address:
+    """What `text` means: `parse_address("tcp://builder:1234")`. Empty text is the default address.
+
+    Raises `UsageError` in the reference's words. A bare word or path is refused, unless `takes_words`: the
+    command line reads it as the reference does, as a host.
+    """
     text = text or DEFAULT_ADDRESS
+    if name := _abstract_name(text):
+        return Address(text, "unix-abstract", path=name)
     url = parse_url(text)
     if validate := _VALIDATORS.get(url.scheme):
         validate(text, url)
     scheme, path, endpoint = url.scheme, url.path, text
-    if url.scheme in ("unix", "unix-abstract"):
+    if url.scheme in SOCKETS:
         path = url.path or url.opaque
     elif url.scheme in ("tcp", "docker"):
         endpoint = url.host
     elif url.scheme in ("dns", "passthrough"):
         endpoint = (url.path or url.opaque).removeprefix("/")
     elif url.scheme not in _VALIDATORS:
-        _validate_bare(text, url)
+        if not takes_words:
+            _validate_bare(text, url)
         scheme = ""  # `localhost:1234` reads as a scheme; the resolver knows none such and dials the text
     return Address(
         text=text,
@@ -81,6 +91,18 @@ def parse_address(text: str) -> Address:
         endpoint=endpoint,
         host=url.host,
     )
+
+
+def socket_path(address: Address) -> str:
+    """What the system calls the socket of such an address: an abstract name has a NUL before it."""
+    return "\0" + address.path if address.scheme == "unix-abstract" else address.path
+
+
+def _abstract_name(text: str) -> str:
+    """The name in `unix:@NAME`, which Go dials as a socket of the abstract namespace."""
+    scheme, _, rest = text.partition(":")
+    name = rest.removeprefix("//")
+    return name[1:] if scheme.lower() == "unix" and name.startswith("@") else ""
 
 
 def _validate_bare(text: str, url: URL) -> None:

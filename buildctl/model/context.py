@@ -112,7 +112,10 @@ def _check_mode(name: str, mode: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the steps of a build can copy: made by one of its class methods, and given to `Client.build`."""
+    """What the steps of a build can copy: made by one of its class methods, and given to `Client.build`.
+
+    Each raises `UsageError` for what cannot be meant; that something is not there is seen by `Client.build`.
+    """
 
     tree: Tree | None = None
     """A folder, files in memory, or both."""

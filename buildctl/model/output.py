@@ -25,6 +25,7 @@ class Output(Export):
 
     Attributes that are not parameters are given by name with underscores for hyphens, as in
     `Output.image("example.org/app", oci_mediatypes=True)`; BuildKit's documentation lists them.
+    Each raises `UsageError` for what cannot be meant, and `TypeError` for what is no path and no file.
     """
 
     @classmethod
@@ -59,7 +60,10 @@ class Output(Export):
     def oci(
         cls, file: str | os.PathLike[str] | BinaryIO, *, tar: bool = True, **attrs: str | bool | int
     ) -> Output:
-        """An OCI layout as an archive (as `tar` has it), or with `tar=False` as a folder at a path."""
+        """An OCI layout as an archive (as `tar` has it), or with `tar=False` as a folder at a path.
+
+        Output.oci("layout", tar=False)
+        """
         if tar:
             return cls("oci", _attrs(attrs), _file(file))
         if not isinstance(file, str | os.PathLike):

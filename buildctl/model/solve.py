@@ -10,6 +10,7 @@ from buildctl.model.transfer import Transfer
 
 if TYPE_CHECKING:
     from buildctl.model.context import Tree
+    from buildctl.model.definable import Definable
 
 OnUnreadable: TypeAlias = Literal["error", "skip", "empty"]
 """What becomes of what cannot be read: `SolveOpt.on_unreadable`."""
@@ -26,7 +27,7 @@ class DirectoryDestination:
 
 @dataclass(frozen=True, slots=True)
 class FileDestination:
-    """An export lands as one file at `path`, written beside it and renamed when whole."""
+    """An export lands as one file at `path`, replaced when it is whole, or in a pipe or device."""
 
     path: str
 
@@ -85,8 +86,10 @@ class SolveOpt:
     frontend: str = ""
     """The frontend's name, such as `dockerfile.v0`; empty with a `definition`."""
     frontend_attrs: Mapping[str, str] = field(default_factory=dict)
-    definition: bytes | None = None
-    """A serialized pb.Definition (LLB), or None with a `frontend`."""
+    definition: Definable | None = None
+    """LLB: a `State`, a `Definition` or a serialized pb.Definition; None with a `frontend`."""
+    frontend_inputs: Mapping[str, Definable] = field(default_factory=dict)
+    """What the frontend may build upon, by name, in the same forms."""
     local_dirs: Mapping[str, str | Tree] = field(default_factory=dict)
     """Directories the daemon may read, by local name; a `Tree` has files in memory."""
     oci_layouts: Mapping[str, str] = field(default_factory=dict)

@@ -38,10 +38,18 @@ class Transfer(NamedTuple):
     """
     complete: bool = True
     """Whether the daemon has everything; False where the transfer failed or was cancelled."""
+    odd_times: tuple[str, ...] = ()
+    """Paths with times before 1677 or after 2262, which are sent as others: 64 bits of nanoseconds wrap."""
+    lost_ignore_files: tuple[tuple[str, str], ...] = ()
+    """Ignore files that were asked for and are links to no file in what is sent, each with what it points to:
+    the daemon finds no rules there."""
 
 
 def format_transfer(transfer: Transfer) -> str:
-    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`."""
+    """One line: `context: 50,000 files walked, 20 requested, 20 sent, 1.20MB in 0.6s (2.00MB/s)`.
+
+    print(format_transfer(result.transfers[0]))
+    """
     size = format_bytes(transfer.bytes_sent)
     rate = f" ({format_bytes(round(transfer.bytes_sent / transfer.took))}/s)" if transfer.took > 0 else ""
     files = "file" if transfer.files_walked == 1 else "files"

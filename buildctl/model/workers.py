@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    """What a worker can build for."""
-
-    architecture: str
-    os: str
-    variant: str = ""
-    os_version: str = ""
-    os_features: tuple[str, ...] = ()
+from buildctl.model.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
+
+from buildctl.system.folders import make_folders
 
 _MODE = 0o755
 
@@ -43,11 +44,7 @@ def open_folder(layout: str, *names: str, create: bool = False) -> int:
 
 def make_layout(layout: str) -> None:
     """Make the layout's own folder and those above it. Raises `OSError`."""
-    path = Path(layout)
-    for one in reversed((path, *path.parents)):
-        if not one.exists():
-            with contextlib.suppress(FileExistsError):
-                one.mkdir(_MODE)
+    make_folders(layout, _MODE)
 
 
 def _enter(descriptor: int, name: str, create: bool) -> int:

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,16 @@ from typing import Any, TypeGuard
 from buildctl.errors import BuildctlError
 from buildctl.model import gojson
 from buildctl.oci.lock import try_lock
+from buildctl.system.beside import replace_file
+from buildctl.system.smallfile import read_found
 
 IMAGE_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
 
 _INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_MODE = 0o644
+_MOST_BYTES = 16 << 20
 _LOCK_SECONDS = 10.0
 _LOCK_PAUSE_SECONDS = 0.02
 
@@ -85,7 +88,7 @@ def put(layout: str, descriptor: Mapping[str, Any], names: Sequence[Name]) -> No
     """
     folder = Path(layout)
     with locked(layout):
-        _replace(folder / "oci-layout", _LAYOUT)
+        replace_file(str(folder / "oci-layout"), [_LAYOUT], _MODE)
         path = folder / "index.json"
         try:
             index = _load(path)
@@ -99,7 +102,7 @@ def put(layout: str, descriptor: Mapping[str, Any], names: Sequence[Name]) -> No
         for name in names or (None,):
             entries = _with(entries, dict(descriptor), name)
         index = {**members, **index, **members, "manifests": entries}
-        _replace(path, gojson.encode(index, escape_html=False))
+        replace_file(str(path), [gojson.encode(index, escape_html=False)], _MODE)
 
 
 def _with(entries: list[Descriptor], descriptor: Descriptor, name: Name | None) -> list[Descriptor]:
@@ -117,7 +120,7 @@ def _is_known_by(entry: Descriptor, known_by: Mapping[str, str]) -> bool:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
+    data = read_found(str(path), limit=_MOST_BYTES, links=False)
     if not data:
         return {}
     try:
@@ -143,19 +146,6 @@ def _is_index(index: Any) -> TypeGuard[dict[str, Any]]:
 
 def _entries(index: Mapping[str, Any]) -> list[Descriptor]:
     return [entry for entry in index.get("manifests") or [] if isinstance(entry, dict)]
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(6)}")
-    # Not mkstemp, whose files are 0600 whatever the umask.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 @contextlib.contextmanager

@@ -18,12 +18,12 @@ from buildctl.errors import Code, ServiceError
 from buildctl.oci.digest import CANONICAL, Digest
 from buildctl.oci.folders import folder, open_folder
 from buildctl.oci.lock import try_lock
+from buildctl.system.smallfile import read_found
 
 INGEST = "ingest"
 
 _LOCK = "lock"
 _READ_SIZE = 1 << 20
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -68,11 +68,15 @@ class Writer:
         self._hash = hashlib.new(self._algorithm)
         self._data = -1
         self._folder, self._lock = self._claim()
+        resumed = True
         try:
-            if not self._resume(total):
+            resumed = self._resume(total)
+            if not resumed:
                 self._begin(total)
             self._status = read_status(self._folder)
         except BaseException:
+            if not resumed:  # a full disk, say, on which what was begun is of no use to anybody
+                self.discard()
             self._release()
             raise
         self.offset = self._status.offset
@@ -90,7 +94,7 @@ class Writer:
     def write(self, data: bytes) -> None:
         """Append."""
         view = memoryview(data)
-        while view:
+        while view:  # not `write_all`: on a full disk, what has come is for the next build to go on with
             written = os.write(self._data, view)
             self._hash.update(view[:written])
             self.offset += written
@@ -243,7 +247,7 @@ def _exists(name: str, descriptor: int) -> bool:
 
 def _read(descriptor: int, name: str) -> bytes:
     """A small file of an ingest; what is none, or is not small, is not ours."""
-    with os.fdopen(os.open(name, _READ, dir_fd=descriptor), "rb") as file:
-        if not st.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise FileNotFoundError(name)
-        return file.read(_READ_SIZE)
+    try:
+        return read_found(name, limit=_READ_SIZE, folder=descriptor, links=False)
+    except OSError as error:
+        raise FileNotFoundError(error.errno, error.strerror, name) from None

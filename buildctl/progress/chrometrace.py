@@ -15,6 +15,7 @@ from buildctl.model import gojson
 from buildctl.progress.timings import StepTiming, Timings
 
 _OTHERS = "other steps"
+_NAME_LIMIT = 4096  # characters of a name or an error
 
 
 def encode_chrome_trace(timings: Timings) -> bytes:
@@ -69,12 +70,12 @@ def _event(step: StepTiming, process: int, thread: int, start_ns: int, duration_
         "ts": _us(start_ns),
         "dur": _us(duration_ns),
         "args": {
-            "name": vertex.name,
+            "name": vertex.name[:_NAME_LIMIT],
             "digest": vertex.digest,
             "state": step.state.name.lower(),
             "critical": step.critical,
             "bytes": step.size_bytes,
-            **({"error": vertex.error} if vertex.error else {}),
+            **({"error": vertex.error[-_NAME_LIMIT:]} if vertex.error else {}),
         },
     }
 

@@ -69,10 +69,6 @@ class Dialect:
         """What follows is not about any step."""
         return ""
 
-    def inert(self, text: str) -> str:
-        """`text`, possibly several lines, in which nothing is a command."""
-        return text
-
     def _gap(self) -> str:
         gap = "\n" if self._begun else ""
         self._begun = True

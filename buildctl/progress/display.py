@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from buildctl.model.status import SolveStatus
+from buildctl.model.status import SolveStatus, UnreadLogs
+from buildctl.progress.budget import Budget
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
-from buildctl.progress.renderer import Renderer
+from buildctl.progress.renderer import Leaving, Renderer
 from buildctl.progress.writer import StreamWriter
+
+logger = logging.getLogger(__name__)
+
+_HELD_LOG_BYTES = 16 << 20
+"""Of what is said while a display stands aside; logs beyond it are not shown."""
 
 
 class Display:
@@ -21,7 +29,8 @@ class Display:
     `began_ns` is the instant of entering, by the client's clock; the build is taken to begin then too, unless
     it is shown `by_daemon_clock`. `update` is a status sink: it neither waits nor raises. A display that
     fails says so in a line and shows nothing more. Each message goes `also` to other sinks, as it is shown:
-    without the secrets that `masker` knows.
+    without the secrets that `masker` knows, and without what is beyond the `budget` of a build. One that
+    fails gets nothing more, and a warning says so.
     """
 
     def __init__(
@@ -34,9 +43,13 @@ class Display:
         by_daemon_clock: bool = False,
         also: Sequence[Callable[[SolveStatus], None]] = (),
         masker: Masker | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        self._also = also
-        self._masker = StatusMasker(masker or Masker())
+        self._also = list(also)
+        self._budget = budget or Budget()
+        self._masker = StatusMasker(
+            Masker() if masker is None else masker
+        )  # one that knows nothing yet is false
         self._writer = writer
         self._renderer = renderer
         self._pump = Pump(renderer, began_ns, rate_ms=rate_ms)
@@ -45,8 +58,14 @@ class Display:
         self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._held: list[SolveStatus] | None = None  # what has come while others have the stream
+        self._held_log_bytes = 0
+        self.say_before_failures: Callable[[BaseException], str] | None = None
+        """What gives the text that comes before the logs of what failed, which are to stay with the error."""
         self.failure: Exception | None = None
         """What ended the display early."""
+        self.faults: list[Exception] = []
+        """Those of other sinks, which get nothing more."""
 
     async def __aenter__(self) -> Self:
         self._origin_s = asyncio.get_running_loop().time()
@@ -59,25 +78,68 @@ class Display:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        await self.close(ended=exc)
 
     def update(self, status: SolveStatus) -> None:
         """Show what a message of the daemon says, its instants moved onto the client's clock, now or soon."""
-        if not self._closed:
-            self._take(self._masker.mask(self._clock.adjust(status) if self._clock else status))
+        self._take(status, self._clock, self._budget)
 
     def update_own(self, status: SolveStatus) -> None:
         """Show what this client says itself, by its own clock."""
-        if not self._closed:
-            self._take(self._masker.mask(status))
+        self._take(status, None, None)
 
-    def _take(self, status: SolveStatus) -> None:
-        self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
-        for sink in self._also:
-            sink(status)
+    def _take(self, status: SolveStatus, clock: ClientClock | None, budget: Budget | None) -> None:
+        if self._closed:
+            return
+        try:
+            if budget is not None:
+                status = budget.admit(status)
+            status = self._masker.mask(clock.adjust(status) if clock else status)
+        except Exception as error:  # what cannot be masked is not shown
+            self._give_up(error)
+            return
+        self._pass_on(status)
 
-    async def close(self, patience_s: float | None = None) -> None:
-        """Show the end and wait until it is written, at most `patience_s` seconds.
+    def _pass_on(self, status: SolveStatus) -> None:
+        if not self._hold(status):
+            self._show(lambda now_ns: self._pump.update(status, now_ns, busy=self._writer.busy))
+        for sink in tuple(self._also):
+            try:
+                sink(status)
+            except Exception as error:  # it is asked no more, and its own end tells what is missing
+                self._also.remove(sink)
+                self.faults.append(error)
+                logger.warning("what is recorded of the build is not complete: %r", error)
+
+    @contextlib.asynccontextmanager
+    async def aside(self) -> AsyncIterator[None]:
+        """Leave the stream to somebody else for the block; what the build says is shown after it."""
+        if isinstance(self._renderer, Leaving):
+            self._show(self._renderer.leave)
+        await self._writer.idle()
+        self._held, self._held_log_bytes = [], 0
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for status in held:
+                self._show(lambda now_ns, it=status: self._pump.update(it, now_ns, busy=True))  # type: ignore[misc]
+
+    def _hold(self, status: SolveStatus) -> bool:
+        """Keep a message for later, if it is not to be shown now; of logs no more than is bearable."""
+        if self._held is None:
+            return False
+        size = (
+            status.logs.size_bytes
+            if isinstance(status.logs, UnreadLogs)
+            else sum(len(log.data) for log in status.logs)
+        )
+        self._held_log_bytes += size
+        self._held.append(status if self._held_log_bytes < _HELD_LOG_BYTES else status._replace(logs=()))
+        return True
+
+    async def close(self, patience_s: float | None = None, *, ended: BaseException | None = None) -> None:
+        """Show the end and wait until it is written, at most `patience_s` seconds; a failure `ended` it.
 
         Without a limit a reader that has stopped reading is waited for: it may be a pager.
         """
@@ -86,13 +148,20 @@ class Display:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        if (rest := self._masker.finish()).logs:
-            self._take(rest)
-        self._show(self._pump.finish)
+        try:
+            if (rest := self._masker.finish()).logs:
+                self._pass_on(rest)
+        except Exception as error:
+            self._give_up(error)
+        say = self.say_before_failures
+        between = say(ended).encode(errors="surrogateescape") if say and ended is not None else b""
+        self._show(lambda now_ns: self._pump.finish(now_ns, between))
         try:
             await self._writer.close(patience_s)
         finally:
             self._writer.abandon()
+            if self._budget.notice:
+                logger.warning("%s", self._budget.notice)
 
     def abandon(self) -> None:
         """End at once, with the stream put right if it takes bytes: for a user who will not wait."""
@@ -109,9 +178,18 @@ class Display:
         try:
             self._writer.write(produce(self._now()))
         except Exception as error:  # a build is worth more than its picture
-            self.failure = error
-            why = repr(error).encode(errors="replace")
-            self._writer.write(self._renderer.restore + b"\nprogress display failed: %s\n" % why)
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        if self.failure is not None:
+            return
+        self.failure = error
+        why = ascii(error).encode()  # it may quote what the daemon sent
+        try:
+            restore = self._renderer.restore
+        except Exception:
+            restore = b""
+        self._writer.write(restore + b"\nprogress display failed: %s\n" % why)
 
     def _now(self) -> int:
         """The client's clock as it was at the beginning, carried on by one that nobody sets."""
@@ -124,7 +202,7 @@ class Display:
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._tick)
 
     def _tick(self) -> None:
-        if self._now() >= self._pump.due_ns:
+        if self._held is None and self._now() >= self._pump.due_ns:
             self._show(lambda now_ns: self._pump.refresh(now_ns, busy=self._writer.busy))
         if self.failure is None:
             self._arm()

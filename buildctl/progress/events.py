@@ -12,6 +12,7 @@ from buildctl.model.instant import format_instant
 from buildctl.model.solve import SolveResult
 from buildctl.model.status import SolveStatus, Vertex, VertexLog, VertexStatus, VertexWarning
 from buildctl.model.transfer import Transfer
+from buildctl.progress.ci.inert import inert_json
 
 VERSION = 1
 """Of the form; it grows when a field changes its meaning or goes. New fields and events may come any time."""
@@ -168,7 +169,8 @@ def _transfer(transfer: Transfer) -> dict[str, Any]:
 
 
 def _line(event: str, **fields: object) -> bytes:
-    return json.dumps({"event": event, **fields}, separators=(",", ":")).encode("ascii") + b"\n"
+    line = json.dumps({"event": event, **fields}, separators=(",", ":")).encode("ascii") + b"\n"
+    return inert_json(line)  # for it may be standard output that a CI service reads
 
 
 def _time(instant_ns: int | None) -> str | None:

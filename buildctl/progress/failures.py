@@ -29,8 +29,8 @@ class FailurePrinter:
     def render(self, now_ns: int) -> bytes:
         return b""
 
-    def finish(self, now_ns: int) -> bytes:
-        return b"".join(_failure(vertex) for vertex in self._trace.vertexes if vertex.failed)
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return between + b"".join(_failure(vertex) for vertex in self._trace.vertexes if vertex.failed)
 
 
 def _failure(vertex: VertexTrace) -> bytes:

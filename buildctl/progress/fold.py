@@ -233,7 +233,7 @@ def _flat(surveys: Sequence[BranchSurvey], rows: int) -> list[Row]:
     failed = [pair for pair in pairs if pair[1] is State.FAILED]
     running = sorted(
         (pair for pair in pairs if pair[1] is State.RUNNING),
-        key=lambda pair: pair[0].vertex.intervals[-1].start_ns,
+        key=lambda pair: _began_ns(pair[0]),
     )
     urgent = failed + running
     kept = urgent if len(urgent) <= rows else urgent[: max(rows - 1, 0)]
@@ -247,3 +247,8 @@ def _flat(surveys: Sequence[BranchSurvey], rows: int) -> list[Row]:
         state = State.RUNNING if any(pair[1] is State.RUNNING for pair in left_out) else State.FAILED
         shown.append(FoldedRow(state, len(left_out), 0))
     return shown
+
+
+def _began_ns(step: Step) -> int:
+    last = step.vertex.last_interval
+    return 0 if last is None else last.start_ns

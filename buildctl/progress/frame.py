@@ -132,11 +132,15 @@ def _log(painter: Painter, row: LogRow, count: int) -> list[Line]:
     columns = painter.log_columns(row.depth)
     log = row.step.vertex.log
     # Blank lines are not shown, so some more may be needed than there are rows.
-    data = log.tail(min(_LOG_BYTES, count * (4 * columns + 64)), 3 * count + 3)
-    if len(data) < log.total_bytes:
-        data = data.partition(b"\n")[2] or data  # the first line may lack its beginning
+    data, begun = log.last_lines(_LOG_BYTES, 3 * count + 3)
     lines = tail(
-        data, count, columns, painter.measure, painter.glyphs.ellipsis, ascii_only=painter.ascii_only
+        data,
+        count,
+        columns,
+        painter.measure,
+        painter.glyphs.ellipsis,
+        begun=begun,
+        ascii_only=painter.ascii_only,
     )
     return [painter.log(line, row.depth) for line in lines]
 

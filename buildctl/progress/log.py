@@ -20,6 +20,9 @@ LogPiece = tuple[int, bytes]
 """When a log message came, in nanoseconds after the start of the vertex's latest interval, and its bytes."""
 
 _NEWLINE = 0x0A
+_NO_PIECES: deque[LogPiece] = deque()
+_NONE_UNREAD: deque[tuple[int | None, UnreadLogs]] = deque()
+"""What a step has that prints nothing, as most do; never added to. An empty deque takes 760 bytes."""
 _SLOT_NS = 500_000
 """Within half a millisecond the digits are the same, except maybe at its first nanosecond, which is a tie."""
 
@@ -39,8 +42,8 @@ class Log:
     )
 
     def __init__(self) -> None:
-        self._pieces: deque[LogPiece] = deque()
-        self._unread: deque[tuple[int | None, UnreadLogs]] = deque()
+        self._pieces = _NO_PIECES
+        self._unread = _NONE_UNREAD
         """What came after those; None: before the vertex had started."""
         self.resumed = False
         """The first kept piece goes on with a line whose beginning is no longer here."""
@@ -78,12 +81,16 @@ class Log:
         self._kept_bytes += len(data)
         if not self._pieces:
             self.resumed = self._last[-1] != _NEWLINE
+        if self._pieces is _NO_PIECES:
+            self._pieces = deque()
         self._pieces.append((offset_ns, data))
         self._last = data
 
     def extend(self, start_ns: int | None, logs: UnreadLogs) -> None:
         """Keep pieces of an interval that began at `start_ns`, to be read when they are looked at."""
         size = logs.size_bytes
+        if self._unread is _NONE_UNREAD:
+            self._unread = deque()
         self._unread.append((start_ns, logs))
         self._unread_pieces += len(logs)
         self.total_bytes += size
@@ -131,20 +138,32 @@ class Log:
         self._forget(dropped)
         return cost - left
 
-    def tail(self, limit: int, lines: int | None = None) -> bytes:
-        """The last kept bytes, raw, at most `limit`: what a small terminal may have to show.
+    def tail(self, limit: int) -> bytes:
+        """The last kept bytes, raw, at most `limit`."""
+        return self.last_lines(limit, None)[0]
 
-        Pieces before those that hold the last `lines` are not read.
+    def last_lines(self, limit: int, lines: int | None) -> tuple[bytes, bool]:
+        """What a small terminal may have to show: about so many lines, raw, and whether they begin with one.
+
+        Pieces before those that hold them are not read, nor more than `limit` bytes; with None all lines are.
         """
         parts: list[bytes] = []
-        for data in self._backwards():
+        pieces = self._backwards()
+        for data in pieces:
             parts.append(data[-limit:])
             limit -= len(parts[-1])
+            if limit <= 0 and len(parts[-1]) < len(data):
+                begun = data[-len(parts[-1]) - 1] == _NEWLINE
+                break
             if lines is not None:
                 lines -= data.count(b"\n")
             if limit <= 0 or (lines is not None and lines < 0):
+                before = next(filter(None, pieces), None)
+                begun = self._begins_with_line if before is None else before[-1] == _NEWLINE
                 break
-        return b"".join(reversed(parts))
+        else:
+            begun = self._begins_with_line
+        return b"".join(reversed(parts)), begun
 
     def lines(self) -> Iterator[bytes]:
         """The kept lines as `SECS TEXT`, without newlines, an unterminated last one included."""
@@ -152,6 +171,11 @@ class Log:
         if text.endswith(b"\n"):
             text = text[:-1]
         return iter(text.split(b"\n") if text else ())
+
+    @property
+    def _begins_with_line(self) -> bool:
+        """What is kept does."""
+        return not self.resumed if self._pieces else self._last[-1] == _NEWLINE
 
     def _forget(self, dropped: Sequence[UnreadLogs]) -> None:
         """What was not read and never will be; what comes next may go on with its last line."""
@@ -178,6 +202,8 @@ class Log:
             if pieces := logs.since(start_ns):
                 if not self._pieces:
                     self.resumed = self._last[-1] != _NEWLINE
+                if self._pieces is _NO_PIECES:
+                    self._pieces = deque()
                 self._pieces.extend(pieces)
                 self._kept_bytes += sum([len(data) for _, data in pieces])
                 self._last = pieces[-1][1]

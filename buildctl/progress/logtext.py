@@ -121,10 +121,5 @@ def clean(raw: bytes | bytearray, ink: str = "") -> tuple[str, str]:
     return "".join(parts), ink
 
 
-def harmless(text: str) -> str:
-    """Lines that a terminal may be given: colours stay, and nothing else in them is obeyed."""
-    return "\n".join(clean(line.encode("utf-8", "replace"))[0] for line in text.split("\n"))
-
-
 def _is_color(args: str) -> bool:
     return re.fullmatch("[0-9;:]*", args) is not None

@@ -1,8 +1,9 @@
 """Hides the values of secrets in all that a build says, before anything shows or records it.
 
-What is looked for are the forms of `secretforms`. A log comes in pieces that end anywhere, so the end of a
-piece that may be the beginning of a secret is kept until the line goes on, the step completes, or the build
-ends; no clock is asked, for whoever writes a secret slowly would have it shown.
+What is looked for are the forms of `secretforms`, in the bytes and in what a reader sees of them
+(`visiblebytes`), and on through newlines, for programs wrap long lines. A log comes in pieces that end
+anywhere, so the end of a piece that may be the beginning of a secret is kept until the line goes on, the step
+completes, or the build ends; no clock is asked, for whoever writes a secret slowly would have it shown.
 """
 
 from __future__ import annotations
@@ -13,10 +14,18 @@ from collections.abc import Iterator, Sequence
 
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.status import SolveStatus, SourceInfo, Vertex, VertexLog, VertexStatus, VertexWarning
+from buildctl.progress.visiblebytes import VisibleBytes, is_all_visible, settled
 
 MASK = b"***"
 _PREFIX = 8
-"""Bytes of a form that the pattern has; whether the rest is there is looked up."""
+"""Bytes of a form that the pattern has; whether the rest is there is looked up. A form is found across lines
+if so much of it stands on the first."""
+_UNSEEN_BYTES = 256
+"""Bytes that are not seen and are kept with what may become a secret; more are dropped."""
+_MOVES_BACK = re.compile(rb"\x08|(?:\x1b\[|\xc2\x9b)[0-9;]*[DG]")
+_TOKEN = re.compile(rb"\n|\x1b\[[0-9;:]*m|[^\n\x1b]+|\x1b")
+
+_NEWLINE = 0x0A
 
 Span = tuple[int, int]
 
@@ -78,43 +87,123 @@ class Masker:
 
     def spans(self, data: bytes) -> list[Span]:
         """Where secrets are, in order; those that overlap are one."""
-        if self._pattern is None:
-            return []
+        return self.scan(data)[0]
+
+    def passes(self, data: bytes) -> bool:
+        """Whether these are whole lines, without any secret, that nothing before or after them changes.
+
+        It is quick, and says so of most logs; of others it may say no.
+        """
+        return (
+            data[-1:] == b"\n"
+            and self._pattern is not None
+            and self._pattern.search(data) is None
+            and is_all_visible(data)
+        )
+
+    def scan(self, data: bytes) -> tuple[list[Span], int]:
+        """The spans, and where the end begins that may be the beginning of a secret; its length if none does.
+
+        What goes on from there is to be scanned again, together with it.
+        """
+        if self._pattern is None or not data:
+            return [], len(data)
+        spans, until = self._look(data)
+        seen: VisibleBytes | None = None
+        text = data
+        if not (all_visible := is_all_visible(data)) or data[-1] >= 0x80:
+            cut = settled(data)
+            if cut < len(data):
+                text = data[:cut]
+                until = min(until, cut, self._look(text)[1])
+        if not all_visible:
+            seen = VisibleBytes(data)
+            found, open_at = self._look(seen.text)
+            if found:
+                spans = _merged(spans, [(seen.place(begin), seen.place(end - 1) + 1) for begin, end in found])
+            if _MOVES_BACK.search(data):
+                spans = _merged(spans, self._drawn(data, spans))
+            if text is not data:
+                seen = VisibleBytes(text)
+                _, open_at = self._look(seen.text)
+            text = seen.text
+            if open_at < len(text):
+                until = min(until, seen.place(open_at))
+        if text and text[-1] != _NEWLINE:  # the last character goes if it is overstruck
+            last = _last_character(text)
+            open_at = self._unfinished(text[:last])
+            if open_at < last:
+                start = seen.place(open_at) if seen else open_at
+                if not any(begin <= start < end for begin, end in spans[-2:]):
+                    until = min(until, start)
+        return spans, seen.boundary(until) if seen else until
+
+    def _drawn(self, data: bytes, known: Sequence[Span]) -> list[Span]:
+        """Lines without known secrets that show one once what moves the cursor back is obeyed."""
+        from buildctl.progress.vt import PLAIN, read_line
+
+        found: list[Span] = []
+        start = 0
+        for line in data.split(b"\n"):
+            end = start + len(line)
+            if _MOVES_BACK.search(line) and not any(begin < end and start < stop for begin, stop in known):
+                drawn = "".join(span.text for span in read_line(line, PLAIN)[0])
+                if self._look(drawn.encode("utf-8", "replace"))[0]:
+                    found.append((start, end))
+            start = end + 1
+        return found
+
+    def undecided(self, data: bytes) -> int:
+        """Where the end of `data` begins that may be the beginning of a secret; its length if none does."""
+        return self.scan(data)[1]
+
+    def _look(self, data: bytes) -> tuple[list[Span], int]:
+        """The same for these bytes as they are."""
+        assert self._pattern is not None
         spans: list[Span] = []
+        until = len(data)
         found = self._pattern.search(data)
         while found:
             start = found.start()
-            end = self._end(data, start, found[0])
+            end, is_open = self._end(data, start, found[0])
+            if is_open:
+                until = min(until, start)
             if end and spans and start < spans[-1][1]:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             elif end:
                 spans.append((start, end))
             found = self._pattern.search(data, start + 1)
-        return spans
+        return spans, min(until, self._unfinished(data))
 
-    def undecided(self, data: bytes) -> int:
-        """Where the end of `data` begins that may be the beginning of a secret; its length if none does."""
-        forms = self._forms
+    def _unfinished(self, data: bytes) -> int:
+        """Where the end of the last line begins that may be the beginning of a secret."""
         size = len(data)
         for start in range(max(data.rfind(b"\n") + 1, size - self._longest + 1), size):
-            if data[start] in self._first_bytes:
-                rest = data[start:]
-                place = bisect_left(forms, rest)
-                # Of all forms that begin with it, the shortest comes first; others follow it.
-                if place < len(forms) and forms[place] == rest:
-                    place += 1
-                if place < len(forms) and forms[place].startswith(rest):
-                    return start
+            if data[start] in self._first_bytes and self._may_become_one(data[start:]):
+                return start
         return size
 
-    def _end(self, data: bytes, start: int, prefix: bytes) -> int:
-        """Where the longest secret ends that begins at `start`; 0 if none does."""
-        ends = (
-            start + length
-            for length in self._lengths[prefix]
-            if data[start : start + length] in self._known and start + length <= len(data)
-        )
-        return max(ends, default=0)
+    def _may_become_one(self, begun: bytes) -> bool:
+        """Whether some form is longer than this and begins with it."""
+        forms = self._forms
+        place = bisect_left(forms, begun)
+        # Of all forms that begin with it, the shortest comes first; others follow it.
+        if place < len(forms) and forms[place] == begun:
+            place += 1
+        return place < len(forms) and forms[place].startswith(begun)
+
+    def _end(self, data: bytes, start: int, prefix: bytes) -> tuple[int, bool]:
+        """Where the longest secret ends that begins at `start`, 0 if none does; and whether one that is
+        wrapped there may go on after the end of `data`."""
+        line = data.find(b"\n", start, start + self._longest)
+        window = data[start : start + (self._longest if line < 0 else 2 * self._longest)]
+        text = window if line < 0 else window.replace(b"\n", b"")
+        known = self._known
+        length = max((size for size in self._lengths[prefix] if text[:size] in known), default=0)
+        if line < 0:
+            return (start + length if length and length <= len(text) else 0), False
+        is_open = len(data) - start < 2 * self._longest and self._may_become_one(text)
+        return (start + _raw_length(window, length) if length else 0), is_open
 
 
 class StatusMasker:
@@ -145,13 +234,17 @@ class StatusMasker:
 
     def _logs(self, logs: Sequence[VertexLog]) -> tuple[VertexLog, ...]:
         masked: list[VertexLog] = []
+        streams, passes = self._streams, self._masker.passes
         for log in logs:
             key = log.vertex, log.stream
-            stream = self._streams.pop(key, None) or _Stream()
+            if passes(log.data) and key not in streams:
+                masked.append(log)
+                continue
+            stream = streams.pop(key, None) or _Stream()
             data = stream.feed(self._masker, log.data)
             if stream.kept:
                 stream.timestamp_ns = log.timestamp_ns
-                self._streams[key] = stream
+                streams[key] = stream
             if data is log.data:
                 masked.append(log)
             elif data:
@@ -212,15 +305,21 @@ class _Stream:
         """What can be told of all that came; `data` itself if that is it."""
         if self.kept:
             data = self.kept + data
-        return self._give(masker, data, masker.undecided(data))
+        spans, until = masker.scan(data)
+        given = self._give(data, spans, until)
+        if len(self.kept) > _UNSEEN_BYTES and not is_all_visible(self.kept):
+            text = VisibleBytes(self.kept).text
+            if len(self.kept) - len(text) > _UNSEEN_BYTES:
+                self._covered = len(VisibleBytes(self.kept[: self._covered]).text)
+                self.kept = text
+        return given
 
     def end(self, masker: Masker) -> bytes:
         """What was kept."""
-        return self._give(masker, self.kept, len(self.kept))
+        return self._give(self.kept, masker.spans(self.kept), len(self.kept))
 
-    def _give(self, masker: Masker, data: bytes, until: int) -> bytes:
-        spans = masker.spans(data)
-        begun = self._covered
+    def _give(self, data: bytes, spans: list[Span], until: int) -> bytes:
+        begun = covered = self._covered
         self.kept = data[until:]
         self._covered = 0
         if not (spans or begun or self.kept):
@@ -230,11 +329,12 @@ class _Stream:
         if begun:
             while spans and spans[0][0] < begun:
                 begun = max(begun, spans.pop(0)[1])
+            parts.append(_hidden(data[covered:begun], masked=True))
             position = begun
         for start, end in spans:
             if start >= until:
                 break
-            parts += (data[position:start], MASK)
+            parts += (data[position:start], _hidden(data[start:end]))
             position = end
         parts.append(data[position:until])
         self._covered = max(0, position - until)
@@ -259,10 +359,54 @@ def _replaced(data: bytes, spans: Sequence[Span]) -> bytes:
     parts: list[bytes] = []
     position = 0
     for start, end in spans:
-        parts += (data[position:start], MASK)
+        parts += (data[position:start], _hidden(data[start:end]))
         position = end
     parts.append(data[position:])
     return b"".join(parts)
+
+
+def _hidden(secret: bytes, *, masked: bool = False) -> bytes:
+    """What stands for these bytes: a mask in each line, unless there is one already, and their colours."""
+    if not masked and b"\n" not in secret and b"\x1b" not in secret:
+        return MASK
+    parts: list[bytes] = []
+    for token in _TOKEN.findall(secret):
+        if token == b"\n":
+            parts.append(token)
+            masked = False
+        elif token.startswith(b"\x1b["):
+            parts.append(token)
+        elif not masked:
+            parts.append(MASK)
+            masked = True
+    return b"".join(parts)
+
+
+def _merged(one: Sequence[Span], other: Sequence[Span]) -> list[Span]:
+    spans: list[Span] = []
+    for start, end in sorted([*one, *other]):
+        if spans and start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _raw_length(window: bytes, length: int) -> int:
+    """How many bytes of `window` hold so many that are not newlines."""
+    position = 0
+    while (line := window.find(b"\n", position)) >= 0 and line - position < length:
+        length -= line - position
+        position = line + 1
+    return position + length
+
+
+def _last_character(text: bytes) -> int:
+    """Where the last character of UTF-8 begins."""
+    start = len(text) - 1
+    while start > max(len(text) - 4, 0) and text[start] & 0xC0 == 0x80:
+        start -= 1
+    return start
 
 
 def _alternation(words: Sequence[bytes]) -> bytes:

@@ -5,7 +5,6 @@ The mode is chosen without importing any renderer, so that a wrong one is refuse
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +13,8 @@ from buildctl.errors import UsageError
 from buildctl.model.status import SolveStatus
 from buildctl.progress.display import Display
 from buildctl.progress.masking import Masker
+from buildctl.progress.mode import SERVICES, service_of
+from buildctl.progress.mode import Mode as Mode
 from buildctl.progress.renderer import Renderer
 from buildctl.progress.writer import StreamWriter
 
@@ -21,35 +22,8 @@ if TYPE_CHECKING:
     from buildctl.progress.dialect import Dialect
 
 
-class Mode(enum.StrEnum):
-    """A way of showing a build; the values are what the user types."""
-
-    TTY = "tty"
-    PLAIN = "plain"
-    RAWJSON = "rawjson"
-    QUIET = "quiet"
-    ERRORS = "errors"
-    GROUPED = "grouped"
-    GITHUB = "github"
-    GITLAB = "gitlab"
-    BUILDKITE = "buildkite"
-    AZURE = "azure"
-    TEAMCITY = "teamcity"
-
-
-_SERVICES = {
-    "GITHUB_ACTIONS": Mode.GITHUB,
-    "GITLAB_CI": Mode.GITLAB,
-    "BUILDKITE": Mode.BUILDKITE,
-    "TF_BUILD": Mode.AZURE,
-    "TEAMCITY_VERSION": Mode.TEAMCITY,
-}
-"""What a CI service sets in its jobs, and its mode."""
 _ON_TERMINALS = frozenset({Mode.BUILDKITE})
 """Services that run every job on a pseudo-terminal."""
-_UNSET = frozenset({"", "false", "False", "0"})
-
-
 _TEXT = frozenset(Mode) - {Mode.TTY, Mode.RAWJSON, Mode.QUIET}
 _DROPPED_NOTE = b"\n[%d bytes of progress were not read in time and are lost]\n\n"
 
@@ -64,7 +38,7 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
     if value == "auto":
         value = variables.get("BUILDKIT_PROGRESS") or value
     if value == "auto" and in_ci:
-        service = _service(variables)
+        service = service_of(variables)
         if service is not None and (not is_terminal or service in _ON_TERMINALS):
             return service
     if value in ("", "auto"):
@@ -77,7 +51,7 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
     if mode is Mode.TTY and not is_terminal:
         raise UsageError(
             "failed to get console: provided file is not a console",
-            hint="The live display needs a terminal; use --progress=plain where there is none.",
+            hint="The live display needs a terminal; use plain where there is none.",
         )
     if mode is Mode.TTY:
         from buildctl.progress.terminal import TerminalOptions
@@ -85,10 +59,6 @@ def choose_mode(value: str, *, is_terminal: bool, variables: Mapping[str, str], 
         if not TerminalOptions.from_variables(variables).moves_cursor:
             return Mode.PLAIN
     return mode
-
-
-def _service(variables: Mapping[str, str]) -> Mode | None:
-    return next((mode for name, mode in _SERVICES.items() if variables.get(name, "") not in _UNSET), None)
 
 
 def open_display(
@@ -104,18 +74,26 @@ def open_display(
     clock: Callable[[], int] | None = None,
     masker: Masker | None = None,
     is_terminal: bool = False,
+    inert: bool = False,
 ) -> Display:
     """A display that writes to `fd`; `size` gives its columns and lines, if it is a terminal.
 
     `locate` turns the name of a build file into the path that warnings are to show. `clock` is what the
-    renderer is told of the time, in nanoseconds, if that is not the display's own.
+    renderer is told of the time, in nanoseconds, if that is not the display's own. Where a CI service may
+    read what is written, it is `inert`.
     """
     writer = StreamWriter(fd, dropped_note=_DROPPED_NOTE if mode in _TEXT else b"")
-    renderer = _renderer(mode, size, variables, locate, is_terminal)
+    renderer = _renderer(mode, size, variables, locate, is_terminal, inert)
     if is_terminal and mode is Mode.PLAIN:
-        from buildctl.progress.harmless import OnTerminal
+        from buildctl.progress.harmless import HarmlessText
+        from buildctl.progress.passed import Passed
 
-        renderer = OnTerminal(renderer)
+        renderer = Passed(renderer, HarmlessText())
+    if inert and mode in _TEXT - SERVICES:  # a service's own display has commands of ours
+        from buildctl.progress.ci.inert import InertText
+        from buildctl.progress.passed import Passed
+
+        renderer = Passed(renderer, InertText())
     if clock is not None:
         from buildctl.progress.pace import OnClock
 
@@ -137,6 +115,7 @@ def _renderer(
     variables: Mapping[str, str],
     locate: Callable[[str], str],
     is_terminal: bool,
+    inert: bool,
 ) -> Renderer:
     match mode:
         case Mode.PLAIN:
@@ -146,7 +125,7 @@ def _renderer(
         case Mode.RAWJSON:
             from buildctl.progress.rawjson import RawJSONRenderer
 
-            return RawJSONRenderer(on_terminal=is_terminal)
+            return RawJSONRenderer(on_terminal=is_terminal, inert=inert)
         case Mode.QUIET:
             from buildctl.progress.quiet import QuietRenderer
 

@@ -8,6 +8,8 @@ from buildctl.model.status import SolveStatus
 from buildctl.progress.renderer import Renderer
 
 LONGEST_PAUSE_S = 3600.0
+_LONGEST_WAIT_S = 3600.0
+"""Of who looks on, however slow the speed."""
 """Of the build's own time: a longer silence lies between two builds that were saved in one file."""
 
 
@@ -36,7 +38,7 @@ class Pace:
         if self._speed is None:
             return 0.0
         # Counted from when the last was due, so that small delays do not add up.
-        self._reached_s += min(ahead_s, LONGEST_PAUSE_S) / self._speed
+        self._reached_s += min(min(ahead_s, LONGEST_PAUSE_S) / self._speed, _LONGEST_WAIT_S)
         return max(self._reached_s - self._now_s(), 0.0)
 
     def now_ns(self) -> int:
@@ -65,8 +67,8 @@ class OnClock:
     def render(self, now_ns: int) -> bytes:
         return self._renderer.render(self._now_ns())
 
-    def finish(self, now_ns: int) -> bytes:
-        return self._renderer.finish(self._now_ns())
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return self._renderer.finish(self._now_ns(), between)
 
 
 def _instants(status: SolveStatus) -> Iterator[int]:

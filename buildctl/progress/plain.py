@@ -86,8 +86,9 @@ class PlainPrinter:
         self._print(now_ns)
         return self._flush()
 
-    def finish(self, now_ns: int) -> bytes:
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         self._print(now_ns)
+        self._out.append(between)
         for vertex in self._trace.vertexes:
             if vertex.failed:
                 self._print_error(vertex)
@@ -268,9 +269,10 @@ class PlainPrinter:
 
 
 def _stopped_ns(vertex: VertexTrace) -> int:
-    stop_ns = vertex.intervals[-1].stop_ns
-    assert stop_ns is not None, "only completed vertexes are ordered by their end"
-    return stop_ns
+    last = vertex.last_interval
+    assert last is not None, "only completed vertexes are ordered by their end"
+    assert last.stop_ns is not None, "only completed vertexes are ordered by their end"
+    return last.stop_ns
 
 
 def _encode(text: str) -> bytes:

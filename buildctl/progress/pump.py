@@ -41,9 +41,9 @@ class Pump:
         self.due_ns += (missed + 1) * self._quiet_ns
         return self._render(now_ns, busy)
 
-    def finish(self, now_ns: int) -> bytes:
-        """All that is left to show."""
-        return self._renderer.finish(now_ns)
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        """All that is left to show, with `between` before the logs of what failed."""
+        return self._renderer.finish(now_ns, between)
 
     def _render(self, now_ns: int, busy: bool) -> bytes:
         return b"" if busy and self._renderer.replaces else self._renderer.render(now_ns)

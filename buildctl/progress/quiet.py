@@ -17,5 +17,5 @@ class QuietRenderer:
     def render(self, now_ns: int) -> bytes:
         return b""
 
-    def finish(self, now_ns: int) -> bytes:
-        return b""
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return between

@@ -24,28 +24,33 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
+from buildctl.progress.ci.inert import inert_json
 
 _Object = dict[str, Any]
 
 
 class RawJSONRenderer:
-    """Shows every message when it comes; a terminal gets what it might obey escaped, which says the same."""
+    """Shows every message when it comes; what a terminal might obey, or a CI service where the stream is to
+    be `inert`, is escaped there, which says the same."""
 
     replaces = False
     restore = b""
 
-    def __init__(self, *, on_terminal: bool = False) -> None:
+    def __init__(self, *, on_terminal: bool = False, inert: bool = False) -> None:
         self._on_terminal = on_terminal
+        self._inert = inert
 
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         line = encode_status(status)
+        if self._inert:
+            line = inert_json(line)
         return _seen(line) if line and self._on_terminal else line
 
     def render(self, now_ns: int) -> bytes:
         return b""
 
-    def finish(self, now_ns: int) -> bytes:
-        return b""
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        return between
 
 
 def encode_status(status: SolveStatus) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from buildctl.model.status import SolveStatus
 
@@ -23,5 +23,13 @@ class Renderer(Protocol):
     def render(self, now_ns: int) -> bytes:
         """What to show now."""
 
-    def finish(self, now_ns: int) -> bytes:
-        """What to show last: the final state, then the logs of failed vertexes."""
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        """What to show last: the final state, what is to be said then, and the logs of failed vertexes."""
+
+
+@runtime_checkable
+class Leaving(Protocol):
+    """A renderer with a picture, which it can leave where it stands and begin again below."""
+
+    def leave(self, now_ns: int) -> bytes:
+        """What makes the picture a part of what was written before."""

@@ -5,21 +5,42 @@ No form has a newline in it, so that a log can be searched line by line.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from string import ascii_letters, digits
+from typing import Any
 
 from buildctl.model.quote import quote
+from buildctl.progress.visiblebytes import VisibleBytes, is_all_visible
 
 SHORTEST = 4
 """Bytes of a secret, or of a line of it, that are worth hiding: what is shorter is found in every text."""
 PIECE = 1024
 """Bytes of a form; longer ones are looked for in pieces, which bounds what is kept of a line for later."""
 _ENCODED_LINES = 256
-"""Lines of a secret of which each is looked for encoded, too; of longer secrets only the whole is."""
+"""Lines of a secret, or values in it, of which each is looked for encoded; of more only the whole is."""
 _WRAPPED_BYTES = 64 << 10
 """A secret of which each line of its encoding is looked for; a longer one has too many."""
+_PARSED_BYTES = 64 << 10
+"""A secret in which values are looked for."""
+_INTEGER_DIGITS = 1000
+_BOM = b"\xef\xbb\xbf"
+_MEANING = re.compile(rb"[0-9A-Za-z\x80-\xff]")
+_ASSIGNED = re.compile(
+    rb"""^(?:
+      (?:(?:export|set|env)\s+)? [^=\s?&;]{1,256} \s*=\s*
+    | [^:=?&;]{1,256} :\s+
+    | [\w.-]{1,64} :
+    | (?:.{0,256}\s)? (?:password|passwd|token|account)\s+
+    ) (.+)$""",
+    re.VERBOSE,
+)
+"""The value of an assignment: shells, .npmrc, INI; YAML, headers; `user:password`; netrc."""
+_EVERYDAY = frozenset((b"true", b"false", b"null", b"none", b"http", b"https"))
+"""Values that are in every log and no secret."""
 _WIDTHS = (76, 64)
 """Characters of a line of base64: coreutils and MIME, OpenSSL and PEM."""
 _HEX_WIDTH = 60
@@ -30,16 +51,69 @@ _KEPT_BY_ENCODERS = ("", "/", "!'()*", "$&+=:@", "*")
 
 
 def secret_forms(secret: bytes) -> set[bytes]:
-    """Every form of at least `SHORTEST` bytes; none for a secret that is shorter than that."""
-    lines = {line.strip(b"\r") for line in secret.split(b"\n")}
+    """Every form of at least `SHORTEST` bytes that has a letter or digit; none for a shorter secret."""
+    lines = {line.strip() for line in secret.split(b"\n")}
     stripped = secret.strip(b"\r\n")
-    whole = {secret, stripped} if len(stripped) >= SHORTEST else set()
-    encoded = whole | lines if len(lines) <= _ENCODED_LINES else whole
-    forms = set(lines)
+    whole = {secret, stripped, secret.strip()} if len(stripped) >= SHORTEST else set()
+    values = set(_values(secret, lines)) if len(secret) <= _PARSED_BYTES else set()
+    encoded = set(whole)
+    for parts in (lines, values):
+        if len(parts) <= _ENCODED_LINES:
+            encoded |= parts
+    forms = lines | values
     for value in encoded:
-        if len(value) >= SHORTEST:
+        if len(value) >= SHORTEST and _says_something(value):
             forms.update(_quoted(value), _base64(value), _hexadecimal(value), _percent(value))
-    return {piece for form in forms for piece in _pieces(form) if len(piece) >= SHORTEST}
+            forms.update(_wide(value))
+    forms |= {VisibleBytes(form).text for form in forms if not is_all_visible(form)}
+    found = {piece for form in forms for piece in _pieces(form)}
+    return {piece for piece in found if len(piece) >= SHORTEST and _says_something(piece)}
+
+
+def _says_something(text: bytes) -> bool:
+    """Whether there is a letter or digit, of any script: blanks, rules and brackets are in every log."""
+    return _MEANING.search(text) is not None
+
+
+def _values(secret: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """What a secret that is JSON, or has lines such as `KEY=value` and `key: value`, is kept for."""
+    found = list(_json_values(secret))
+    if not found:
+        for line in lines:
+            for value in filter(None, _ASSIGNED.findall(line)):
+                found += (value, value.strip(b"\"',;"))
+    for value in found:
+        if value.lower() not in _EVERYDAY and not re.fullmatch(rb"[0-9.]{1,5}", value):
+            yield value
+
+
+def _json_values(secret: bytes) -> Iterator[bytes]:
+    """Every string and long number of a JSON document, and the lines and values within such a string."""
+    if not secret.lstrip(_BOM).lstrip().startswith((b"{", b"[")):
+        return
+    try:
+        waiting: list[Any] = [json.loads(secret.removeprefix(_BOM))]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str):
+            for line in (one, *one.split("\n")):
+                yield line.strip().encode("utf-8", "surrogatepass")
+        elif isinstance(one, int) and not isinstance(one, bool) and abs(one) < 10**_INTEGER_DIGITS:
+            yield b"%d" % one
+
+
+def _wide(value: bytes) -> Iterator[bytes]:
+    """UTF-16, of which zero bytes and other controls are taken out before anything is looked for."""
+    if not value.isascii():
+        with contextlib.suppress(UnicodeError):
+            text = value.decode()
+            yield from (text.encode("utf-16-le"), text.encode("utf-16-be"))
 
 
 def _pieces(form: bytes) -> Iterator[bytes]:

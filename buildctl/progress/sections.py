@@ -78,7 +78,7 @@ class SectionPrinter:
         self._print(now_ns, _ROOM)
         return self._flush()
 
-    def finish(self, now_ns: int) -> bytes:
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         self._print(now_ns, None)
         if self._current is not None:
             self._end(now_ns, last=True)
@@ -89,6 +89,7 @@ class SectionPrinter:
                 if self._current is not None:
                     self._end(now_ns, last=True)
         self._print_warnings(now_ns)
+        self._out.append(between.decode(errors="replace"))
         for vertex in self._trace.vertexes:
             if vertex.failed:
                 step = self._steps.get(vertex, _Step())

@@ -59,7 +59,10 @@ class Progress:
 
     def hide(self, value: bytes) -> None:
         """Show stars in place of a secret from now on; from any thread: `show.hide(b"s3cret")`."""
-        self._masker.learn(value)
+        if self._running is not None:
+            self._running.hide(value)
+        else:
+            self._masker.learn(value)
 
     def __enter__(self) -> Self:
         if self._running is not None:
@@ -101,6 +104,7 @@ class _Running:
         environ: Mapping[str, str],
         masker: Masker,
     ) -> None:
+        self._masker = masker
         stream = sys.stderr if stream is None else stream
         if (flush := getattr(stream, "flush", None)) is not None:
             flush()  # what was written before comes before
@@ -137,6 +141,11 @@ class _Running:
     def tell(self, status: SolveStatus) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._update, status)
+
+    def hide(self, value: bytes) -> None:
+        # In its turn: what is told from now on comes after it.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._masker.learn, value)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._ending.set)

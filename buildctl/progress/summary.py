@@ -89,8 +89,24 @@ def _critical(timings: Timings) -> Iterator[str]:
 
 
 def _transfers(transfers: Sequence[Transfer]) -> Iterator[str]:
-    for transfer in sorted(transfers, key=lambda one: -one.bytes_sent)[:_TRANSFERS]:
+    """A line for each local name: a build asks for one several times, first for its ignore file."""
+    together: dict[str, Transfer] = {}
+    for one in transfers:
+        before = together.get(one.name)
+        together[one.name] = one if before is None else _added(before, one)
+    for transfer in sorted(together.values(), key=lambda one: -one.bytes_sent)[:_TRANSFERS]:
         yield "Sent " + format_transfer(transfer)
+
+
+def _added(one: Transfer, other: Transfer) -> Transfer:
+    return one._replace(
+        files_walked=max(one.files_walked, other.files_walked),  # the same files
+        files_requested=one.files_requested + other.files_requested,
+        files_sent=one.files_sent + other.files_sent,
+        bytes_sent=one.bytes_sent + other.bytes_sent,
+        took=one.took + other.took,
+        complete=one.complete and other.complete,
+    )
 
 
 def _clipped(timings: Timings, clipped: Iterable[tuple[str, str, tuple[str, ...]]]) -> Iterator[str]:

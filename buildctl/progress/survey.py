@@ -31,10 +31,9 @@ def state_of(vertex: VertexTrace, *, ended: bool = False) -> State:
     """`ended`: the build is over, and what still ran will never be heard of again."""
     if vertex.error:
         return State.CANCELED if vertex.canceled else State.FAILED
-    intervals = vertex.intervals
-    if not intervals:
+    if not vertex.started:
         return State.QUEUED
-    if intervals[-1].stop_ns is None:
+    if not vertex.completed:
         return State.CANCELED if ended else State.RUNNING
     return State.CACHED if vertex.cached else State.DONE
 
@@ -98,7 +97,7 @@ class Surveyor:
     def __init__(self, trace: Trace, *, ascii_only: bool = False) -> None:
         self._trace = trace
         self._ascii_only = ascii_only
-        self._shapes: dict[VertexTrace, tuple[str, tuple[str, ...], bool]] = {}
+        self._shapes: dict[VertexTrace, int] = {}
         """What the tree is made of."""
         self._looked: dict[Branch, BranchSurvey] | None = None
         """None: the tree is not up to date."""
@@ -113,10 +112,11 @@ class Surveyor:
         self._survey = None
         by_digest = self._trace.by_digest
         for announced in status.vertexes:
-            vertex = by_digest[announced.digest]
-            shape = vertex.name, vertex.inputs, vertex.hidden
-            if self._shapes.get(vertex) != shape:
-                self._shapes[vertex] = shape
+            vertex = by_digest.get(announced.digest)
+            if vertex is None:
+                continue  # one too many to be kept
+            if self._shapes.get(vertex) != vertex.shape:
+                self._shapes[vertex] = vertex.shape
                 self._looked = None
             self._news.add(vertex)
         self._news.update(by_digest[one.vertex] for one in status.warnings if one.vertex in by_digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,7 +178,7 @@ def _inputs(vertex: VertexTrace, trace: Trace) -> Iterator[VertexTrace]:
             yield needed
 
 
-def _closed(intervals: list[Interval], end_ns: int) -> tuple[Interval, ...]:
+def _closed(intervals: Sequence[Interval], end_ns: int) -> tuple[Interval, ...]:
     return tuple(Interval(start, max(start, end_ns if stop is None else stop)) for start, stop in intervals)
 
 

@@ -1,11 +1,12 @@
 """All that a build has said so far: a fold over the Status stream, which knows no clock and no width.
 
-A display asks a `Trace` for its vertexes and draws them. What is kept is bounded where a build can make
-it grow without end: logs, by `log_budget` (see `Trace`).
+A display asks a `Trace` for its vertexes and draws them. What is kept is bounded: logs by `log_budget` (see
+`Trace`), everything else by a `Budget`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from buildctl.model.status import (
@@ -16,7 +17,8 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
-from buildctl.progress.intervals import Interval, merge_intervals
+from buildctl.progress.budget import Budget
+from buildctl.progress.intervals import Interval, Spans
 from buildctl.progress.log import PIECE_OVERHEAD, Log
 
 LOG_BUDGET = 64 << 20
@@ -34,30 +36,53 @@ class VertexTrace:
     name: str = ""
     cached: bool = False
     error: str = ""
-    inputs: tuple[str, ...] = ()
-    """Digests; look them up in `Trace.by_digest`, which knows members of a group as the group."""
     is_group: bool = False
     hidden: bool = False
     """A group of which only weak members have started."""
-    intervals: list[Interval] = field(default_factory=list)
-    """Merged and in order; empty before the start."""
     statuses: dict[str, VertexStatus] = field(default_factory=dict)
     """The latest of each counter by id, in the order in which they started; the others are not shown."""
     warnings: list[VertexWarning] = field(default_factory=list)
     log: Log = field(default_factory=Log)
     events: int = 0
     """How often it has been heard of: a measure of how busy it is."""
-    _stops: dict[int, int | None] = field(default_factory=dict)
+    shape: int = 0
+    """How often its name, its inputs or whether it is hidden has changed."""
+    _spans: Spans = field(default_factory=Spans)
     _last: Vertex | None = None
+    _inputs: tuple[str, ...] | None = ()
     _members: dict[str, Vertex] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
+    """In what order the members came."""
+    _touched: dict[str, Vertex | None] = field(default_factory=dict)
+    """Members of which the message tells, and what was known of each."""
+    _uncached: int = 0
+    """Members that are not cached."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Digests; look them up in `Trace.by_digest`, which knows members of a group as the group."""
+        if self._inputs is None:
+            needed = dict.fromkeys(digest for member in self._members.values() for digest in member.inputs)
+            self._inputs = tuple(digest for digest in needed if digest not in self._members)
+        return self._inputs
+
+    @property
+    def intervals(self) -> Sequence[Interval]:
+        """When it was at work, merged and in order; empty before the start."""
+        return self._spans.merged
+
+    @property
+    def last_interval(self) -> Interval | None:
+        """The last of them, at less cost."""
+        return self._spans.last
 
     @property
     def started(self) -> bool:
-        return bool(self.intervals)
+        return bool(self._spans)
 
     @property
     def completed(self) -> bool:
-        return bool(self.intervals) and self.intervals[-1].stop_ns is not None
+        return self._spans.ended
 
     @property
     def canceled(self) -> bool:
@@ -77,12 +102,13 @@ class VertexTrace:
         last = self._last
         if vertex.started_ns is not None:
             self._last = vertex
-            self._stops[vertex.started_ns] = vertex.completed_ns
-            self.intervals = merge_intervals(self._stops)
-        elif self.intervals:
+            self._spans.put(vertex.started_ns, vertex.completed_ns)
+        elif self._spans:
             return False  # a repeated announcement takes nothing back
+        if not self.shape or vertex.name != self.name or vertex.inputs != self._inputs:
+            self.shape += 1
         self.digest, self.name = vertex.digest, vertex.name
-        self.cached, self.error, self.inputs = vertex.cached, vertex.error, vertex.inputs
+        self.cached, self.error, self._inputs = vertex.cached, vertex.error, vertex.inputs
         if vertex.started_ns is None:
             return False
         # A completion is news even if it is the same again (the reference compares it by pointer).
@@ -94,29 +120,42 @@ class VertexTrace:
         )
 
     def _absorb_member(self, member: Vertex) -> None:
-        self._members[member.digest] = member
+        digest = member.digest
+        known = self._members.get(digest)
+        self._touched.setdefault(digest, known)
+        self._places.setdefault(digest, len(self._places))
+        self._members[digest] = member
+        if known is None or known.inputs != member.inputs:
+            self._inputs = None
+            self.shape += 1
+        self._uncached += (not member.cached) - (known is not None and not known.cached)
 
     def _refresh_group(self) -> bool:
-        """Recompute a group from its members; whether anything about it is new."""
+        """Follow what a message told of members; whether anything about the group is new.
+
+        Of the others nothing is new, so they are not looked at.
+        """
         before = self.cached, self.error, self.hidden
         changed = False
-        self.cached = True
-        for member in self._members.values():
+        touched = [self._members[digest] for digest in sorted(self._touched, key=self._places.__getitem__)]
+        self._touched.clear()
+        had_error = bool(self.error)
+        for member in touched:
             if (start := member.started_ns) is not None:
-                if start not in self._stops or self._stops[start] != member.completed_ns:
-                    self._stops[start] = member.completed_ns
+                if not self._spans.knows(start, member.completed_ns):
+                    self._spans.put(start, member.completed_ns)
                     changed = True
                 if member.progress_group is not None and not member.progress_group.weak:
                     self.hidden = False
-            self.cached = self.cached and member.cached
-            if not self.error:
+            if not self.error and member.error:
                 self.error = member.error
-            else:
-                self.hidden = False
-        if changed:
-            self.intervals = merge_intervals(self._stops)
-        inputs = dict.fromkeys(digest for member in self._members.values() for digest in member.inputs)
-        self.inputs = tuple(digest for digest in inputs if digest not in self._members)
+                # Whether the group is told of depends on what comes after, as in the reference.
+                had_error = self._places[member.digest] < len(self._places) - 1
+        if had_error:
+            self.hidden = False
+        self.cached = not self._uncached
+        if self.hidden != before[2]:
+            self.shape += 1
         return changed or before != (self.cached, self.error, self.hidden)
 
 
@@ -125,10 +164,11 @@ class Trace:
 
     `log_budget` bounds the logs kept, in bytes. Once it is exceeded, logs of vertexes completed without
     an error go first, then the oldest pieces of the longest log; `Log.dropped_bytes` says how much went.
-    None keeps all: for a display that takes pieces out of `VertexTrace.log` as it prints them.
+    None keeps all: for a display that takes pieces out of `VertexTrace.log` as it prints them. All else is
+    bounded by `budget`, which is asked before anything is kept.
     """
 
-    def __init__(self, *, log_budget: int | None = LOG_BUDGET) -> None:
+    def __init__(self, *, log_budget: int | None = LOG_BUDGET, budget: Budget | None = None) -> None:
         self.vertexes: list[VertexTrace] = []
         """Those to be shown, in the order in which they started (a group: was revealed, which errors of
         its members can do before any has started)."""
@@ -139,9 +179,11 @@ class Trace:
         self._groups: dict[str, VertexTrace] = {}
         self._log_budget = log_budget
         self._log_cost = 0
+        self._budget = budget or Budget()
 
     def update(self, status: SolveStatus) -> dict[VertexTrace, bool]:
         """Take in a message. Returns the vertexes it was about; False: only by a warning."""
+        status = self._budget.admit(status)
         touched: dict[VertexTrace, bool] = {}
         if status.vertexes:
             self._update_vertexes(status.vertexes, touched)
@@ -162,16 +204,15 @@ class Trace:
         if isinstance(status.logs, UnreadLogs):
             for digest, unread in status.logs.by_vertex().items():
                 if (vertex := by_digest.get(digest)) is not None:
-                    intervals = vertex.intervals
-                    vertex.log.extend(intervals[-1].start_ns if intervals else None, unread)
+                    vertex.log.extend(vertex._spans.last_start_ns, unread)
                     vertex.events += len(unread)
                     touched[vertex] = True
                     cost += unread.size_bytes + PIECE_OVERHEAD * len(unread)
         else:
             for digest, data, _, timestamp_ns in status.logs:
                 if (vertex := by_digest.get(digest)) is not None:
-                    intervals = vertex.intervals
-                    vertex.log.append(timestamp_ns - intervals[-1].start_ns if intervals else 0, data)
+                    start_ns = vertex._spans.last_start_ns
+                    vertex.log.append(0 if start_ns is None else timestamp_ns - start_ns, data)
                     vertex.events += 1
                     touched[vertex] = True
                     cost += len(data) + PIECE_OVERHEAD
@@ -190,7 +231,7 @@ class Trace:
         for vertex in self.by_digest.values():  # makes nothing for the garbage collector to look at
             if not vertex.hidden:
                 total += 1
-                completed += bool(vertex.intervals) and vertex.intervals[-1].stop_ns is not None
+                completed += vertex._spans.ended
         return completed, total
 
     def _update_vertexes(self, vertexes: tuple[Vertex, ...], touched: dict[VertexTrace, bool]) -> None:

@@ -66,15 +66,24 @@ class TTYRenderer:
         lines = [] if self._layout is None else draw(self._layout, now_ns)
         return self._encode(self._noted() + self._picture.draw(self._rendered(lines), width, height))
 
-    def finish(self, now_ns: int) -> bytes:
-        """The whole tree in place of the last frame, then the logs of what failed."""
+    def leave(self, now_ns: int) -> bytes:
+        """The present frame, to stay; the next one is drawn below whatever is written meanwhile."""
+        width, height = self._size()
+        self._layout = arrange(self._surveyor.survey(), width, height, self._look)
+        self._arranged_for = width, height
+        lines = [] if self._layout is None else draw(self._layout, now_ns)
+        return self._encode(self._noted() + self._picture.leave(self._rendered(lines), width, height))
+
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
+        """The whole tree in place of the last frame, what is to be said then, and the logs of what failed."""
         width, height = self._size()
         lines: list[Line] = []
         if self._trace.vertexes:
             ended = survey(self._trace, grow(self._trace, ascii_only=self._ascii), ended=True)
             lines = final_frame(ended, now_ns, width, self._look)
         tree = self._noted() + self._picture.leave(self._rendered(lines), width, height)
-        return self._encode(tree + "".join(f"{line}\r\n" for line in self._failures()))
+        said = between.replace(b"\n", b"\r\n")
+        return self._encode(tree) + said + self._encode("".join(f"{line}\r\n" for line in self._failures()))
 
     def _rendered(self, lines: Iterable[Line]) -> list[Rendered]:
         return [Rendered(self._palette.render(line), width_of(line, cell_len)) for line in lines]

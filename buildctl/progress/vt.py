@@ -12,13 +12,14 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
+from typing import NamedTuple
 
 from buildctl.progress.line import Color, Ink, Line, Measure, Role, Span, cut_line
 from buildctl.progress.visible import visible
 
 _TAB = 8
 _EDITED_BYTES = 2048
-"""Read of a line with control characters: what comes before was most likely overwritten."""
+"""Read of a line with control characters, each of which costs time."""
 _LINE_BYTES = 64 << 10
 """The same where the whole line is wanted."""
 
@@ -34,41 +35,83 @@ SEQUENCE = re.compile(
     re.VERBOSE,
 )
 """A control sequence (ECMA-48) or a single control character, in decoded text."""
+_PARAMETERS = 32
+_DIGITS = 9
+"""Of a sequence, and of a number in it; Python reads no number of more than 4,300 digits."""
+_COLORS = re.compile(rb"\x1b\[([0-9;:]*)m")
+_INNER = bytes(range(0x80, 0xC0))
+"""What stands at the front of UTF-8 that was cut within a character."""
 PLAIN = Ink()
 """How output begins."""
 
 
+class _Raw(NamedTuple):
+    """One line of a log, or what was read of it."""
+
+    data: bytes
+    begun: bool
+    """Its beginning is there."""
+    ended: bool
+
+
 def tail(
-    data: bytes, rows: int, columns: int, measure: Measure, mark: str = "", *, ascii_only: bool = False
+    data: bytes,
+    rows: int,
+    columns: int,
+    measure: Measure,
+    mark: str = "",
+    *,
+    begun: bool = True,
+    ascii_only: bool = False,
 ) -> list[Line]:
     """The last `rows` lines that are not blank, each at most `columns` wide.
 
-    A finished line that is too long shows its beginning, the unfinished last one its end, where it grows.
+    A finished line that is too long shows its beginning, the unfinished last one its end, where it grows. So
+    does one that began before the data did, as the first may if `begun` is False; `mark` is in front of it.
     """
     if rows <= 0 or columns <= 0:
         return []
     shown: list[Line] = []
     ink = PLAIN
-    for raw, finished in _last_lines(data, rows):
-        if not _CONTROL.search(raw):
-            raw = raw[: 8 * columns] if finished else raw[-8 * columns :]
-        spans, ink = read_line(raw, ink, limit=_EDITED_BYTES, ascii_only=ascii_only)
+    for line in _last_lines(data, rows, begun):
+        piece, rest = _excerpt(line, _EDITED_BYTES if _CONTROL.search(line.data) else 8 * columns)
+        spans, ink = read_line(piece.data, ink, limit=_EDITED_BYTES, ascii_only=ascii_only)
         if any(span.text.strip() for span in spans):
-            fit = cut_line if finished else _cut_front
+            if not piece.begun:
+                spans.insert(0, Span(mark, Role.LOG))
+            fit = cut_line if line.ended and piece.begun else _cut_front
             shown.append(fit(spans, columns, measure, mark))
+        for found in _COLORS.finditer(rest[-_EDITED_BYTES:]):
+            ink = _inked(ink, found[1].decode())
     return shown
 
 
-def _last_lines(data: bytes, rows: int) -> list[tuple[bytes, bool]]:
-    """The last `rows` non-blank lines, oldest first, and whether each has ended."""
-    lines: list[tuple[bytes, bool]] = []
-    end, finished = len(data), False
+def _last_lines(data: bytes, rows: int, begun: bool) -> list[_Raw]:
+    """The last `rows` non-blank lines, oldest first."""
+    lines: list[_Raw] = []
+    end, ended = len(data), False
     while len(lines) < rows and end >= 0:
         start = data.rfind(b"\n", 0, end) + 1
         if line := data[start:end].strip(b" \t\r"):
-            lines.append((line if finished else data[start:end], finished))
-        end, finished = start - 1, True
+            lines.append(_Raw(line if ended else data[start:end], begun or start > 0, ended))
+        end, ended = start - 1, True
     return lines[::-1]
+
+
+def _excerpt(line: _Raw, limit: int) -> tuple[_Raw, bytes]:
+    """About `limit` bytes of a line, at whose beginning or end one looks; and what comes after them.
+
+    What a carriage return goes back over is as good as never written: the line begins after it.
+    """
+    data, begun, ended = line
+    if len(data) <= limit and begun:
+        return line, b""
+    if (start := data.find(b"\r", -limit, -1) + 1) > 0:
+        return _Raw(data[start:], True, ended), b""
+    start = data.rfind(b"\r", 0, -1) + 1
+    if ended and (begun or start > 0):
+        return _Raw(data[start : start + limit], True, ended), data[start + limit :]
+    return _Raw(data[-limit:].lstrip(_INNER), False, ended), b""
 
 
 def _cut_front(spans: Iterable[Span], columns: int, measure: Measure, mark: str) -> Line:
@@ -87,7 +130,7 @@ def read_line(
     if not _CONTROL.search(raw):
         return [_span(visible(raw.decode(errors="replace"), ascii_only=ascii_only), ink)], ink
     if len(raw) > limit:
-        raw = raw[-limit:].lstrip(bytes(range(0x80, 0xC0)))  # not in the middle of a character
+        raw = raw[-limit:].lstrip(_INNER)
     row = _Row(ink, limit)
     text = raw.decode(errors="replace")
     position = 0
@@ -143,7 +186,7 @@ class _Row:
         if final == "m":
             self.ink = _inked(self.ink, args)
             return
-        count = int(args) if args.isascii() and args.isdigit() else 0
+        count = _number(args) if args.isascii() and args.isdigit() else 0
         if final == "K" and count == 0:
             del self._cells[self._column :]
         elif final == "K":
@@ -204,12 +247,17 @@ def _codes(args: str) -> list[int]:
     if not re.fullmatch("[0-9;:]*", args):
         return []
     codes: list[int] = []
-    for parameter in args.split(";"):
-        number, *sub = parameter.split(":")
-        codes.append(int(number or 0))
+    for parameter in args.split(";", _PARAMETERS)[:_PARAMETERS]:
+        number, *sub = parameter.split(":", _PARAMETERS)[:_PARAMETERS]
+        codes.append(_number(number))
         if number in ("38", "48"):
-            codes.extend(int(value) for value in sub if value)
+            codes.extend(_number(value) for value in sub if value)
     return codes
+
+
+def _number(digits: str) -> int:
+    """A parameter of any length; what is longer than any that means something is large."""
+    return int(digits.lstrip("0")[:_DIGITS] or 0)
 
 
 def _basic(code: int) -> Color | None:

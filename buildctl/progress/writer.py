@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import select
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
+
+from buildctl.system.writing import write_all
 
 BACKLOG_LIMIT = 64 << 20
 """Bytes that wait for a stalled reader; what exceeds them is dropped and counted."""
@@ -53,6 +53,10 @@ class StreamWriter:
         else:
             self._backlog.append(data)
             self._backlog_size += len(data)
+
+    async def idle(self) -> None:
+        """Wait until all is written."""
+        await self._idle.wait()
 
     async def close(self, patience_s: float | None = None) -> None:
         """Wait until all is written, at most `patience_s` seconds, and end."""
@@ -107,21 +111,10 @@ def _write_jobs(
     while (data := jobs.get()) is not None:
         error: OSError | None = None
         try:
-            _write_all(fd, data)
+            write_all(fd, data)
         except OSError as failure:
             error = failure
         try:
             loop.call_soon_threadsafe(written, error)
         except RuntimeError:  # the loop has ended: nobody waits for this
             return
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        try:
-            rest = rest[os.write(fd, rest) :]
-        except BlockingIOError:  # someone who shares the terminal made it non-blocking
-            poll = select.poll()
-            poll.register(fd, select.POLLOUT)
-            poll.poll()

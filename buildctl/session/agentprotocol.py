@@ -16,47 +16,29 @@ MAX_MESSAGE_BYTES = 256 * 1024
 
 
 class Request(enum.IntEnum):
-    """Messages to an agent."""
+    """Messages to an agent that are told apart here."""
 
     LIST_V1 = 1
     REMOVE_ALL_V1 = 9
     LIST = 11
     SIGN = 13
-    ADD = 17
-    REMOVE = 18
-    REMOVE_ALL = 19
-    LOCK = 22
-    UNLOCK = 23
-    ADD_CONSTRAINED = 25
     EXTENSION = 27
 
 
-_NO_KEYS_V1 = b"\x02\x00\x00\x00\x00"
 _FAILURE = b"\x05"
-_SUCCESS = b"\x06"
-_EXTENSION_FAILURE = b"\x1c"
+_ALLOWED = frozenset((Request.LIST, Request.SIGN))
+_ANSWERS: dict[int, bytes] = {
+    Request.LIST_V1: b"\x02\x00\x00\x00\x00",  # no keys
+    Request.REMOVE_ALL_V1: b"\x06",  # success
+    Request.EXTENSION: b"\x1c",
+}
+"""Where it is not a failure."""
 
-_USES = frozenset((Request.LIST, Request.SIGN, Request.UNLOCK))
-_CHANGES = frozenset((Request.ADD, Request.ADD_CONSTRAINED, Request.REMOVE, Request.REMOVE_ALL, Request.LOCK))
 
-
-class Refusals:
-    """What is answered in the agent's place."""
-
-    def __init__(self, *, allow_changes: bool) -> None:
-        self._passed = _USES | _CHANGES if allow_changes else _USES
-        self._extension = _FAILURE if allow_changes else _EXTENSION_FAILURE
-
-    def answer(self, request: bytes) -> bytes | None:
-        """The answer to a message that the agent does not get to see; None for one that it does."""
-        kind = request[0]
-        if kind in self._passed:
-            return None
-        if kind == Request.LIST_V1:
-            return _NO_KEYS_V1
-        if kind == Request.REMOVE_ALL_V1:
-            return _SUCCESS
-        return self._extension if kind == Request.EXTENSION else _FAILURE
+def refusal(request: bytes) -> bytes | None:
+    """The answer to a message that the agent does not get to see; None for one that it does."""
+    kind = request[0]
+    return None if kind in _ALLOWED else _ANSWERS.get(kind, _FAILURE)
 
 
 class Frames:

@@ -11,13 +11,16 @@ import os
 import re
 from collections.abc import Mapping
 
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.model.identity import new_id
 from buildctl.session.statefolder import state_folder
+from buildctl.system.beside import create_beside
+from buildctl.system.folders import make_private
+from buildctl.system.smallfile import read_found
 
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-z]{25}")
+_MOST_BYTES = 4096
 _MACHINE = "/etc/machine-id"  # homes may be shared by machines, where one path is several folders
 
 
@@ -43,8 +46,7 @@ def _path(variables: Mapping[str, str]) -> str:
 def _read(path: str) -> str:
     """The id in the file, empty where there is none."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(64).decode("ascii", "replace").strip()
+        text = read_found(path, limit=_MOST_BYTES).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return ""
     return text if _ID.fullmatch(text) else ""
@@ -52,11 +54,9 @@ def _read(path: str) -> str:
 
 def _create(path: str) -> str:
     """Put a new id there, whole at once, unless another process has been faster; then its id."""
-    import tempfile  # once for each user
-
     folder = os.path.dirname(path)
     make_private(folder)
-    descriptor, temporary = tempfile.mkstemp(prefix=".client-id-", dir=folder)  # mode 0600
+    descriptor, temporary = create_beside(path, 0o600)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(new_id() + "\n")
@@ -72,6 +72,6 @@ def _create(path: str) -> str:
 
 
 def _machine() -> str:
-    with contextlib.suppress(OSError, UnicodeDecodeError), open(_MACHINE, encoding="ascii") as file:
-        return file.read().strip()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return read_found(_MACHINE, limit=_MOST_BYTES).decode("ascii").strip()
     return ""

@@ -18,7 +18,6 @@ from google.protobuf.message import DecodeError, Message
 
 from buildctl._pb import content_pb2 as pb
 from buildctl.errors import Code, ServiceError
-from buildctl.fsutil.failure import write_failure
 from buildctl.fsutil.worker import Worker
 from buildctl.model.quote import quote
 from buildctl.oci.digest import Digest, parse_digest
@@ -27,6 +26,7 @@ from buildctl.oci.store import Blob, Store
 from buildctl.session.metadata import values
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import read_request
+from buildctl.system.failure import write_failure
 
 STORE_ID = "buildkit-attachable-store-id"
 

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
-import secrets
-import select
-import stat as st
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, Protocol
 
 from buildctl.errors import BuildctlError, Code, ServiceError, TransferError
-from buildctl.fsutil.failure import write_failure
-from buildctl.fsutil.pieces import write_pieces
 from buildctl.fsutil.receive import Mode, ReceiveSummary, receive
 from buildctl.fsutil.worker import Worker, outlast
 from buildctl.http2.frames import Buffer
@@ -32,6 +26,9 @@ from buildctl.model.solve import (
 )
 from buildctl.session.bytesmessage import decode_bytes_message
 from buildctl.session.stream import Handler, ServerStream
+from buildctl.system.failure import write_failure
+from buildctl.system.outfile import OutFile
+from buildctl.system.writing import write_pieces
 
 DIFF_COPY_PATH = "/moby.filesync.v1.FileSend/DiffCopy"
 
@@ -110,7 +107,7 @@ class FileSend:
             case FileDestination(path):
                 self._collect_metadata(number, stream)
                 with self._delivering(stream, path):
-                    await self._receive_bytes(number, stream, _File(path))
+                    await self._receive_bytes(number, stream, OutFile(path))
             case StdoutDestination():
                 self._collect_metadata(number, stream)
                 with self._delivering(stream, "standard output"):
@@ -141,18 +138,21 @@ class FileSend:
     async def _receive_tree(
         self, stream: ServerStream, path: str, mode: Mode, *, keep_privileged: bool
     ) -> None:
+        def written(summary: ReceiveSummary) -> None:
+            # From here on the daemon may end the build, and with it this call.
+            self._forget(stream)
+            if summary.devices or summary.stripped:
+                _LOG.warning("%s: %s; add keep-privileged=true to --output for all", path, _left_out(summary))
+
         async with self._turns:
-            summary = await receive(
+            await receive(
                 stream.receive_messages,
                 stream.send_messages,
                 path,
                 mode=mode,
                 keep_privileged=keep_privileged,
-                # From here on the daemon may end the build before this call has ended.
-                on_written=lambda: self._forget(stream),
+                on_written=written,
             )
-        if summary.devices or summary.stripped:
-            _LOG.warning("%s: %s; add keep-privileged=true to --output for all", path, _left_out(summary))
 
     def _collect_metadata(self, number: int, stream: ServerStream) -> None:
         collected: dict[str, list[str]] = {}
@@ -170,7 +170,7 @@ class FileSend:
             await worker.run(target.open)
             while messages := await stream.receive_messages():
                 # Nothing more is read until this is written, which is what slows the daemon down.
-                self._spilled = self._spilled or target.spills
+                self._spilled = self._spilled or target.streams
                 await worker.run(_write, target, messages)
             await worker.run(target.commit)
         except BaseException:
@@ -184,7 +184,7 @@ class _Target(Protocol):
     """Where the bytes of an export go. Every method blocks and raises `TransferError`."""
 
     @property
-    def spills(self) -> bool: ...
+    def streams(self) -> bool: ...
 
     def open(self) -> None: ...
 
@@ -195,74 +195,6 @@ class _Target(Protocol):
     def discard(self) -> None: ...
 
 
-class _File:
-    """A file, written beside its name and renamed when it is whole.
-
-    What is there and is neither file nor directory, such as /dev/null or a named pipe, is written in place.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._final = ""
-        self._temporary = ""
-        self._descriptor = -1
-
-    @property
-    def spills(self) -> bool:
-        return not self._temporary
-
-    def open(self) -> None:
-        # A link is the user's word for the file it points to.
-        self._final = os.path.realpath(self._path)
-        try:
-            self._descriptor = self._open()
-        except OSError as error:
-            raise write_failure(f"create {self._path}", error) from error
-
-    def _open(self) -> int:
-        with suppress(FileNotFoundError):
-            mode = os.stat(self._final).st_mode
-            if st.S_ISDIR(mode):
-                raise TransferError(
-                    f"failed to create {self._path}: destination file is a directory",
-                    hint="name a file in it",
-                )
-            if not st.S_ISREG(mode):
-                return os.open(self._final, os.O_WRONLY | os.O_CLOEXEC)
-        temporary = os.path.join(os.path.dirname(self._final), f".tmp.{secrets.token_hex(6)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        self._temporary = temporary
-        return descriptor
-
-    def write(self, pieces: Sequence[Buffer]) -> None:
-        try:
-            write_pieces(self._descriptor, pieces)
-        except OSError as error:
-            raise write_failure(f"write {self._path}", error) from error
-
-    def commit(self) -> None:
-        try:
-            self._close()
-            if self._temporary:
-                os.rename(self._temporary, self._final)
-                self._temporary = ""
-        except OSError as error:
-            raise write_failure(f"write {self._path}", error) from error
-
-    def discard(self) -> None:
-        with suppress(OSError):
-            self._close()
-        if self._temporary:
-            with suppress(OSError):
-                os.unlink(self._temporary)
-            self._temporary = ""
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
 class _Stdout:
     """A descriptor that others own."""
 
@@ -270,21 +202,17 @@ class _Stdout:
         self._descriptor = descriptor
 
     @property
-    def spills(self) -> bool:
+    def streams(self) -> bool:
         return True
 
     def open(self) -> None:
         pass
 
     def write(self, pieces: Sequence[Buffer]) -> None:
-        view = memoryview(b"".join(pieces))
-        while view:
-            try:
-                view = view[os.write(self._descriptor, view) :]
-            except BlockingIOError:  # another process may have made it so
-                select.select((), (self._descriptor,), ())
-            except OSError as error:
-                raise write_failure("write to standard output", error) from error
+        try:
+            write_pieces(self._descriptor, pieces)
+        except OSError as error:
+            raise write_failure("write to standard output", error) from error
 
     def commit(self) -> None:
         pass
@@ -304,7 +232,7 @@ class _Stream:
         self._stream: BinaryIO | None = None
 
     @property
-    def spills(self) -> bool:
+    def streams(self) -> bool:
         return True
 
     def open(self) -> None:

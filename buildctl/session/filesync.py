@@ -9,7 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from buildctl.errors import Code, ServiceError
+from buildctl.fsutil import ignorefile
 from buildctl.fsutil.announced import Recorder, Selection
+from buildctl.fsutil.rooted import lost_link
 from buildctl.fsutil.send import SendSummary, send
 from buildctl.fsutil.unreadable import Unreadable
 from buildctl.fsutil.validator import quoted
@@ -20,12 +22,12 @@ from buildctl.model.transfer import Transfer
 from buildctl.session.metadata import value, values
 from buildctl.session.observed import RequestSink
 from buildctl.session.stream import Handler, ServerStream
+from buildctl.system.detached import detached
 
 if TYPE_CHECKING:
     from buildctl.fsutil.watcher import Watcher
 
 
-_IGNORE_FILE = ".dockerignore"
 _SERVICE = "moby.filesync.v1.FileSync"
 MAX_TRANSFERS = 4
 """Folders that are sent at a time: each has a thread and up to 130 descriptors. Others wait."""
@@ -81,6 +83,7 @@ class FileSync:
         clock = asyncio.get_running_loop().time
         unreadable = None if self._on_unreadable == "error" else Unreadable(self._on_unreadable)
         began, summary, complete = clock(), SendSummary(), False
+        lost: tuple[tuple[str, str], ...] = ()
 
         def note(so_far: SendSummary) -> None:
             nonlocal summary
@@ -92,6 +95,7 @@ class FileSync:
             follow_paths=values(stream.metadata, "followpaths"),
         )
         try:
+            lost = await self._lost_ignore_files(root, selection) if self._on_transfer else ()
             await send(
                 stream.receive_messages,
                 stream.send_messages,
@@ -110,11 +114,18 @@ class FileSync:
             if self._on_transfer:
                 transfer = _transfer(name, summary, began, clock() - began, complete=complete)
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
-                self._on_transfer(transfer._replace(unreadable=tuple(paths)))
+                self._on_transfer(transfer._replace(unreadable=tuple(paths), lost_ignore_files=lost))
+
+    async def _lost_ignore_files(self, root: str | Tree, selection: Selection) -> tuple[tuple[str, str], ...]:
+        asked = [path for path in selection.follow_paths if path.endswith(ignorefile.SUFFIX)]
+        if not asked or isinstance(root, Tree):
+            return ()
+        targets = await detached(lambda: [lost_link(root, path) for path in asked])
+        return tuple((path, target) for path, target in zip(asked, targets, strict=True) if target)
 
     def _recorder(self, name: str, root: str | Tree, selection: Selection) -> Recorder | None:
         """None for what frontends ask for only to learn the rules of the transfer that follows."""
-        if isinstance(root, Tree) or not self._records or list(selection.follow_paths) == [_IGNORE_FILE]:
+        if isinstance(root, Tree) or not self._records or list(selection.follow_paths) == [ignorefile.SUFFIX]:
             return None
         return Recorder(self._records, root, name, selection)
 
@@ -141,4 +152,5 @@ def _transfer(name: str, summary: SendSummary, began: float, took: float, *, com
         took=took,
         uniform_times=summary.uniform_times,
         complete=complete,
+        odd_times=tuple(map(os.fsdecode, summary.odd_times)),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,8 @@ from buildctl.fsutil.worker import Worker
 from buildctl.model.offer import SecretSource
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import read_request
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_named
 
 MAX_SECRET_BYTES = 500 * 1024
 
@@ -76,13 +79,12 @@ class Secrets:
 
 
 def _read(path: str) -> tuple[bytes, int]:
-    """The file's content, of one that is too long its beginning, and its size."""
+    """The file's content, and its size; of one that is too long the size alone."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_SECRET_BYTES + 1)
-            return data, max(
-                len(data), os.fstat(file.fileno()).st_size if len(data) > MAX_SECRET_BYTES else 0
-            )
+        data = read_named(path, limit=MAX_SECRET_BYTES)
+        return data, len(data)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return b"", max(MAX_SECRET_BYTES + 1, os.stat(path).st_size)
         verb = "read" if isinstance(error, IsADirectoryError) else "open"
-        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {(error.strerror or str(error)).lower()}") from None
+        raise ServiceError(Code.UNKNOWN, f"{verb} {path}: {errno_text(error)}") from None

@@ -24,6 +24,8 @@ def shared_key(client_id: str, local_dirs: Mapping[str, str | Tree]) -> str:
     `local_dirs` are paths by local name, or trees, which are known by their base and the names in them; the
     file system is asked for the canonical paths. The one named `dockerfile` counts only where it is alone:
     little is sent of it, and many may share one context.
+
+        SolveOpt(..., shared_key=shared_key("my service", local_dirs))
     """
     if not local_dirs:
         return ""

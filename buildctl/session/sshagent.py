@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -19,16 +20,18 @@ from dataclasses import dataclass
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.offer import AgentSource
 from buildctl.model.quote import quote
-from buildctl.session.privatekey import check_private_key
+from buildctl.session.privatekey import parse_private_key
 from buildctl.session.sshforward import ForwardedSocket, SSHForward
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_named
 from buildctl.transport.relay import no_socket, socket_root
 
 _KEY_BYTES = 100 * 1024
 _AGENT_SECONDS = 10.0
 _END_SECONDS = 2.0
 
-# The agent outlives no end of this process: it waits for the end of a pipe from it. `-P ''` keeps a step that
-# adds keys from naming a library for the agent to load.
+# The agent outlives no end of this process: it waits for the end of a pipe from it. `-P ''` keeps whoever
+# reaches it from naming a library for it to load.
 _GUARDED_AGENT = """
 ssh-agent -D -P '' -a "$1/agent.sock" </dev/null &
 agent=$!
@@ -41,7 +44,7 @@ rm -rf -- "$1"
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeys:
-    """Key files that have been read: path and content."""
+    """Key files that have been read: path, and the key as `ssh-add` takes it."""
 
     keys: tuple[tuple[str, bytes], ...]
 
@@ -54,7 +57,7 @@ def find_agents(
     for source in sources:
         if source.id in found:
             raise UsageError(
-                f"duplicate agent ID {quote(source.id)}", hint="give each --ssh an id of its own"
+                f"duplicate agent ID {quote(source.id)}", hint="give each agent an id of its own"
             )
         shown = f"{{{source.id} [{' '.join(source.paths)}] {str(source.raw).lower()}}}"
         prefix = f"failed to convert agent config {shown}: "
@@ -62,7 +65,7 @@ def find_agents(
         if not paths[0]:
             raise UsageError(
                 prefix + "invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set",
-                hint='start an agent with eval "$(ssh-agent)", or name a key file: --ssh default=FILE',
+                hint='start an agent with eval "$(ssh-agent)", or name a key file (default=FILE)',
             )
         try:
             found[source.id] = _find(paths, source.raw)
@@ -97,21 +100,19 @@ def _find(paths: Sequence[str], raw: bool) -> ForwardedSocket | PrivateKeys:
 
 def _read_key(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_KEY_BYTES)
-    except IsADirectoryError as error:
-        raise UsageError(f"failed to read {path}: read {path}: {_reason(error)}") from None
+        data = read_named(path, limit=_KEY_BYTES)
     except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EFBIG):
+            raise UsageError(f"failed to read {path}: read {path}: {_reason(error)}") from None
         raise UsageError(f"failed to open {path}: open {path}: {_reason(error)}") from None
     try:
-        check_private_key(data)
+        return parse_private_key(data)
     except UsageError as error:
         raise UsageError(f"failed to parse {path}: {error}", hint=error.hint) from None
-    return data
 
 
 def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return errno_text(error)
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +128,7 @@ async def serve_agents(
         for name, agent in agents.items():
             if isinstance(agent, PrivateKeys):
                 path = await stack.enter_async_context(_private_agent(agent, environ))
-                sockets[name] = ForwardedSocket(path, own=True)
+                sockets[name] = ForwardedSocket(path)
             else:
                 sockets[name] = agent
         yield SSHForward(sockets)

@@ -1,7 +1,7 @@
 """Forwards SSH agents and other sockets: `moby.sshforward.v1.SSH` (session/sshforward of the reference).
 
-A step may have an agent list and use its keys. What would change the agent is refused on its behalf, and an
-agent of this build's own may be changed. A `raw` socket is forwarded as it is.
+A step may have an agent list its keys and sign with them; everything else is refused on its behalf. A `raw`
+socket is forwarded as it is.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb.sshforward_pb2 import BytesMessage, CheckAgentRequest, CheckAgentResponse
 from buildctl.errors import Code, ServiceError
-from buildctl.session.agentprotocol import Frames, Refusals, frame
+from buildctl.session.agentprotocol import Frames, frame, refusal
 from buildctl.session.metadata import value
 from buildctl.session.stream import Handler, ServerStream
 from buildctl.session.unary import unary
+from buildctl.system.failure import errno_text
 
 _SERVICE = "/moby.sshforward.v1.SSH/"
 _DEFAULT_ID = "default"
@@ -36,8 +37,6 @@ class ForwardedSocket:
     path: str
     raw: bool = False
     """Whether any bytes may pass, not only the agent protocol."""
-    own: bool = False
-    """Whether the agent behind it is this build's own, and so may be changed."""
 
 
 class SSHForward:
@@ -65,7 +64,7 @@ class SSHForward:
             if offered.raw:
                 await _copy_both_ways(stream, reader, writer)
             else:
-                await _answer_requests(stream, reader, writer, Refusals(allow_changes=offered.own))
+                await _answer_requests(stream, reader, writer)
 
     def _socket(self, name: str) -> ForwardedSocket:
         if name not in self._sockets:
@@ -80,20 +79,20 @@ async def _dial(name: str, offered: ForwardedSocket) -> tuple[asyncio.StreamRead
             return await asyncio.open_unix_connection(offered.path)
     except OSError as error:
         timed_out = isinstance(error, TimeoutError) and error.errno is None
-        reason = "i/o timeout" if timed_out else f"connect: {(error.strerror or str(error)).lower()}"
+        reason = "i/o timeout" if timed_out else f"connect: {errno_text(error)}"
         through = "" if offered.raw else f"failed to connect to {offered.path}: "
         message = f"failed to dial agent {name}: {through}dial unix {offered.path}: {reason}"
         raise ServiceError(Code.UNKNOWN, message) from None
 
 
 async def _answer_requests(
-    stream: ServerStream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusals: Refusals
+    stream: ServerStream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Give the agent the requests that it may see, one after the other, and answer the rest here."""
     requests = Frames()
     async for data in _received(stream):
         for request in requests.feed(data):
-            answer = refusals.answer(request)
+            answer = refusal(request)
             if answer is None:
                 answer = await _ask(reader, writer, request)
             else:

@@ -6,11 +6,18 @@ import os
 from collections.abc import Mapping
 
 
+def home_folder(variables: Mapping[str, str]) -> str:
+    """The user's home; empty where it is not there, such as the `/nonexistent` of users that have none. It is
+    not to be made, which root could do."""
+    home = variables.get("HOME", "")
+    return home if os.path.isabs(home) and os.path.isdir(home) else ""
+
+
 def state_folder(variables: Mapping[str, str]) -> str:
     """`buildctl` below XDG_STATE_HOME, which need not exist; empty where no place is known."""
     folder = variables.get("XDG_STATE_HOME", "")
     if not os.path.isabs(folder):  # others are to be ignored (XDG Base Directory Specification)
-        folder = os.path.join(variables.get("HOME", ""), ".local", "state")
+        folder = os.path.join(home_folder(variables), ".local", "state")
     return os.path.join(folder, "buildctl") if os.path.isabs(folder) else ""
 
 

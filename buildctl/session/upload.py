@@ -26,19 +26,28 @@ _CLEANUP_SECONDS = 1.0
 
 
 class Uploads:
-    """Attachable: each file that was added is served once, under its own URL, and closed."""
+    """Attachable: each file that was added is served once, under its own URL, and closed.
+
+    What a file raises ends the transfer, and with it the build, as `TransferError`.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, BinaryIO] = {}
 
     def add(self, file: BinaryIO) -> str:
-        """The URL of a file, which is read from where it stands to its end, off the event loop."""
+        """The URL of a file, which is read from where it stands to its end, off the event loop.
+
+        url = uploads.add(open("context.tar", "rb"))
+        """
         upload_id = new_id()
         self._files[upload_id] = file
         return _HOST + upload_id
 
     def close(self) -> None:
-        """Close the files that nobody has asked for; it may block."""
+        """Close the files that nobody has asked for; it may block.
+
+        uploads.close()
+        """
         files, self._files = self._files, {}
         for file in files.values():
             _close(file)

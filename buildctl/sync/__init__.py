@@ -6,6 +6,19 @@ with connect() as client:
     print(client.build(".", tags=["app"]).digest)
 """
 
+from buildctl.sync.build import Build, Reference, Result
 from buildctl.sync.client import Client, connect
+from buildctl.sync.container import Container, ContainerMount, Pipe, Process, Writer
 
-__all__ = ("Client", "connect")
+__all__ = (
+    "Build",
+    "Client",
+    "Container",
+    "ContainerMount",
+    "Pipe",
+    "Process",
+    "Reference",
+    "Result",
+    "Writer",
+    "connect",
+)

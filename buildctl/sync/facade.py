@@ -1,4 +1,4 @@
-"""Makes methods that wait of methods that are awaited: the same signature and documentation, checked by types."""
+"""Makes methods that wait of methods that are awaited, with their signature and documentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def waits(
 
     @functools.wraps(method)
     def wait(self: Facade, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        waiting = Waiting()
+        waiting: Waiting = getattr(self, "_waiting", None) or Waiting()
         if sinks:
             bound = signature.bind(self._awaited, *args, **kwargs)
             for name in sinks:
@@ -51,7 +51,7 @@ def iterates(
 
     @functools.wraps(method)
     def each(self: Facade, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        return iterate(method(self._awaited, *args, **kwargs))
+        return iterate(method(self._awaited, *args, **kwargs), getattr(self, "_waiting", None))
 
     return _described(each, method)
 

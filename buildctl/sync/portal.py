@@ -1,7 +1,7 @@
 """The one event loop behind calls that do not await: a thread of its own, used by all threads of a process.
 
-While a thread waits for its call, the functions it gave (`on_status` and the like) run in it, so that they may
-touch what is the thread's own. Ctrl-C there cancels the call, and with it the build on the daemon.
+While a thread waits for its call, the functions it gave (`on_status` and the like) run in it, so that they
+may touch what is the thread's own. Ctrl-C there cancels the call, and with it the build on the daemon.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import atexit
 import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
-from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -25,62 +25,55 @@ _EXIT_SECONDS = 2.0
 _END: Any = object()
 
 
-class _Asked(NamedTuple):
-    """A function that is to run in the waiting thread, and who waits for its result, if anybody does."""
-
-    run: Callable[[], Any]
-    result: Future[Any] | None = None
-
-
 class Waiting:
-    """One thread that waits for one call."""
+    """Who waits for calls that belong together, such as those of one open build: mostly one thread."""
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
+        self._asked: deque[Callable[[], Any]] = deque()
+        self._changed = threading.Condition()
 
     def posted(self, function: Callable[..., Any]) -> Callable[..., None]:
         """A stand-in for `function` that the loop calls: the function runs soon, in the waiting thread."""
-        return _Posted(self._asked, function)
+        return _Posted(self, function)
 
-    async def ask(self, run: Callable[[], T]) -> T:
-        """What `run` returns or raises, called in the waiting thread."""
-        result: Future[T] = Future()
-        self._asked.put(_Asked(run, result))
-        return await asyncio.wrap_future(result)
+    def post(self, run: Callable[[], Any]) -> None:
+        """Let a function run soon, in a thread that waits then."""
+        with self._changed:
+            self._asked.append(run)
+            self._changed.notify()
 
     def wait(self, future: Future[T]) -> T:
-        """The result of a call of the loop; raises what interrupts the thread, and what its functions raise."""
-        future.add_done_callback(lambda _: self._asked.put(None))
-        while (asked := self._asked.get()) is not None:
-            _serve(asked)
+        """The result of a call of the loop; raises what interrupts the thread, and what functions raise."""
+        future.add_done_callback(self._wake)
+        while (run := self._next(future)) is not None:
+            run()
         return future.result()
+
+    def _next(self, future: Future[Any]) -> Callable[[], Any] | None:
+        """What is to be run; None once the call has ended and all has been run that it asked for."""
+        with self._changed:
+            while not self._asked and not future.done():
+                self._changed.wait()
+            return self._asked.popleft() if self._asked else None
+
+    def _wake(self, _: Future[Any]) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
 
 class _Posted:
-    def __init__(self, asked: SimpleQueue[_Asked | None], function: Callable[..., Any]) -> None:
-        self._asked = asked
+    def __init__(self, waiting: Waiting, function: Callable[..., Any]) -> None:
+        self._waiting = waiting
         self._function = function
         # It is told of a secret before the daemon is, from whatever thread.
         self.hide = getattr(function, "hide", None)
 
     def __call__(self, *args: Any) -> None:
-        self._asked.put(_Asked(lambda: self._function(*args)))
-
-
-def _serve(asked: _Asked) -> None:
-    if asked.result is None:
-        asked.run()
-        return
-    if not asked.result.set_running_or_notify_cancel():
-        return
-    try:
-        asked.result.set_result(asked.run())
-    except Exception as error:
-        asked.result.set_exception(error)
+        self._waiting.post(lambda: self._function(*args))
 
 
 def call(work: Coroutine[Any, Any, T], waiting: Waiting | None = None) -> T:
-    """Run a coroutine to its end. Raises `RuntimeError` where an event loop runs, for it would stand still."""
+    """Run a coroutine to its end. Raises `RuntimeError` where an event loop runs, which would stop."""
     try:
         refuse_in_loop()
     except BaseException:
@@ -101,11 +94,11 @@ def refuse_in_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError(
-        "buildctl.sync would stop the event loop that runs in this thread; await buildctl.Client's methods there"
+        "buildctl.sync would stop the event loop of this thread; await the methods of buildctl.Client here"
     )
 
 
-def iterate(items: AsyncIterator[T]) -> Iterator[T]:
+def iterate(items: AsyncIterator[T], waiting: Waiting | None = None) -> Iterator[T]:
     """The items of an async generator, which is closed at the end."""
 
     async def step() -> T:
@@ -116,19 +109,20 @@ def iterate(items: AsyncIterator[T]) -> Iterator[T]:
             await aclose()
 
     try:
-        while (item := call(step())) is not _END:
+        while (item := call(step(), waiting)) is not _END:
             yield item
     finally:
         call(close())
 
 
 @contextlib.contextmanager
-def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+def entered(manager: AbstractAsyncContextManager[T], waiting: Waiting | None = None) -> Iterator[T]:
     """An async context manager, entered and left by one task, as many have to be.
 
     What the block raises is raised in the manager; anything but an `Exception` (Ctrl-C) cancels it.
     """
     refuse_in_loop()
+    waiting = waiting or Waiting()
     ready: Future[T] = Future()
     leave: Future[BaseException | None] = Future()
 
@@ -146,15 +140,15 @@ def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
 
     running = _Running(host())
     try:
-        value = Waiting().wait(ready)
+        value = waiting.wait(ready)
         try:
             yield value
         except Exception as error:
             leave.set_result(error)
-            Waiting().wait(running.future)  # which raises it again, or what came of it
+            waiting.wait(running.future)  # which raises it again, or what came of it
             return
         leave.set_result(None)
-        Waiting().wait(running.future)
+        waiting.wait(running.future)
     except BaseException:
         running.cancel()
         raise

@@ -1,1 +1,1 @@
-"""What the operating system is asked for by more than one room: files written whole, small files read, errno texts."""
+"""What the operating system is asked for by more than one room: files written whole and read, errno texts."""

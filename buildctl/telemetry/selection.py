@@ -29,6 +29,10 @@ class Selection(NamedTuple):
 
 def select_exporter(environ: Mapping[str, str]) -> Selection:
     """What the environment selects. Raises `UsageError` for what nobody can export to."""
+    if (
+        environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    ):  # opentelemetry.io/docs/specs/otel/configuration
+        return Selection()
     quiet = environ.get("OTEL_IGNORE_ERROR", "") in _TRUE
     try:
         match _exporter(environ):

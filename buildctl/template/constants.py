@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from buildctl.model.quote import quote
 from buildctl.template.values import from_bytes, to_bytes
 
+_MOST_DIGITS = 1000
 _MAX_INT64 = 2**63 - 1
 _MAX_UINT64 = 2**64 - 1
 _INTEGER = re.compile(
@@ -75,6 +76,8 @@ def parse_number(text: str) -> Number:
 def _integer(text: str) -> int:
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     old_octal = digits[0] == "0" and digits[1:2] not in tuple("xXoObB") and len(digits) > 1
+    if len(digits) > _MOST_DIGITS:  # Python reads no number of more than 4,300
+        raise ValueError(f"integer overflow: {quote(text)}")
     return int(sign + digits.replace("_", ""), 8 if old_octal else 0)
 
 

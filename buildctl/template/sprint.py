@@ -163,9 +163,10 @@ class _Directives:
             return
         digits = self._text[self._position + 1 : end]
         self._position = end + 1
-        is_number = digits.isascii() and digits.isdigit() and int(digits[:8]) <= _MAX_NUMBER
-        if is_number and 1 <= int(digits) <= len(self._values):
-            self._argument = int(digits) - 1
+        short = digits.lstrip("0")[:8]  # of more, Python may read none
+        is_number = digits.isascii() and digits.isdigit() and int(short or 0) <= _MAX_NUMBER
+        if is_number and 1 <= int(short or 0) <= len(self._values):
+            self._argument = int(short) - 1
         else:
             self._good_index = False
             self._after_index = is_number

@@ -5,7 +5,6 @@ What only some addresses need is imported when such an address is opened: most a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import socket
@@ -18,7 +17,8 @@ import grpc
 import grpc.aio
 
 from buildctl.errors import ConnectError
-from buildctl.model.address import Address, TLSOptions
+from buildctl.model.address import SOCKETS, Address, TLSOptions, socket_path
+from buildctl.system.detached import detached
 from buildctl.transport.connhelper import helper_command
 from buildctl.transport.dial import SocketAddress, dial_tcp, dial_unix, join_host_port, resolve
 from buildctl.transport.stream import ByteStream, Dial
@@ -120,9 +120,13 @@ async def open_connection(
         files = await _tls_files(tls) if tls.wanted and address.scheme != "docker" else None
         route = await _find_route(stack, address, tls, environ)
         server_name = tls.server_name or address.hostname or _default_name(address)
-        if files is not None and not files.ca:
-            # grpcio would trust the system's authorities; the reference trusts nobody then.
-            route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
+        if files is not None:
+            # grpcio would trust the system's authorities and a common name; the reference trusts neither.
+            nameless = not files.ca or await _has_no_alternative_names(route.dial, files)
+            if nameless:
+                route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
+            elif nameless is None:  # it may come up, with whatever certificate
+                route = await _relayed(stack, partial(_checked, route.dial, files, server_name), environ)
         authority = server_name if files else (address.host or _default_name(address))
 
         def open_another() -> grpc.aio.Channel:
@@ -136,7 +140,7 @@ async def open_connection(
 async def _tls_files(tls: TLSOptions) -> TLSFiles | None:
     from buildctl.transport.tls import load_tls
 
-    return await asyncio.to_thread(load_tls, tls)
+    return await detached(partial(load_tls, tls))
 
 
 def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authority: str) -> grpc.aio.Channel:
@@ -182,13 +186,14 @@ async def _find_route(
             engine = f"docker://{address.path}" if address.path.startswith("/") else ""
             return _Route(f"unix:{_escaped(address.path)}", dial, engine=engine, is_local=True)
         case "unix-abstract":
-            dial = partial(dial_unix, "\0" + address.path)
+            dial = partial(dial_unix, socket_path(address))
             return _Route(f"unix-abstract:{_escaped(address.path)}", dial, is_local=True)
         case "docker":
             from buildctl.transport.engine import engine_address, engine_dialer
 
-            route = await _relayed(stack, engine_dialer(address, tls, environ), environ)
-            return route._replace(is_local=engine_address(address, environ).scheme == "unix")
+            upgraded = await detached(lambda: engine_dialer(address, tls, environ))  # which reads TLS files
+            route = await _relayed(stack, upgraded, environ)
+            return route._replace(is_local=engine_address(address, environ).scheme in SOCKETS)
         case "daemonless":
             from buildctl.transport.daemonless import open_daemon
             from buildctl.transport.engine import engine_socket_dialer
@@ -236,6 +241,21 @@ def _ip_target(addresses: Sequence[SocketAddress]) -> str:
         join_host_port(host if family == socket.AF_INET6 else f"::ffff:{host}", port)
         for family, (host, port) in addresses
     )
+
+
+async def _checked(dial: Dial, files: TLSFiles, server_name: str) -> ByteStream:
+    """Dials a daemon whose certificate could not be looked at before."""
+    stream = await dial()
+    if await _has_no_alternative_names(dial, files):
+        await stream.aclose()
+        return await _distrust(dial, files, server_name)
+    return stream
+
+
+async def _has_no_alternative_names(dial: Dial, files: TLSFiles) -> bool | None:
+    from buildctl.transport.diagnose import has_no_alternative_names
+
+    return await has_no_alternative_names(dial, files)
 
 
 async def _distrust(dial: Dial, tls: TLSFiles, server_name: str) -> ByteStream:

@@ -20,6 +20,7 @@ from functools import partial
 from typing import IO
 
 from buildctl.errors import ConnectError
+from buildctl.system.failure import errno_text
 from buildctl.transport import supervise
 from buildctl.transport.dial import dial_unix
 from buildctl.transport.stream import Dial
@@ -78,7 +79,7 @@ async def open_daemon(environ: Mapping[str, str]) -> AsyncIterator[Daemon]:
     try:
         root = tempfile.mkdtemp(prefix="buildctl-", dir=parent)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise ConnectError(
             f"no throwaway daemon can be started in {parent}: {reason}",
             hint="name another folder with TMPDIR",
@@ -119,7 +120,7 @@ def _check(name: str, environ: Mapping[str, str]) -> None:
     if not name:
         raise ConnectError(
             "no throwaway daemon can be started: neither buildkitd nor dockerd is on PATH",
-            hint="install one of them, or name a running daemon with --addr",
+            hint="install one of them, or give the address of a running daemon",
         )
     is_root = os.geteuid() == 0
     if not is_root and name == "dockerd":
@@ -181,7 +182,9 @@ async def _wait_for_start(process: asyncio.subprocess.Process, daemon: Daemon, l
 
 def _last_lines(log: IO[bytes]) -> list[str]:
     log.seek(max(0, log.seek(0, os.SEEK_END) - 8192))
-    return [line for line in log.read().decode(errors="replace").splitlines() if line.strip()][-_LAST_LINES:]
+    return [line for line in log.read(8192).decode(errors="replace").splitlines() if line.strip()][
+        -_LAST_LINES:
+    ]
 
 
 def _data_root(environ: Mapping[str, str]) -> str:

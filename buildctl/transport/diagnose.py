@@ -76,9 +76,9 @@ async def _diagnose_plain(dial: Dial, engine: str) -> ConnectError | None:
         return None
     error = _unwilling(greeting)
     if greeting is _Greeting.HTTP1 and engine and await _is_engine(dial):
-        error.hint = f"that is a Docker Engine: reach the BuildKit inside it with --addr {engine}"
+        error.hint = f"that is a Docker Engine: reach the BuildKit inside it at {engine}"
     elif greeting is not _Greeting.HTTP1 and await _speaks_tls(dial):
-        error.hint = "the daemon wants TLS: give --tlscacert, and --tlscert and --tlskey, or --tlsdir"
+        error.hint = "the daemon wants TLS: give its authority (ca), a certificate (cert) and its key (key)"
     return error
 
 
@@ -130,8 +130,8 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
 
 def _certificate_hint(tls: TLSFiles) -> str:
     if tls.cert:
-        return "the daemon does not take this client certificate: check --tlscert, and who signed it"
-    return "the daemon wants a client certificate: give --tlscert and --tlskey"
+        return "the daemon does not take this client certificate: check which it is, and who signed it"
+    return "the daemon wants a client certificate (cert) with its key (key)"
 
 
 async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: int) -> ConnectError:
@@ -140,30 +140,47 @@ async def _distrust(dial: Dial, tls: TLSFiles, server_name: str, verify_code: in
         reason = "certificate has expired or is not yet valid"
         hint = "renew the daemon's certificate; or is a clock wrong?"
     elif verify_code in (_WRONG_HOST, _WRONG_IP):
-        names = await _certificate_names(dial, tls)
-        valid = (
-            f"is valid for {', '.join(names)}, not {server_name}"
-            if names
-            else (f"is not valid for any names, but wanted to match {server_name}")
-        )
+        names, common_name = await _certificate_names(dial, tls)
+        if names:
+            valid = f"is valid for {', '.join(names)}, not {server_name}"
+        elif common_name.lower() == server_name.lower():
+            valid = "relies on legacy Common Name field, use SANs instead"
+        else:
+            valid = f"is not valid for any names, but wanted to match {server_name}"
         reason = f"certificate {valid}"
-        hint = "name the daemon as its certificate does, in the address or with --tlsservername"
+        hint = "name the daemon as its certificate does, in the address or as TLS has it (server_name)"
     else:
         reason = "certificate signed by unknown authority"
-        hint = "--tlscacert must name the authority that signed the daemon's certificate"
+        hint = "give the certificate (ca) of the authority that signed the daemon's certificate"
     return connection_error(
         f"{_HANDSHAKE}tls: failed to verify certificate: x509: {reason}", hint, lasting=True
     )
 
 
-async def _certificate_names(dial: Dial, tls: TLSFiles) -> list[str]:
+async def has_no_alternative_names(dial: Dial, tls: TLSFiles) -> bool | None:
+    """Whether the peer has a certificate that only its common name says the owner of; None where nobody
+    answers. It is asked on a connection of its own: gRPC takes such a certificate and has no switch for that.
+    """
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT):
+            names, common_name = await _certificate_names(dial, tls)
+            return bool(common_name) and not names
+    except (TimeoutError, ConnectError):
+        return None
+
+
+async def _certificate_names(dial: Dial, tls: TLSFiles) -> tuple[list[str], str]:
+    """The alternative names and the common name of a certificate that the authority has signed."""
     context = tls.context()
     context.check_hostname = False
+    context.set_alpn_protocols(["h2"])  # or the daemon's log would tell of a handshake without it
     with contextlib.suppress(OSError):
         async with _opened(dial, context, "") as (_, writer, _):
             certificate = writer.get_extra_info("peercert") or {}
-            return [str(name) for _, name in certificate.get("subjectAltName", ())]
-    return []
+            names = [str(name) for _, name in certificate.get("subjectAltName", ())]
+            subject = [pair for part in certificate.get("subject", ()) for pair in part]
+            return names, next((str(name) for kind, name in subject if kind == "commonName"), "")
+    return [], ""
 
 
 async def _speaks_tls(dial: Dial) -> bool:

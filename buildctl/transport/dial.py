@@ -6,10 +6,11 @@ import asyncio
 import errno
 import os
 import socket
-import threading
 from collections.abc import Sequence
+from functools import partial
 
 from buildctl.errors import ConnectError
+from buildctl.system.detached import detached
 from buildctl.transport.stream import ByteStream, dial_error
 
 DIAL_TIMEOUT = 4.0
@@ -23,6 +24,7 @@ _PORTS = {"domain": 53, "ftp": 21, "ftps": 990, "gopher": 70, "http": 80, "https
 _PORTS |= {"imap3": 220, "imaps": 993, "pop3": 110, "pop3s": 995, "smtp": 25, "submissions": 465, "ssh": 22}
 _PORTS |= {"telnet": 23}
 
+_LAST_PORT = 65535
 _START_DAEMON = "is a daemon running? start buildkitd, or name another with --addr or BUILDKIT_HOST"
 
 
@@ -97,7 +99,7 @@ async def resolve(endpoint: str) -> Sequence[SocketAddress]:
     host, port = split_host_port(endpoint)
     try:
         async with asyncio.timeout(DIAL_TIMEOUT):
-            found = await _getaddrinfo(host, port)
+            found = await detached(partial(_look_up, host, port))
     except TimeoutError:
         raise dial_error(f"dial tcp: lookup {host}: i/o timeout", "does the name server answer?") from None
     except (OSError, UnicodeError) as error:
@@ -109,31 +111,9 @@ async def resolve(endpoint: str) -> Sequence[SocketAddress]:
     return found
 
 
-async def _getaddrinfo(host: str, port: str) -> list[SocketAddress]:
-    """The system's resolver in a thread of its own, which may outlive the command without holding it up."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[list[SocketAddress]] = loop.create_future()
-
-    def settle(result: list[SocketAddress] | OSError | UnicodeError) -> None:
-        if future.done():
-            return
-        if isinstance(result, list):
-            future.set_result(result)
-        else:
-            future.set_exception(result)
-
-    def look_up() -> None:
-        result: list[SocketAddress] | OSError | UnicodeError
-        try:
-            found = socket.getaddrinfo(host or "localhost", _PORTS.get(port, port), type=socket.SOCK_STREAM)
-            result = [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
-        except (OSError, UnicodeError) as error:
-            result = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result)
-
-    threading.Thread(target=look_up, name="resolve", daemon=True).start()
-    return await future
+def _look_up(host: str, port: str) -> list[SocketAddress]:
+    found = socket.getaddrinfo(host or "localhost", _PORTS.get(port, port), type=socket.SOCK_STREAM)
+    return [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
 
 
 def split_host_port(endpoint: str) -> tuple[str, str]:
@@ -161,10 +141,22 @@ def split_host_port(endpoint: str) -> tuple[str, str]:
     for bracket in "[]":
         if bracket in host or bracket in port:
             raise bad(f"unexpected '{bracket}' in address")
+    _check_port(port)
     return host, port
 
 
-def join_host_port(host: str, port: int) -> str:
+def _check_port(port: str) -> None:
+    """Raise `ConnectError` for a number that no port has: the resolver would take another in its place."""
+    sign, digits = port[:1].strip("0123456789"), port.lstrip("+-").lstrip("0")
+    if not digits.isascii() or not digits.isdigit():
+        return  # a name, or none
+    if sign == "-" or len(digits) > len(str(_LAST_PORT)) or int(digits) > _LAST_PORT:
+        raise dial_error(
+            f"dial tcp: address {port}: invalid port", f"ports go up to {_LAST_PORT}", lasting=True
+        )
+
+
+def join_host_port(host: str, port: int | str) -> str:
     """`host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -22,10 +22,16 @@ class Choice(NamedTuple):
     """Empty where the user chose, or where the default daemon is there."""
 
 
-def choose_address(explicit: str, environ: Mapping[str, str]) -> Choice:
-    """The daemon that is meant by `--addr`, BUILDKIT_HOST, or nothing at all."""
-    if chosen := explicit or environ.get("BUILDKIT_HOST", ""):
-        return Choice(parse_address(chosen))
+def choose_address(explicit: str | None, environ: Mapping[str, str], *, takes_words: bool = False) -> Choice:
+    """The daemon that is meant by `--addr`, BUILDKIT_HOST, or nothing at all.
+
+    An empty `--addr` is a choice: the default address, whatever the variable says, and no search.
+    `takes_words` is as in `parse_address`.
+    """
+    if explicit is not None:
+        return Choice(parse_address(explicit, takes_words=takes_words))
+    if chosen := environ.get("BUILDKIT_HOST", ""):
+        return Choice(parse_address(chosen, takes_words=takes_words))
     default = parse_address(DEFAULT_ADDRESS)
     if os.path.lexists(default.path):
         return Choice(default)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from buildctl.errors import ConnectError, UsageError
-from buildctl.model.address import Address, TLSOptions, parse_address
+from buildctl.model.address import SOCKETS, Address, TLSOptions, parse_address, socket_path
 from buildctl.model.quote import quote
 from buildctl.transport.command import dial_command
 from buildctl.transport.connhelper import ssh_command
@@ -47,7 +47,7 @@ def engine_address(address: Address, environ: Mapping[str, str]) -> Address:
     host = parse_address(environ["DOCKER_HOST"])
     if host.scheme == "tcp":
         return _with_port(host, environ)
-    if host.scheme in ("unix", "ssh") and (host.path or host.hostname):
+    if host.scheme in (*SOCKETS, "ssh") and (host.path or host.hostname):
         return host
     raise UsageError(
         f"DOCKER_HOST is no address that can be dialled: {quote(host.text)}",
@@ -88,8 +88,8 @@ def engine_api_dialer(
     Returns with it the Engine's address for messages, and the seconds that an answer may take.
     """
     engine = engine_address(address, environ)
-    if engine.scheme == "unix":
-        return partial(dial_unix, engine.path), engine.text, DIAL_TIMEOUT
+    if engine.scheme in SOCKETS:
+        return partial(dial_unix, socket_path(engine)), engine.text, DIAL_TIMEOUT
     if engine.scheme == "ssh":
         remote = ("--host", f"unix://{engine.path}") if engine.path not in ("", "/") else ()
         argv = ssh_command(engine, "docker", *remote, "system", "dial-stdio")
@@ -103,7 +103,7 @@ def engine_api_dialer(
 
 def engine_socket_dialer(path: str) -> Dial:
     """Dials the Engine that listens on the socket at `path` and upgrades the connection."""
-    return partial(_dial, partial(dial_unix, path), f"unix://{path}")
+    return partial(_dial, partial(dial_unix, path), "unix://" + path.replace("\0", "@", 1))
 
 
 async def _dial(dial: Dial, where: str, timeout_seconds: float = DIAL_TIMEOUT) -> ByteStream:

@@ -10,44 +10,88 @@ import asyncio
 import base64
 import contextlib
 import ipaddress
+import re
 from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 from buildctl.errors import ConnectError, UsageError
+from buildctl.model.quote import quote
 from buildctl.model.url import URL, parse_url
 from buildctl.transport.dial import DIAL_TIMEOUT, dial_tcp, join_host_port, split_host_port
 from buildctl.transport.http1 import ask
 from buildctl.transport.stream import ByteStream, Dial, dial_error
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080}
-_HINT = "the proxy is named by HTTPS_PROXY; NO_PROXY lists hosts that need none"
+
+
+class Proxy(NamedTuple):
+    """A proxy of the environment."""
+
+    url: URL
+    """Its scheme is one of those that are known."""
+    variable: str
+    """What names it."""
+
+    @property
+    def endpoint(self) -> str:
+        """Its `host:port`."""
+        return join_host_port(self.url.hostname, self.url.port or _DEFAULT_PORTS[self.url.scheme])
+
+    def failure(self, reason: str, *, lasting: bool = False) -> ConnectError:
+        """The error of a dial that the proxy was in the way of."""
+        return dial_error(
+            f"proxy {self.endpoint} of {self.variable}: {reason}", _hint(self.variable), lasting=lasting
+        )
 
 
 def proxy_dialer(endpoint: str, environ: Mapping[str, str]) -> Dial | None:
-    """Dials `host:port` by way of the environment's proxy; None where there is none for it."""
+    """Dials `host:port` by way of the environment's proxy; None where there is none for it.
+
+    Raises `UsageError` for one that cannot be used.
+    """
     proxy = environment_proxy("https", endpoint, environ)
     return None if proxy is None else partial(_dial, proxy, endpoint)
 
 
-def environment_proxy(scheme: str, endpoint: str, environ: Mapping[str, str]) -> URL | None:
-    """The environment's proxy for requests of a scheme, `http` or `https`, to `host:port`."""
-    variable = f"{scheme}_proxy"
-    text = environ.get(variable.upper()) or environ.get(variable) or ""
-    if not text:
+def environment_proxy(scheme: str, endpoint: str, environ: Mapping[str, str]) -> Proxy | None:
+    """The environment's proxy for requests of a scheme, `http` or `https`, to `host:port`.
+
+    Raises `UsageError` for one that cannot be used.
+    """
+    names = (f"{scheme}_proxy".upper(), f"{scheme}_proxy")
+    variable = next((name for name in names if environ.get(name)), "")
+    if not variable:
         return None
     host, port = split_host_port(endpoint)
     if _goes_direct(host.lower(), port, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):
         return None
-    return _parse_proxy(text)
+    return Proxy(_parse_proxy(environ[variable], variable), variable)
 
 
-def _parse_proxy(text: str) -> URL:
+def _parse_proxy(text: str, variable: str) -> URL:
     """The proxy's URL; a bare `host:port` is HTTP."""
-    with contextlib.suppress(UsageError):
-        url = parse_url(text)
-        if url.scheme in _DEFAULT_PORTS and url.hostname:
-            return url
-    return parse_url(f"http://{text}")
+    try:
+        url = parse_url(text if "://" in text else f"http://{text}")
+        if not url.hostname:
+            raise UsageError("it has no host")
+        if url.scheme not in _DEFAULT_PORTS:
+            raise UsageError(f"a proxy cannot be reached by {url.scheme}")
+        if url.port:
+            split_host_port(url.host)
+    except (UsageError, ConnectError) as error:
+        # Who logs in there is not for everybody, however badly it is written.
+        shown = re.sub(r"(?s)^([A-Za-z0-9+.-]+://)?.*@", r"\1***@", text)
+        reason = error.reason if isinstance(error, ConnectError) else error.message
+        why = "" if "@" in text else f": {reason}"
+        raise UsageError(
+            f"invalid proxy address {quote(shown)} in {variable}{why}", hint=_hint(variable)
+        ) from None
+    return url
+
+
+def _hint(variable: str) -> str:
+    return f"the proxy is named by {variable}; NO_PROXY lists hosts that need none"
 
 
 def _goes_direct(host: str, port: str, exceptions: str) -> bool:
@@ -82,27 +126,28 @@ def _matches(
     return host == domain or host.endswith(f".{domain}")
 
 
-async def _dial(proxy: URL, endpoint: str) -> ByteStream:
-    where = join_host_port(proxy.hostname, int(proxy.port or _DEFAULT_PORTS[proxy.scheme]))
-    stream = await dial_tcp(where)
+async def _dial(proxy: Proxy, endpoint: str) -> ByteStream:
+    try:
+        stream = await dial_tcp(proxy.endpoint)
+    except ConnectError as error:
+        raise proxy.failure(error.reason) from None
     request = f"CONNECT {endpoint} HTTP/1.1\r\nHost: {endpoint}\r\n"
-    if proxy.user is not None:
-        credentials = f"{proxy.user}:{proxy.password or ''}".encode("utf-8", "surrogateescape")
+    if proxy.url.user is not None:
+        credentials = f"{proxy.url.user}:{proxy.url.password or ''}".encode("utf-8", "surrogateescape")
         request += f"Proxy-Authorization: Basic {base64.b64encode(credentials).decode()}\r\n"
     try:
         async with asyncio.timeout(DIAL_TIMEOUT):
             answer = await ask(stream, f"{request}\r\n".encode())
     except (OSError, ValueError) as error:
         await stream.aclose()
-        said = "i/o timeout" if isinstance(error, TimeoutError) else "no answer to CONNECT"
-        raise dial_error(f"proxy {where}: {said}", _HINT) from None
+        raise proxy.failure(
+            "i/o timeout" if isinstance(error, TimeoutError) else "no answer to CONNECT"
+        ) from None
     except BaseException:
         await stream.aclose()
         raise
     if answer.status != 200:
         await stream.aclose()
-        raise dial_error(
-            f"proxy {where}: failed to do connect handshake: {answer.status} {answer.reason}", _HINT
-        )
+        raise proxy.failure(f"failed to do connect handshake: {answer.status} {answer.reason}")
     stream.early = answer.rest
     return stream

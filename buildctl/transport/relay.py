@@ -19,12 +19,13 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 
 from buildctl.errors import ConnectError
+from buildctl.system.descriptors import named
+from buildctl.system.failure import errno_text
 from buildctl.transport.stream import ByteStream, Dial, ended_error
 
 _BUFFER_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024  # what an unprivileged user may set (/proc/sys/fs/pipe-max-size)
 _END_SECONDS = 3.0
-_DESCRIPTORS = "/proc/self/fd"
 _REST_SECONDS = 0.2
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 """Why a connection that can be accepted is not: this process, or the system, has no room for it."""
@@ -40,6 +41,7 @@ class Relay:
         self._ending: ConnectError | None = None  # of the last stream, in its own words
         self._dial = dial
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
 
     async def why_ended(self, *, connected: bool = False) -> ConnectError | None:
         """What the stream's own side knows of a failed call: a failed dial, or what its end left behind.
@@ -77,14 +79,12 @@ class Relay:
         loop = asyncio.get_running_loop()
         loop.remove_reader(listener)
 
-        def resume() -> None:
-            if listener.fileno() >= 0:
-                loop.add_reader(listener, self.accept, listener)
-
-        loop.call_later(_REST_SECONDS, resume)
+        self._resting = loop.call_later(_REST_SECONDS, loop.add_reader, listener, self.accept, listener)
 
     async def aclose(self) -> None:
-        """Close every stream."""
+        """Close every stream, and look at the listener no more."""
+        if self._resting is not None:
+            self._resting.cancel()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
@@ -142,12 +142,13 @@ def _listen(listener: socket.socket, root: str, stack: contextlib.ExitStack) -> 
         listener.bind(path)
         os.chmod(path, 0o600)  # nobody can connect before it listens
         listener.listen()
-        if not os.path.isdir(_DESCRIPTORS):
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC) if sys.platform == "linux" else -1
+        if not (lasting := named(descriptor)):
             stack.enter_context(folder.pop_all())
-            return path
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        stack.callback(os.close, descriptor)
-    return f"{_DESCRIPTORS}/{descriptor}"
+            lasting = path
+        if descriptor >= 0:
+            stack.callback(os.close, descriptor)
+    return lasting
 
 
 def socket_root(environ: Mapping[str, str]) -> str:
@@ -158,13 +159,13 @@ def socket_root(environ: Mapping[str, str]) -> str:
 
 
 def _no_room(what: str, error: OSError) -> ConnectError:
-    reason = (error.strerror or str(error)).lower()
+    reason = errno_text(error)
     return ConnectError(f"{what}: {reason}", hint="close what else is open, or raise the limit (ulimit -n)")
 
 
 def no_socket(root: str, error: OSError) -> ConnectError:
     """The error of a socket that cannot be made below a folder."""
-    reason = (error.strerror or str(error)).lower()
+    reason = errno_text(error)
     return ConnectError(f"make a socket in {root}: {reason}", hint="name another folder with TMPDIR")
 
 

@@ -31,7 +31,9 @@ Dial = Callable[[], Awaitable[ByteStream]]
 
 def dial_error(reason: str, hint: str, *, lasting: bool = False) -> ConnectError:
     """No stream could be opened, worded as grpc-go words it."""
-    return connection_error(f"transport: Error while dialing: {reason}", hint, lasting=lasting)
+    error = connection_error(f"transport: Error while dialing: {reason}", hint, lasting=lasting)
+    error.reason = reason
+    return error
 
 
 def ended_error(reason: ConnectError, *, connected: bool) -> ConnectError:

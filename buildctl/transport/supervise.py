@@ -17,6 +17,9 @@ import sys
 import time
 from pathlib import Path
 
+from buildctl.system.smallfile import read_found
+
+_MOST_BYTES = 1 << 20
 _GRACE_SECONDS = 1.0
 _REMOVAL_SECONDS = 5.0
 
@@ -56,7 +59,9 @@ def _end(daemon: subprocess.Popen[bytes]) -> None:
 def _children(pid: int) -> list[int]:
     """unshare(1) stays as the daemon's parent and would keep a signal to itself."""
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in read_found(f"/proc/{pid}/task/{pid}/children", limit=_MOST_BYTES).split()
+        ]
     except OSError:
         return []
 

@@ -106,6 +106,72 @@ def test_hostile_names_and_logs_are_text(page: Page) -> None:
         assert browser.requests() == [file.as_uri()]
 
 
+ATTACKS = (
+    "<script>owned=1</script>",
+    "</script><script>owned=1</script>",
+    "</ScRiPt ><svg onload=owned=1>",
+    "<!--<script>",
+    "--><img src=x onerror=owned=1>",
+    "]]><iframe src=//evil.example></iframe>",
+    "<meta http-equiv=refresh content='0;url=http://evil.example/'>",
+    "<link rel=prefetch href=http://evil.example/><link rel=stylesheet href=//evil.example/x.css>",
+    "</style><style>@import url(http://evil.example/);*{background:url(http://evil.example/)}",
+    "<base href=http://evil.example/>",
+    "<a href=javascript:owned=1 ping=http://evil.example>click</a>",
+    "<form action=http://evil.example><button autofocus onfocus=owned=1>",
+    "<template shadowrootmode=open><script>owned=1</script></template>",
+    "javascript:owned=1",
+    "${owned=1}`${owned=1}",
+    "\\u003cscript\\u003eowned=1\\u003c/script\\u003e",
+    "'-owned=1-'\"-owned=1-\"",
+    "\u2028owned=1\u2029",
+    "@DATA@ @POLICY@",
+    "__proto__",
+    "\x00<script\x00>owned=1",
+    "\ufeff+ADw-script+AD4-owned=1",
+    "\x1b]8;;javascript:owned=1\x07link\x1b]8;;\x07",
+    "&lt;script&gt;owned=1&lt;/script&gt;",
+    "a" * 5000 + "<script>owned=1</script>",
+)
+
+
+def test_every_place_takes_every_attack_as_text(page: Page) -> None:
+    """As a step's name, its stage's, its error, its group's counter, its log, its digest."""
+    build = merged(
+        *(
+            merged(
+                vertex(f"{attack}{number}", number, number + 1, name=f"[{attack} {number}/99] {attack}"),
+                vertex(
+                    f"e{number}", number, number + 1, name=attack, error=attack, inputs=(f"{attack}{number}",)
+                ),
+                log(f"{attack}{number}", f"{attack}\n\x1b[1m{attack}\x1b[0m\n".encode(), number + 0.5),
+                log(f"e{number}", attack.encode(), number + 0.5),
+            )
+            for number, attack in enumerate(ATTACKS)
+        )
+    )
+    file = page(build)
+    with Browser() as browser:
+        browser.open(file)
+        steps = browser.evaluate("build.steps.length")
+        assert steps == 2 * len(ATTACKS)
+        for step in range(steps):
+            browser.evaluate(f"document.querySelector('[data-step=\"{step}\"] .bar').click()")
+            browser.evaluate(
+                f"document.querySelector('[data-step=\"{step}\"]').dispatchEvent(new Event('focus'))"
+            )
+        search = "element('search')"
+        for attack in ("<script>owned=1</script>", "(((((((", ".*"):
+            browser.evaluate(f"{search}.value = {attack!r}; {search}.dispatchEvent(new Event('input'))")
+        assert browser.evaluate("typeof window.owned") == "undefined"
+        strangers = "img, iframe, base, link, form, template, svg, a[href], style:not(head style)"
+        assert browser.evaluate(f"[...document.querySelectorAll('{strangers}')].map(e => e.outerHTML)") == []
+        assert browser.evaluate("document.querySelectorAll('script').length") == 2
+        assert browser.evaluate("location.href") == file.as_uri()
+        assert browser.complaints() == []
+        assert browser.requests() == [file.as_uri()]
+
+
 def test_the_policy_refuses_other_scripts_and_every_request(page: Page) -> None:
     """Should escaping ever fail: what is injected all the same neither runs nor reaches a server."""
     file = page(vertex("a", 0, 1))

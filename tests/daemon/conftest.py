@@ -1,4 +1,4 @@
-"""The real BuildKits of the daemon tests: Docker Engine 20.10 and 26.1, started once a test process."""
+"""The real BuildKits of the daemon tests: Docker Engine 20.10, 26.1 and 28.5, started once a test process."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def engine_20() -> Iterator[Engine]:
 def engine_26() -> Iterator[Engine]:
     """Docker Engine 26.1 with BuildKit 0.13 and containerd's image store."""
     yield from _started(packages.ENGINE_26)
+
+
+@pytest.fixture(scope="session")
+def engine_28() -> Iterator[Engine]:
+    """Docker Engine 28.5 with BuildKit 0.25, for what older ones cannot do; starting it takes seconds."""
+    yield from _started(packages.ENGINE_28)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,8 @@ async def test_a_socket(engine: Engine, folder: Path) -> None:
 
 async def test_an_abstract_socket(buildkit: str, folder: Path) -> None:
     async with socket_in_front_of(buildkit, f"\0{folder.name}"):
-        assert_answered(await workers(f"unix-abstract:{folder.name}", folder))
+        for form in ("unix-abstract:{}", "unix:@{}"):
+            assert_answered(await workers(form.format(folder.name), folder))
 
 
 @pytest.mark.parametrize(

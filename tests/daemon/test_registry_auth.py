@@ -58,7 +58,7 @@ def build(engine: Engine, folder: Path, *flags: str, base: str = "scratch", **va
 
 
 def log_in(folder: Path, registry: Registry, password: str = PASSWORD) -> None:
-    auth = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    auth = base64.encodebytes(f"{USER}:{password}".encode()).decode()  # with a line break, as base64(1)
     (folder / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
 
 
@@ -128,7 +128,7 @@ def test_wrong_credentials_for_a_token(engine_26: Engine, folder: Path, guarded:
     log_in(folder, guarded, "wrong")
     ran = build(engine_26, folder, *pushed(guarded))
     assert ran.exit == 1
-    assert "failed to fetch oauth token: unauthorized: authentication required - no such user" in ran.stderr
+    assert "401 Unauthorized: unauthorized: authentication required - no such user" in ran.stderr
 
 
 def test_an_old_engine_pulls_with_credentials(
@@ -139,3 +139,17 @@ def test_an_old_engine_pulls_with_credentials(
     succeeded(build(engine_20, folder, base=f"{basic.host}/team/app:1"))
     (folder / "config.json").unlink()
     assert build(engine_20, folder, base=f"{basic.host}/team/app:1").exit == 1
+
+
+def test_only_registries_that_are_named_get_an_account(
+    engine_26: Engine, folder: Path, basic: Registry
+) -> None:
+    log_in(folder, basic)
+    refused = build(engine_26, folder, *pushed(basic), "--registry-auth-hosts", "none")
+    assert refused.exit == 1
+    assert f"{basic.host}: the daemon asked for an account" in refused.stderr
+    assert "sharing credentials" not in refused.stderr
+    succeeded(build(engine_26, folder, *pushed(basic), "--registry-auth-hosts", "auto"))
+    base = f"{basic.host}/team/app:1"
+    succeeded(build(engine_26, folder, "--registry-auth-hosts=auto", base=base))
+    succeeded(build(engine_26, folder, f"--registry-auth-hosts=x.example,{basic.host}", base=base))

@@ -58,6 +58,45 @@ def printed(ran: Ran) -> list[str]:
     return re.findall(r"^#\d+ \d+\.\d+ (.*)$", ran.stderr, re.MULTILINE)
 
 
+class TestSecretsThatAreHardToSee:
+    """Values that a reader sees whole, and lines of the secret's file that are in every log."""
+
+    SECRET = '{\n    "key": "s3cr3t-value-77",\n        \n    "x": [\n    ],\n--------\n}\n'
+    STEP = (
+        "--mount=type=secret,id=token echo '        indented'; echo '    ],'; echo '-------- head'; "
+        "v=$(/busybox grep key /run/secrets/token | /busybox cut -d '\"' -f 4); echo plain $v; "
+        "echo grep $v | /busybox sed 's/r3t/@[01;31m@[Kr3t@[m@[K/' | /busybox tr @ '\\033'; "
+        "echo wide $v | /busybox sed 's/./&@/g' | /busybox tr @ '\\000'; echo fold $v | /busybox fold -w 14"
+    )
+
+    @pytest.mark.parametrize("mode", ["plain", "grouped", "rawjson"])
+    def test_what_is_shown(self, engine: Engine, project: Path, tmp_path: Path, mode: str) -> None:
+        file = tmp_path / "secret"
+        file.write_text(self.SECRET)
+        flags = [
+            "--secret",
+            f"id=token,src={file}",
+            f"--progress={mode}",
+            f"--timeline={tmp_path}/t.html",
+            f"--log-dir={tmp_path}/logs",
+        ]
+        ran = build(engine, project, self.STEP, *flags)
+        assert ran.exit == 0, ran.stderr
+        written = [path.read_bytes() for path in (tmp_path / "logs").rglob("*") if path.is_file()]
+        texts = [ran.stderr.encode(), (tmp_path / "t.html").read_bytes(), *written]
+        if mode == "rawjson":
+            logs = [log for line in ran.stderr.splitlines() for log in json.loads(line).get("logs") or ()]
+            texts.append(b"".join(base64.b64decode(log["data"]) for log in logs))
+        for text in texts:
+            seen = re.sub(rb"\x1b\[[0-9;]*[a-zA-Z]|\\u001b\[[0-9;]*[a-zA-Z]|\0|\\u0000", b"", text)
+            assert b"s3cr3t" not in seen
+            assert b"value-77" not in seen
+        if mode == "plain":
+            assert {"        indented", "    ],", "-------- head", "plain ***", "fold ***"} <= set(
+                printed(ran)
+            )
+
+
 READ = "--mount=type=secret,id=token /busybox rev /run/secrets/token"
 """Backwards, for the secret itself is hidden in what is shown."""
 

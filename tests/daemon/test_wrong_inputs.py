@@ -100,7 +100,7 @@ def test_a_socket_that_is_no_daemon(folder: Path, answer: bytes) -> None:
 
 def test_an_engine_s_socket_taken_for_a_daemon_s(engine_26: Engine, folder: Path) -> None:
     ran = fails("--addr", f"unix://{engine_26.socket}", "du", cwd=folder)
-    assert f"reach the BuildKit inside it with --addr docker://{engine_26.socket}" in ran.stdout
+    assert f"reach the BuildKit inside it at docker://{engine_26.socket}" in ran.stdout
 
 
 def test_the_wrong_ca(folder: Path) -> None:

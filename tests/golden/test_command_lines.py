@@ -17,6 +17,7 @@ import pytest
 from buildctl._pb import control_pb2, ops_pb2
 from tests.support.command_lines import Outcome, run_line
 
+SAME = "{} and {} would be written to the same place"
 BUILD = "build --frontend dockerfile.v0 --local context=. --local dockerfile=. "
 HEALTH = {"Health/Check", "Health/List", "Health/Watch"}
 AUTH = {"Auth/Credentials", "Auth/FetchToken", "Auth/GetTokenAuthority", "Auth/VerifyTokenAuthority"}
@@ -37,7 +38,7 @@ ERRORS = [
     # CSV values
     ("-o ''", "EOF"),
     ("-o type=", "--output requires type=<type>"),
-    ("-o '\"type=tar'", 'parse error on line 1, column 10: extraneous or missing " in quoted-field'),
+    ("-o '\"type=tar'", 'parse error on line 1, column 2: extraneous or missing " in quoted-field'),
     ("-o 'type=\"tar\"'", 'parse error on line 1, column 6: bare " in non-quoted-field'),
     ("-o '\"type=tar\"x'", 'parse error on line 1, column 10: extraneous or missing " in quoted-field'),
     ("-o type=tar,,", "invalid value "),
@@ -70,12 +71,61 @@ ERRORS = [
     ("--opt build-arg", "invalid opt: invalid value build-arg"),
     ("--opt Build-arg:A", "invalid opt: invalid value Build-arg:A"),
     ("--local ''", "invalid local: invalid value "),
-    ("--local x=", "invalid local: resolve : lstat : no such file or directory"),
-    ("--local x=a/b", "invalid local: resolve : lstat a/b: no such file or directory"),
+    ("--local x=a/b", "invalid local: resolve : lstat a: no such file or directory"),
+    ("--local x=Dockerfile/b", "invalid local: resolve : not a directory"),
+    ("--local x=Dockerfile", "invalid local: stat Dockerfile: not a directory"),
     (
         "--oci-layout a",
         "invalid oci-layout: oci-layout option must be 'id=path/to/layout', instead had invalid a",
     ),
+    (
+        "--oci-layout x=",
+        "invalid oci-layout: oci-layout option must be 'id=path/to/layout', instead had invalid x=",
+    ),
+    (
+        "--oci-layout x=Dockerfile",
+        "invalid oci-layout: oci-layout context at Dockerfile failed to initialize:"
+        " mkdir Dockerfile: not a directory",
+    ),
+    # what cannot be written
+    ("-o type=tar,dest=no/t", "invalid output option: output: open no/t: no such file or directory"),
+    ("-o type=oci,dest=t/", "invalid output option: output: open t/: is a directory"),
+    ("-o type=oci,dest=Dockerfile/", "invalid output option: output: open Dockerfile/: not a directory"),
+    ("-o type=docker,dest=Dockerfile/t", "invalid output option: output: open Dockerfile/t: not a directory"),
+    ("-o type=local,dest=Dockerfile", "invalid output option: output: mkdir Dockerfile: not a directory"),
+    ("-o type=local,dest=Dockerfile/x", "invalid output option: output: mkdir Dockerfile: not a directory"),
+    (
+        "-o type=oci,dest=Dockerfile,tar=false",
+        "invalid output option: output: mkdir Dockerfile: not a directory",
+    ),
+    (
+        "-o 'type=tar,dest=~/t'",
+        "invalid output option: output: open ~/t: no such file or directory: ~ is not expanded here",
+    ),
+    (
+        "-o 'type=local,dest=~me/t'",
+        "invalid output option: output: mkdir ~me/t: no such file or directory: ~me is not expanded here",
+    ),
+    ("-o type=tar,dest=/dev/fd/987", "invalid output option: output: open /dev/fd/987: bad file descriptor"),
+    ("--export-cache type=local,dest=Dockerfile", "invalid export-cache: mkdir Dockerfile: not a directory"),
+    (
+        "--export-cache 'type=local,dest=~/c'",
+        "invalid export-cache: mkdir ~/c: no such file or directory: ~ is not expanded here",
+    ),
+    ("--metadata-file no/m", "open no/m: no such file or directory"),
+    ("--metadata-file .", "open .: is a directory"),
+    ("--metadata-file m/", "open m/: is a directory"),
+    ("--metadata-file '~/m'", "open ~/m: no such file or directory: ~ is not expanded here"),
+    ("--ref-file no/r", "open no/r: no such file or directory"),
+    ("--timings no/t", "open no/t: no such file or directory"),
+    ("--timeline no/t.html", "open no/t.html: no such file or directory"),
+    # two outputs in one place
+    ("-o type=tar -o type=oci", SAME.format("--output type=tar", "--output type=oci")),
+    ("-o type=tar,dest=t -o type=oci,dest=./t", SAME.format("--output type=tar", "--output type=oci")),
+    ("-o type=tar,dest=t -o type=local,dest=t", SAME.format("--output type=tar", "--output type=local")),
+    ("-o type=tar,dest=t --metadata-file ./t", SAME.format("--output type=tar", "--metadata-file")),
+    ("--metadata-file t --ref-file t", SAME.format("--metadata-file", "--ref-file")),
+    ("--timings t.json --timeline t.json", SAME.format("--timings", "--timeline")),
     # --secret
     ("--secret ''", "failed to parse csv secret: EOF"),
     ("--secret id=", "secret missing ID"),
@@ -155,6 +205,42 @@ def test_what_cannot_be_meant_asks_nothing(line: str, message: str, tmp_path: Pa
     assert (outcome.exit, outcome.stdout, outcome.stderr) == (1, "", f"error: {message}\n")
     assert outcome.calls == []
     assert outcome.left == []
+
+
+class TestPaths:
+    """What can be meant after all."""
+
+    def test_an_empty_local_folder_is_the_working_folder(self, tmp_path: Path) -> None:
+        """filepath.EvalSymlinks makes `.` of it in the reference."""
+        outcome = run("build --frontend f --local a=", tmp_path)
+        assert (outcome.exit, outcome.services) == (
+            0,
+            run("build --frontend f --local a=.", tmp_path).services,
+        )
+
+    def test_a_file_may_be_in_a_folder_that_the_build_makes(self, tmp_path: Path) -> None:
+        line = "--metadata-file out/sub/m -o type=local,dest=out"
+        assert run(line, tmp_path).request("Control/Solve").Exporters[0].Type == "local"
+
+    def test_devices_take_any_number_of_outputs(self, tmp_path: Path) -> None:
+        line = "-o type=tar,dest=/dev/null -o type=oci,dest=/dev/null --metadata-file /dev/null"
+        assert len(run(line, tmp_path).request("Control/Solve").Exporters) == 2
+
+    def test_the_working_folder_may_be_gone(self, tmp_path: Path) -> None:
+        gone = tmp_path / "gone"
+        why = "the working folder has been removed"
+        for line, said in (
+            ("--local a=.", f"invalid local: resolve : lstat .: {why}"),
+            ("--local a=x", f"invalid local: resolve : lstat x: {why}"),
+            ("-o type=tar,dest=t", f"invalid output option: output: open t: {why}"),
+            ("-o type=local,dest=d", f"invalid output option: output: mkdir d: {why}"),
+            ("--metadata-file m", f"open m: {why}"),
+            ("--trace t", f"open t: {why}"),
+            (f"--local a={tmp_path} -o type=local,dest={tmp_path}/d", None),
+        ):
+            outcome = run_line(shlex.split("build --frontend f " + line), gone, removed=True)
+            assert outcome.exit == (1 if said else 0)
+            assert said is None or outcome.stderr.splitlines()[-1] == f"error: {said}"
 
 
 FLAG_ERRORS = [

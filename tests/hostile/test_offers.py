@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
 from buildctl._pb import content_pb2 as pb
-from buildctl._pb.auth_pb2 import CredentialsRequest, CredentialsResponse
+from buildctl._pb.auth_pb2 import (
+    CredentialsRequest,
+    CredentialsResponse,
+    GetTokenAuthorityRequest,
+    GetTokenAuthorityResponse,
+)
 from buildctl._pb.secrets_pb2 import GetSecretRequest
 from buildctl._pb.sshforward_pb2 import CheckAgentRequest
 from tests.hostile.case import Case, run
@@ -41,6 +47,17 @@ def asks_for_account(host: str) -> Script:
     return script
 
 
+async def asks_for_keys_of_many_hosts(daemon: HostileDaemon) -> None:
+    """As would have a seed be kept of each; there is an account for one."""
+    for number in range(60):
+        host = "registry.example" if number == 30 else f"{'h' * 200}{number}.example"
+        request = GetTokenAuthorityRequest(Host=host, Salt=b"salt").SerializeToString()
+        (answer,) = await daemon.ask("/moby.filesync.v1.Auth/GetTokenAuthority", request)
+        assert len(GetTokenAuthorityResponse.FromString(answer).PublicKey) == 32
+    kept = Path(".token_seed").read_text()  # in the folder of Docker's configuration
+    assert list(json.loads(kept)) == ["registry.example"]
+
+
 def reads(digest: str) -> Script:
     request = pb.ReadContentRequest(digest=digest)
     return asks(CONTENT + "Read", request.SerializeToString(), metadata=STORE)
@@ -66,6 +83,8 @@ OFFERS = [
     Case("an account for another registry", asks_for_account("other.example")),
     Case("an account for a registry of like name", asks_for_account("registry.example.other.example")),
     Case("an account for no registry", asks_for_account("")),
+    Case("an account for what is no host", asks_for_account("h" * 60_000), "not the name of a host"),
+    Case("keys of many hosts", asks_for_keys_of_many_hosts),
     Case("a service that does not exist", asks("/moby.buildkit.v1.Control/Solve"), "unknown method Solve"),
     Case(
         "a store that was not offered",

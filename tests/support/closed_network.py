@@ -1,7 +1,7 @@
 """An engine in a network of its own, where `docker.io` is a registry beside it that has `busybox`.
 
-Programs that name `busybox`, run steps with a network and push to `localhost:5000`, as examples do, then work on
-a machine without internet, and many engines side by side do not meet.
+Programs that name `busybox`, run steps with a network and push to `localhost:5000`, as examples do, then work
+on a machine without internet, and many engines side by side do not meet.
 """
 
 from __future__ import annotations

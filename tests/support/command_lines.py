@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -109,11 +110,14 @@ def run_line(
     files: Mapping[str, str] | None = None,
     stdin: str | bytes | None = None,
     own_address: bool = False,
+    removed: bool = False,
 ) -> Outcome:
     """Run `buildctl ARGV` in an empty folder that gets a Dockerfile and `files`; the current one meanwhile.
 
     Standard input is /dev/null, or `stdin`; nothing is a terminal. With `own_address`, argv names the daemon.
+    With `removed`, the folder is made and gone by the time that the program runs in it.
     """
+    folder.mkdir(exist_ok=True)
     (folder / "Dockerfile").write_text("FROM scratch\n")
     for name, text in (files or {}).items():
         (folder / name).write_text(text)
@@ -141,6 +145,8 @@ def run_line(
         address = [] if own_address else ["--addr", f"unix://{scratch}/s"]
         came_from, mask = Path.cwd(), os.umask(0o022)
         os.chdir(folder)
+        if removed:
+            shutil.rmtree(folder)
         try:
             status = main([*address, *argv], environment)
         finally:
@@ -149,6 +155,7 @@ def run_line(
         out.seek(0)
         err.seek(0)
         stdout, stderr = (file.read().decode().replace(str(folder), "$PWD") for file in (out, err))
+        folder.mkdir(exist_ok=True)
         calls = [Call.of(call.method, call.metadata, call.request) for call in server.received]
     left = sorted(name + "/" * (folder / name).is_dir() for name in set(os.listdir(folder)) - before)
     return Outcome(status, stdout, stderr, calls, left)

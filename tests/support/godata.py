@@ -6,7 +6,8 @@ from typing import Any
 
 from buildctl.cli.gorecords import info, usage_info, usage_infos, worker_infos
 from buildctl.model.cache import UsageRecord
-from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
+from buildctl.model.platform import Platform
+from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, WorkerRecord
 from buildctl.template.values import (
     ANY,
     BOOL,
@@ -43,7 +44,7 @@ _VERSION = BuildkitVersion("github.com/moby/buildkit", "v0.0.0+unknown", "", "1.
 _WORKER = WorkerRecord(
     id="w1",
     labels={"b.c": "2", "a": "1"},
-    platforms=(Platform("amd64", "linux"), Platform("arm64", "linux", "v8", os_features=("f",))),
+    platforms=(Platform("linux", "amd64"), Platform("linux", "arm64", "v8", os_features=("f",))),
     gc_policies=(
         GCPolicy(
             filters=("type==source.local", "x"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.support.debian import UnavailableError, dependencies, machine_suite, reaches_debian, unpacked
 
 # Beside the engine: its runtime, and the libraries that a small system may lack. Debian 13's runc needs a
-# younger glibc than Debian 12 has; Debian 12's serves both engines on both systems.
+# younger glibc than Debian 12 has; Debian 12's serves all engines on both systems.
 _SUPPORT = ("runc", "libdevmapper1.02.1", "libseccomp2")
 
 
@@ -36,6 +36,13 @@ ENGINE_26 = Release(
     packages={"trixie": ("docker.io", "containerd"), "bookworm": _SUPPORT},
     config={"features": {"containerd-snapshotter": True}},
 )
+ENGINE_28 = Release(
+    "28.5",
+    buildkit="0.25",
+    packages={"sid": ("docker.io", "containerd"), "bookworm": _SUPPORT},
+    config={"features": {"containerd-snapshotter": True}},
+)
+"""The newest, from Debian's development release, where it may be replaced by a newer one."""
 
 
 @dataclass(frozen=True, slots=True)

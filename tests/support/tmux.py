@@ -41,6 +41,28 @@ class Tmux:
         time.sleep(0.1)  # what was written to the terminal, the server still has to read
         return window
 
+    def run(self, command: str) -> str:
+        """A new window in which a shell runs `command` and then waits; its id."""
+        return self.ask(*self._new, "-P", "-F", "#{pane_id}", f"{command}; exec sleep 1000")
+
+    def type(self, window: str, *keys: str) -> None:
+        """Type text and keys, such as `Enter` and `C-c`."""
+        self.ask("send-keys", "-t", window, *keys)
+
+    def resize(self, window: str, width: int, height: int) -> None:
+        self.ask("resize-window", "-t", window, "-x", str(width), "-y", str(height))
+
+    def await_text(self, window: str, text: str, seconds: float = _SECONDS) -> list[str]:
+        """The rows once `text` is in one of them. Raises `TimeoutError` with the rows."""
+        deadline = time.monotonic() + seconds
+        rows = self.rows(window)
+        while not any(text in row for row in rows):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {text!r} in\n" + "\n".join(rows))
+            time.sleep(0.05)
+            rows = self.rows(window)
+        return rows
+
     def rows(self, window: str) -> list[str]:
         """What is in the window, without blanks at the ends of rows or below."""
         rows = [row.rstrip() for row in self.ask("capture-pane", "-p", "-t", window).split("\n")]

@@ -44,7 +44,10 @@ class TokenServer:
     answer: tuple[int, bytes] | None = None
     """Answers everything with this."""
     redirect: str = ""
-    """Sends everything elsewhere, with status 307."""
+    """Sends everything elsewhere."""
+    redirect_status: int = 307
+    redirect_once: bool = False
+    """Whether only the first request is sent elsewhere."""
     asked: list[Asked] = field(default_factory=list)
 
     def handle(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
@@ -89,11 +92,13 @@ def token_server(tls: ssl.SSLContext | None = None) -> Iterator[TokenServer]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, content = state.handle(self, body)
-            if state.redirect:
-                status, content = 307, b""
+            location = state.redirect
+            if location:
+                status, content = state.redirect_status, b""
+                state.redirect = "" if state.redirect_once else location
             self.send_response(status)
-            if state.redirect:
-                self.send_header("Location", state.redirect)
+            if location:
+                self.send_header("Location", location)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

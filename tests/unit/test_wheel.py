@@ -28,6 +28,12 @@ def test_what_is_in_the_wheel(tmp_path: Path) -> None:
         "zsh/site-functions/_buildctl",
         *(f"man/man1/{path.name}" for path in (ROOT / "docs" / "man").iterdir()),
     }
+    scripts = f"{package}.data/scripts/"
+    assert {name.removeprefix(scripts) for name in names if name.startswith(scripts)} == {"buildctl"}
+    assert (
+        zipfile.ZipFile(wheel).read(f"{scripts}buildctl").startswith(b"#!python\n")
+    )  # installers put theirs
+    assert zipfile.ZipFile(wheel).getinfo(f"{scripts}buildctl").external_attr >> 16 & 0o111 == 0o111
     assert {name.partition("/")[0] for name in names} == {
         "buildctl",
         f"{package}.data",

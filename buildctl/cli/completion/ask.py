@@ -1,11 +1,15 @@
 """`buildctl __complete refs|workers`: what completion scripts have to ask the daemon, a line an answer.
 
-Nobody waits for a completion: the daemon has 300 ms, and none is started for it.
+Nobody waits for a completion: the daemon has 300 ms, and none is started for it. What it says ends on a
+command line, where `$(…)` would run at Enter, so only what looks like a ref or an id is passed on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from buildctl.client.client import Client
 
 _SECONDS = 0.3
+_ANSWERS = 1000
+_WORD = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @click.command("__complete", cls=Command, argument="KIND")
@@ -30,7 +36,10 @@ def command(app: App, args: tuple[str, ...]) -> None:
     ask = _KINDS.get(args[0] if args else "")
     if ask is None:
         raise UsageError(f"what can be asked for is {' or '.join(_KINDS)}")
-    if choose_address(app.flags.addr, app.environment.variables).address.scheme == "daemonless":
+    if (
+        choose_address(app.flags.addr, app.environment.variables, takes_words=True).address.scheme
+        == "daemonless"
+    ):
         return
 
     async def run() -> list[str]:
@@ -40,7 +49,12 @@ def command(app: App, args: tuple[str, ...]) -> None:
         except TimeoutError:
             raise BuildctlError("the daemon did not answer in time") from None
 
-    app.environment.write_stdout("".join(f"{answer}\n" for answer in app.run(run)))
+    app.output.write("".join(f"{answer}\n" for answer in well_formed(app.run(run))))
+
+
+def well_formed(answers: Iterable[str]) -> list[str]:
+    """Those that every shell takes for a word of its own, and no more than anybody looks through."""
+    return list(islice(filter(_WORD.fullmatch, answers), _ANSWERS))
 
 
 async def _refs(client: Client) -> list[str]:

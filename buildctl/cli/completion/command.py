@@ -34,4 +34,4 @@ def command(app: App, args: tuple[str, ...]) -> None:
         raise UsageError(f"unknown shell {args[0]}, available shells are [{' '.join(SHELLS)}]")
     from buildctl.cli.completion.generate import completion_script
 
-    app.environment.write_stdout(completion_script(args[0]))
+    app.output.write_content(completion_script(args[0]).encode())

@@ -60,27 +60,30 @@ __buildctl_dockerfile() { # $1: targets or args
     for file in "$folder/$dockerfile" "$folder/dockerfile"; do
         [[ -f $file ]] && awk -v want="$1" '
 @AWK@
-' "$file" && return
+' <"$file" && return
     done
 }
 
 __buildctl_lines() { # $1: what is typed, $2: what stands before it, $3: not empty if more follows; lines on stdin
     local line
-    while read -r line; do
-        [[ $line == "$1"* ]] && __buildctl_offer "$2$line" "$3"
+    while IFS= read -r line; do # only words: of anything else readline would make code
+        [[ $line == "$1"* && $line =~ ^[A-Za-z0-9_][A-Za-z0-9_.=-]*$ ]] && __buildctl_offer "$2$line" "$3"
     done
 }
 
 __buildctl_paths() { # $1: compgen's option, $2: what is typed, $3: what stands before it, $4: seen from this folder
-    local line
-    compopt -o filenames 2>/dev/null
-    while read -r line; do
-        if [[ -d ${4:+$4/}$line ]]; then
-            __buildctl_offer "$3$line/" more
+    local line home slash # readline quotes a name as code (-o filenames leaves some $) unless it can see the file
+    while IFS= read -r line; do
+        slash='' home=''
+        [[ -d ${4:+$4/}$line || $line == '~/'* && -d $HOME/${line:2} ]] && slash=/
+        if [[ $current == [\"\']* ]]; then # what means nothing within quotes
+            [[ $line == *[!A-Za-z0-9\ _.,:=@%+/~-]* ]] && continue
         else
-            __buildctl_offer "$3$line" ''
+            [[ $line == '~/'* ]] && home='~/' line=${line:2}
+            [[ -n $line ]] && printf -v line %q "$line"
         fi
-    done < <({ [[ -z $4 ]] || cd -- "$4"; } 2>/dev/null && compgen "$1" -- "$2")
+        __buildctl_offer "$3$home$line$slash" "$slash"
+    done < <({ [[ -z $4 ]] || CDPATH='' cd -- "$4"; } >/dev/null 2>&1 && compgen "$1" -- "$2")
 }
 
 __buildctl_value() { # $1: the kind that is due, $2: what is typed of it, $3: what stands before it in the word

@@ -42,20 +42,26 @@ function __buildctl_dockerfile --argument-names want # the targets or args that 
         if test -f $file
             awk -v want=$want '
 @AWK@
-' $file
+' <$file
             return
         end
     end
 end
 
+function __buildctl_names --argument-names before # the rest: names, of which only words are offered
+    set -l names (string match --regex '^[A-Za-z0-9_][A-Za-z0-9_.=-]*$' -- $argv[2..])
+    set -q names[1]; and printf '%s\n' "$before"$names
+end
+
 function __buildctl_paths --argument-names kind typed before folder # files or folders, seen from a folder
     set -l skipped (math (string length -- "$folder") + 1)
     for path in "$folder$typed"*
+        string match -q --regex '\n' -- $path; and continue # would be two answers
         set -l name (string sub --start $skipped -- $path)
         if test -d $path
-            echo $before$name/
+            printf '%s\n' "$before$name/"
         else if test $kind = file
-            echo $before$name
+            printf '%s\n' "$before$name"
         end
     end
 end
@@ -99,18 +105,12 @@ function __buildctl_value --argument-names kind typed before # kind: what is due
         case dockerfile
             __buildctl_paths file "$typed" "$before" $__buildctl_folder/
         case targets
-            for name in (__buildctl_dockerfile targets)
-                echo $before$name
-            end
+            __buildctl_names "$before" (__buildctl_dockerfile targets)
         case args
             __buildctl_words args "$typed" "$before"
-            for name in (__buildctl_dockerfile args)
-                echo $before$name
-            end
+            __buildctl_names "$before" (__buildctl_dockerfile args)
         case refs workers
-            for name in ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
-                echo $before$name
-            end
+            __buildctl_names "$before" ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
         case 'words *'
             __buildctl_words $set "$typed" "$before"
         case 'list *' 'fields *'

@@ -42,8 +42,8 @@ __buildctl_dockerfile() { # $1: targets or args. What the Dockerfile names, into
         if [[ -f $file ]]; then
             found=("${(@f)$(awk -v want=$1 '
 @AWK@
-' $file)}")
-            found=($found) # without empty ones
+' <$file)}")
+            found=(${(M)found:#[A-Za-z0-9_][A-Za-z0-9_.=-]#}) # only words
             return
         fi
     done
@@ -81,15 +81,16 @@ __buildctl_words() { # $1: a set, $2: the fields that are given already, $3: $fo
 
 __buildctl_value() { # $1: the kind that is due; what is typed of it is in $PREFIX
     local given set
-    local -a found match mbegin mend
+    local -a found match mbegin mend places=("$folder/")
     case $1 in
         (file) _files ;;
         (dir) _files -/ ;;
-        (dockerfile) _files -W "($folder/)" ;;
+        (dockerfile) _files -W places ;;
         (targets) __buildctl_dockerfile targets && compadd -a found ;;
         (args) __buildctl_dockerfile args; __buildctl_words args ;;
         (refs|workers)
             found=(${(f)"$($words[1] $connection __complete $1 2>/dev/null)"})
+            found=(${(M)found:#[A-Za-z0-9_][A-Za-z0-9_.=-]#})
             compadd -a found
             ;;
         (words *) __buildctl_words ${1#* } ;;

@@ -20,11 +20,14 @@ FILES = {"bash": "buildctl.bash", "fish": "buildctl.fish", "pwsh": "buildctl.ps1
 
 SEPARATOR = "|"
 
-# Quoted text is dropped first: what follows a blank in it is no name. \047 is an apostrophe.
+# What may stand in a Dockerfile is not what may stand on a command line: only names that BuildKit takes are
+# offered, for a stage called `$(touch x)` would run at Enter. Of an ARG, quoted text is dropped first: what
+# follows a blank in it is not a name. \047 is an apostrophe.
 _AWK = r"""
     { sub(/\r$/, "") }
     want == "targets" && toupper($1) == "FROM" {
-        for (i = 2; i < NF; i++) if (toupper($i) == "AS") print $(i + 1)
+        for (i = 2; i < NF; i++)
+            if (toupper($i) == "AS" && $(i + 1) ~ /^[A-Za-z][A-Za-z0-9_.-]*$/) print $(i + 1)
     }
     want == "args" && toupper($1) == "ARG" {
         gsub(/"[^"]*"|\047[^\047]*\047/, "")

@@ -89,9 +89,9 @@ def command(app: App, args: tuple[str, ...], dockerfile: str, name: str, templat
     if parsed:
         from buildctl.cli.context.records import difference_value
 
-        write_formatted(parsed, difference_value(difference), app.environment.write_stdout)
+        write_formatted(parsed, difference_value(difference), app.output.write)
         return
-    app.environment.write_stdout(format_difference(difference))
+    app.output.write(format_difference(difference))
 
 
 def changes_since(before: Announced, folder: str, excludes: tuple[str, ...]) -> list[Change]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from buildctl.cli.app import App, pass_app
-from buildctl.cli.context.folder import check_folder, file_flag, find_ignore_file, printable
+from buildctl.cli.context.folder import check_folder, file_flag, find_ignore_file, lost_rules, printable
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command
 from buildctl.cli.table import align_spaces
@@ -65,9 +65,9 @@ def command(app: App, args: tuple[str, ...], dockerfile: str, template: str) -> 
     if parsed:
         from buildctl.cli.context.records import verdict_value
 
-        write_formatted(parsed, verdict_value(verdict), app.environment.write_stdout)
+        write_formatted(parsed, verdict_value(verdict), app.output.write)
         return
-    app.environment.write_stdout(format_verdict(verdict))
+    app.output.write(format_verdict(verdict))
 
 
 def judge(given: str, folder: str, found: IgnoreFile) -> Verdict:
@@ -127,7 +127,7 @@ def _reason(
     path: str, found: IgnoreFile, ruling: Ruling, rules: tuple[tuple[Rule, str], ...], holds_sent: bool
 ) -> str:
     if not found.path:
-        return "there is no ignore file"
+        return lost_rules(found) or "there is no ignore file"
     if not rules:
         return "no rule matches it"
     rule, where = rules[-1]

@@ -33,7 +33,26 @@ def find_ignore_file(folder: str, dockerfile: str) -> IgnoreFile:
         raise UsageError(
             f"{printable(dockerfile)}: no such Dockerfile", hint="--file is looked up from here, not in DIR"
         )
-    return ignorefile.find(folder, dockerfile or os.path.join(folder, "Dockerfile"))
+    beside = os.path.join(folder, "Dockerfile")
+    return ignorefile.find(folder, dockerfile or (beside if _is_built(beside) else ""))
+
+
+def _is_built(dockerfile: str) -> bool:
+    """Whether a build without the name of a Dockerfile would find this one, which may also be `dockerfile`.
+
+    Where there is none, the folder is another context of a build, and what is beside its own does not count.
+    """
+    folder, name = os.path.split(dockerfile)
+    return any(os.path.lexists(os.path.join(folder, one)) for one in (name, name.lower()))
+
+
+def lost_rules(found: IgnoreFile) -> str:
+    """What is to be said of an ignore file that would count and that a daemon does not find; mostly empty."""
+    return "; ".join(
+        f"{printable(path)} has no effect, for it is a link to {printable(target)}, "
+        "and in what is sent of the folder no file is there"
+        for path, target in found.lost
+    )
 
 
 def printable(path: str) -> str:

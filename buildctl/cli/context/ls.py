@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from buildctl.cli.app import App, pass_app
-from buildctl.cli.context.folder import check_folder, file_flag, find_ignore_file, printable
+from buildctl.cli.context.folder import check_folder, file_flag, find_ignore_file, lost_rules, printable
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, INT, Command, flag
 from buildctl.cli.table import align_spaces
@@ -33,6 +33,8 @@ class Listing(NamedTuple):
     folder: str
     ignore_file: str
     """Empty where there is none."""
+    lost: str
+    """What is to be said of one that a daemon does not find; mostly empty."""
     entries: Sequence[Entry]
     held: dict[bytes, Held]
     """What each folder holds; the root's path is empty."""
@@ -81,6 +83,7 @@ def command(app: App, args: tuple[str, ...], dockerfile: str, depth: int, rules:
     listing = Listing(
         folder,
         found.path,
+        lost_rules(found),
         entries,
         survey.held_by_folder(entries),
         walked,
@@ -89,9 +92,9 @@ def command(app: App, args: tuple[str, ...], dockerfile: str, depth: int, rules:
     if parsed:
         from buildctl.cli.context.records import listing_value
 
-        write_formatted(parsed, listing_value(listing), app.environment.write_stdout)
+        write_formatted(parsed, listing_value(listing), app.output.write)
         return
-    app.environment.write_stdout(format_listing(listing, depth))
+    app.output.write(format_listing(listing, depth))
 
 
 def format_listing(listing: Listing, depth: int) -> str:
@@ -122,7 +125,8 @@ def _totals(listing: Listing) -> str:
         ("Looked at", f"{listing.walked.files:,} files, {listing.walked.folders - 1:,} folders"),
         ("Would be sent", f"{held.files:,} files, {folders:,} folders, {format_bytes(held.size)}"),
     ]
-    return align_spaces("".join(f"{key}:\t{value}\n" for key, value in rows))
+    text = align_spaces("".join(f"{key}:\t{value}\n" for key, value in rows))
+    return text + (f"\n{listing.lost}\n" if listing.lost else "")
 
 
 def _path(path: bytes) -> str:

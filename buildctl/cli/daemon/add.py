@@ -46,7 +46,7 @@ def command(app: App, args: tuple[str, ...], use: bool) -> None:
     if use:
         file.use(name)
     file.save()
-    app.environment.write_stdout(f"{name}\n")
+    app.output.write(f"{name}\n")
 
 
 def check_name(name: str) -> str:

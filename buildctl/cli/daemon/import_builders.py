@@ -14,6 +14,8 @@ from buildctl.cli.app import App, pass_app
 from buildctl.cli.daemon.add import check_name
 from buildctl.cli.grammar import Command
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_found
 
 _LIMIT = 1 << 20
 _TLS_OPTIONS = {"cacert": "tlscacert", "cert": "tlscert", "key": "tlskey", "servername": "tlsservername"}
@@ -48,10 +50,10 @@ def command(app: App) -> None:
             except UsageError as error:
                 reason = str(error)
         if reason:
-            app.environment.write_stderr(f"{found.name}: left out: {reason}\n")
+            app.output.say(f"{found.name}: left out: {reason}\n")
             continue
         file.add(found.name, found.daemon)
-        app.environment.write_stdout(f"{found.name} {found.daemon['addr']}\n")
+        app.output.write(f"{found.name} {found.daemon['addr']}\n")
     file.save()
 
 
@@ -105,10 +107,9 @@ def _files(folder: str, below: str = "") -> list[str]:
 def _read(path: str) -> dict[str, Any]:
     """A file's JSON object. Raises `UsageError`."""
     try:
-        with open(path, "rb") as file:
-            fields = json.loads(file.read(_LIMIT))
+        fields = json.loads(read_found(path, limit=_LIMIT))
     except (OSError, ValueError, RecursionError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "not JSON"
+        reason = errno_text(error) if isinstance(error, OSError) else "not JSON"
         raise UsageError(f"{path}: {reason}") from None
     if not isinstance(fields, dict):
         raise UsageError(f"{path}: not an object")

@@ -44,7 +44,7 @@ def command(app: App, args: tuple[str, ...]) -> None:
     except BuildctlError as error:
         failure = error
     text = align_spaces("".join("  \t".join(map(visible, row)) + "\n" for row in rows))
-    app.environment.write_stdout("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
+    app.output.write("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
     if failure is not None:
         raise failure
 

@@ -6,7 +6,7 @@ import click
 
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.grammar import Command
-from buildctl.cli.listing import Column, format_listing
+from buildctl.cli.listing import Column, show_listing
 
 
 @click.command("ls", cls=Command, epilog="$ buildctl daemon ls")
@@ -27,4 +27,4 @@ def command(app: App) -> None:
         for name, daemon in settings.daemons().items()
     ]
     columns = (Column("NAME"), Column("ADDRESS", flexible=True), Column("TLS"), Column("FROM"))
-    app.environment.write_stdout(format_listing(app.environment, columns, rows))
+    show_listing(app.output, columns, rows)

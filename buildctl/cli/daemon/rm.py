@@ -24,4 +24,4 @@ def command(app: App, args: tuple[str, ...]) -> None:
             raise UsageError(f"there is no daemon {quote(name)}", hint="buildctl daemon ls lists them")
         file.remove(name)
     file.save()
-    app.environment.write_stdout("".join(f"{name}\n" for name in dict.fromkeys(args)))
+    app.output.write("".join(f"{name}\n" for name in dict.fromkeys(args)))

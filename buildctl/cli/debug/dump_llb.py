@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import click
 
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.grammar import BOOL, Command, flag
 from buildctl.errors import UsageError
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_descriptor, read_named
 
 
 @click.command(
@@ -29,15 +28,16 @@ def command(app: App, args: tuple[str, ...], dot: bool) -> None:
 
     data = read_input(args[0] if args else "-", app.environment.stdin)
     for line in dump_dot(data) if dot else dump_json(data):
-        app.environment.write_stdout(line)
+        app.output.write(line)
 
 
 def read_input(path: str, stdin: int) -> bytes:
     """All of the file, or of standard input for `-`. Raises `UsageError`."""
+    from buildctl.llb.read import MOST_BYTES
+
     try:
         if path != "-":
-            return Path(path).read_bytes()
-        with os.fdopen(os.dup(stdin), "rb") as file:
-            return file.read()
+            return read_named(path, limit=MOST_BYTES)
+        return read_descriptor(stdin, "standard input", limit=MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"open {path}: {errno_text(error)}") from None

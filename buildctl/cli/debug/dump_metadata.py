@@ -12,6 +12,7 @@ from buildctl.cli.app import App, pass_app
 from buildctl.cli.grammar import Command, flag
 from buildctl.errors import BuildctlError
 from buildctl.model.quote import quote
+from buildctl.system.failure import errno_text
 
 if TYPE_CHECKING:
     from buildctl.boltdb import Bucket
@@ -35,12 +36,12 @@ def command(app: App, root: str) -> None:
 
     try:
         for path in find_databases(root):
-            app.environment.write_stdout(f"===== {path} =====\n")
+            app.output.write(f"===== {path} =====\n")
             with open_database(path) as top:
                 for line in format_bucket(top, ""):
-                    app.environment.write_stdout(line)
+                    app.output.write(line)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = errno_text(error)
         raise BuildctlError(
             f"open {error.filename}: {reason}", hint="--root names the state folder"
         ) from None

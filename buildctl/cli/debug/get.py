@@ -60,4 +60,4 @@ def parse_digest(text: str) -> str:
 async def copy_content(app: App, client: Client, digest: str) -> None:
     """Write a blob to standard output, piece by piece."""
     async for data in client.read_content(digest):
-        await asyncio.to_thread(app.environment.write_stdout, data)
+        await asyncio.to_thread(app.output.write_content, data)

@@ -9,13 +9,13 @@ import click
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command
-from buildctl.cli.table import align_tabs
+from buildctl.cli.table import Row, align_tabs
 
 if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
     from buildctl.model.history import BuildHistoryEvent
 
-TABLE_HEADER = "TYPE\tREF\tCREATED\tCOMPLETED\tGENERATION"
+TABLE_HEADER = ("TYPE", "REF", "CREATED", "COMPLETED", "GENERATION")
 
 
 @click.command(
@@ -42,21 +42,21 @@ def command(app: App, template: str) -> None:
 
         async with app.connect() as client:
             async for event in client.listen_build_history(early_exit=True):
-                write_formatted(parsed, build_history_event(event), app.environment.write_stdout)
+                write_formatted(parsed, build_history_event(event), app.output.write)
 
     async def show() -> None:
-        header = f"{TABLE_HEADER}\tPINNED\n"
-        if app.environment.is_terminal(app.environment.stdout):
+        if app.output.stdout_is_terminal:
             await show_to_people(app)
             return
+        header: list[Row] = [(*TABLE_HEADER, "PINNED")]
         async with app.connect() as client:
             async for event in client.listen_build_history(early_exit=True):
                 pinned = "*" if event.record is not None and event.record.pinned else ""
-                row = f"{table_row(event, app.environment)}\t{pinned}\n"
+                row = *table_row(event, app.environment), pinned
                 # Each row is aligned alone, but for the first, which is with the header.
-                app.environment.write_stdout(align_tabs(header + row))
-                header = ""
-        app.environment.write_stdout(align_tabs(header))
+                app.output.write_table([*header, row], align_tabs)
+                header = []
+        app.output.write_table(header, align_tabs)
 
     app.run(run, interrupted=STREAM_INTERRUPTED)
 
@@ -65,21 +65,20 @@ async def show_to_people(app: App) -> None:
     """The records as `history ls` shows them, which fits the window."""
     from buildctl.cli.history.choose import list_records
     from buildctl.cli.history.rows import COLUMNS, record_row
-    from buildctl.cli.listing import format_listing
+    from buildctl.cli.listing import show_listing
 
     async with app.connect() as client:
         records = await list_records(client)
-    rows = [record_row(record, app.environment) for record in records]
-    app.environment.write_stdout(format_listing(app.environment, COLUMNS, rows))
+    show_listing(app.output, COLUMNS, [record_row(record, app.environment) for record in records])
 
 
-def table_row(event: BuildHistoryEvent, environment: Environment) -> str:
+def table_row(event: BuildHistoryEvent, environment: Environment) -> Row:
     """One record as cells: what became of it, ref, two instants in local time, generation."""
     record = event.record
     if record is None:
-        return f"{event.type_name}\t\t\t\t0"
+        return event.type_name, "", "", "", "0"
     created, completed = (
         "" if instant is None else environment.local_time(instant)
         for instant in (record.created_at_ns, record.completed_at_ns)
     )
-    return f"{event.type_name}\t{record.ref}\t{created}\t{completed}\t{record.generation}"
+    return event.type_name, record.ref, created, completed, str(record.generation)

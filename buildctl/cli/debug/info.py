@@ -29,11 +29,11 @@ def command(app: App, template: str) -> None:
         if parsed := parse_format(template):
             from buildctl.cli.gorecords import info
 
-            write_formatted(parsed, info(version), app.environment.write_stdout)
+            write_formatted(parsed, info(version), app.output.write)
             return
-        rows = f"BuildKit:\t{version.package} {version.version} {version.revision}\n"
+        rows = [("BuildKit:", f"{version.package} {version.version} {version.revision}")]
         if version.dockerfile_version:
-            rows += f"Dockerfile:\t{version.dockerfile_version}\n"
-        app.environment.write_stdout(align_spaces(rows))
+            rows.append(("Dockerfile:", version.dockerfile_version))
+        app.output.write_table(rows, align_spaces)
 
     app.run(run)

@@ -45,7 +45,7 @@ def command(app: App, args: tuple[str, ...], progress: str, trace: bool) -> None
 
 async def show_status(app: App, ref: str, progress: str) -> None:
     """Replay the build's Status stream on standard output."""
-    display = display_on(app.environment, app.environment.stdout, progress, by_daemon_clock=True)
+    display = display_on(app.output, app.environment.stdout, progress, by_daemon_clock=True)
     async with app.connect() as client, display, contextlib.aclosing(client.status(ref)) as messages:
         async for status in messages:
             display.update(status)

@@ -34,18 +34,14 @@ def command(app: App, completed: bool, ref: str) -> None:
     async def run() -> None:
         async with app.connect() as client:
             async for event in client.listen_build_history(ref, active_only=not completed):
-                app.environment.write_stdout(format_event(event))
+                app.output.write_lines(event_lines(event))
         raise BuildctlError("EOF", hint="the daemon has ended the stream")
 
     app.run(run, interrupted=STREAM_INTERRUPTED)
 
 
-def format_event(event: BuildHistoryEvent) -> str:
+def event_lines(event: BuildHistoryEvent) -> Iterator[str]:
     """A line for the event, and one for each thing that is known of the build."""
-    return "".join(f"{line}\n" for line in _lines(event))
-
-
-def _lines(event: BuildHistoryEvent) -> Iterator[str]:
     record = event.record
     yield f"event: {event.type_name} ref:{record.ref if record else ''}"
     if record is None:

@@ -11,12 +11,13 @@ from buildctl.cli.app import App, pass_app
 from buildctl.cli.flags.duration import format_duration
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, Command, flag
-from buildctl.cli.table import align_tabs
+from buildctl.cli.table import Row, align_tabs
 from buildctl.model.bytesize import format_bytes_short
 
 if TYPE_CHECKING:
-    from buildctl.cli.environment import Environment
-    from buildctl.model.workers import CDIDevice, GCPolicy, Platform, WorkerRecord
+    from buildctl.cli.output import Output
+    from buildctl.model.platform import Platform
+    from buildctl.model.workers import CDIDevice, GCPolicy, WorkerRecord
 
 _ARCHITECTURES = {
     "i386": "386",
@@ -56,26 +57,26 @@ def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) ->
         if parsed := parse_format(template):
             from buildctl.cli.gorecords import worker_infos
 
-            write_formatted(parsed, worker_infos(workers), app.environment.write_stdout)
+            write_formatted(parsed, worker_infos(workers), app.output.write)
             return
-        environment = app.environment
-        if environment.is_terminal(environment.stdout) and not verbose:
-            environment.write_stdout(format_for_people(workers, environment))
-        else:
-            environment.write_stdout(format_verbose(workers) if verbose else format_table(workers))
+        if app.output.stdout_is_terminal and not verbose:
+            show_to_people(workers, app.output)
+            return
+        app.output.write_table(verbose_rows(workers) if verbose else table_rows(workers), align_tabs)
 
     app.run(run)
 
 
-def format_table(workers: Iterable[WorkerRecord]) -> str:
+def table_rows(workers: Iterable[WorkerRecord]) -> Iterator[Row]:
     """A header and a line a worker."""
-    rows = (f"{worker.id}\t{format_platforms(worker.platforms)}\n" for worker in workers)
-    return align_tabs("ID\tPLATFORMS\n" + "".join(rows))
+    yield "ID", "PLATFORMS"
+    for worker in workers:
+        yield worker.id, format_platforms(worker.platforms)
 
 
-def format_for_people(workers: Iterable[WorkerRecord], environment: Environment) -> str:
+def show_to_people(workers: Iterable[WorkerRecord], output: Output) -> None:
     """A line a worker, as wide as the window; what it builds for last, for that may be long."""
-    from buildctl.cli.listing import Column, format_listing
+    from buildctl.cli.listing import Column, show_listing
 
     rows = []
     for worker in workers:
@@ -91,56 +92,60 @@ def format_for_people(workers: Iterable[WorkerRecord], environment: Environment)
             )
         )
     columns = [Column("ID"), Column("HOST"), Column("BUILDKIT"), Column("SNAPSHOTTER")]
-    return format_listing(environment, [*columns, Column("PLATFORMS", flexible=True)], rows)
+    show_listing(output, [*columns, Column("PLATFORMS", flexible=True)], rows)
 
 
-def format_verbose(workers: Iterable[WorkerRecord]) -> str:
+def verbose_rows(workers: Iterable[WorkerRecord]) -> Iterator[Row]:
     """A block a worker: identity, labels, devices, rules; each ended by an empty line."""
-    return align_tabs("".join(line for worker in workers for line in _worker_lines(worker)))
+    for worker in workers:
+        yield from _worker_rows(worker)
 
 
-def _worker_lines(worker: WorkerRecord) -> Iterator[str]:
-    yield f"ID:\t{worker.id}\n"
-    yield f"Platforms:\t{format_platforms(worker.platforms)}\n"
+def _worker_rows(worker: WorkerRecord) -> Iterator[Row]:
+    yield "ID:", worker.id
+    yield "Platforms:", format_platforms(worker.platforms)
     version = worker.buildkit_version
-    yield (
-        f"BuildKit:\t{version.package} {version.version} {version.revision}\n"
-        if version
-        else "BuildKit:\t  \n"
-    )
+    yield "BuildKit:", f"{version.package} {version.version} {version.revision}" if version else "  "
     if version and version.dockerfile_version:
-        yield f"Dockerfile:\t{version.dockerfile_version}\n"
-    yield "Labels:\n"
-    yield from (f"\t{key}:\t{value}\n" for key, value in sorted(worker.labels.items()))
+        yield "Dockerfile:", version.dockerfile_version
+    yield ("Labels:",)
+    for key, value in sorted(worker.labels.items()):
+        yield "", f"{key}:", value
     if worker.cdi_devices:
-        yield "Devices:\n"
+        yield ("Devices:",)
         for device in worker.cdi_devices:
-            yield from _device_lines(device)
-        yield "\n"
+            yield from _device_rows(device)
+        yield ("",)
     for number, policy in enumerate(worker.gc_policies):
-        yield f"GC Policy rule#{number}:\n"
-        yield from _policy_lines(policy)
-    yield "\n"
+        yield (f"GC Policy rule#{number}:",)
+        yield from _policy_rows(policy)
+    yield ("",)
 
 
-def _device_lines(device: CDIDevice) -> Iterator[str]:
-    yield f"\tName:\t{device.name}\n"
-    yield "\tOnDemand:\ttrue\n" if device.on_demand else f"\tAutoAllow:\t{str(device.auto_allow).lower()}\n"
-    yield from (f"\tAnnotations:\t{key}:\t{value}\n" for key, value in sorted(device.annotations.items()))
+def _device_rows(device: CDIDevice) -> Iterator[Row]:
+    yield "", "Name:", device.name
+    if device.on_demand:
+        yield "", "OnDemand:", "true"
+    else:
+        yield "", "AutoAllow:", str(device.auto_allow).lower()
+    for key, value in sorted(device.annotations.items()):
+        yield "", "Annotations:", f"{key}:", value
 
 
-def _policy_lines(policy: GCPolicy) -> Iterator[str]:
-    yield f"\tAll:\t{str(policy.all).lower()}\n"
+def _policy_rows(policy: GCPolicy) -> Iterator[Row]:
+    yield "", "All:", str(policy.all).lower()
     if policy.filters:
-        yield f"\tFilters:\t{' '.join(policy.filters)}\n"
+        yield "", "Filters:", " ".join(policy.filters)
     if policy.keep_duration_ns > 0:
-        yield f"\tKeep duration:\t{format_duration(policy.keep_duration_ns)}\n"
+        yield "", "Keep duration:", format_duration(policy.keep_duration_ns)
     limits = {
         "Reserved space": policy.reserved_space_bytes,
         "Minimum free space": policy.min_free_space_bytes,
         "Maximum used space": policy.max_used_space_bytes,
     }
-    yield from (f"\t{name}:\t{format_bytes_short(size)}\n" for name, size in limits.items() if size > 0)
+    for name, size in limits.items():
+        if size > 0:
+            yield "", f"{name}:", format_bytes_short(size)
 
 
 def format_platforms(platforms: Iterable[Platform]) -> str:

@@ -13,7 +13,7 @@ from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.quote import quote
 
 if TYPE_CHECKING:
-    from buildctl.cli.environment import Environment
+    from buildctl.cli.output import Output
 
 _MARKS = {
     Verdict.OK: ("✓", "+", "green"),
@@ -43,8 +43,10 @@ def command(app: App, style: str) -> None:
     if style not in ("text", "json"):
         raise UsageError(f"invalid format {quote(style)}", hint="use text or json")
     findings = app.run(lambda: _examine(app))
-    environment = app.environment
-    environment.write_stdout(_json(findings) if style == "json" else format_findings(findings, environment))
+    if style == "json":
+        app.output.write(_json(findings))
+    else:
+        show_findings(app.output, findings)
     errors = sum(finding.verdict is Verdict.ERROR for finding in findings)
     if errors:
         raise BuildctlError(f"{errors} thing{'s' * (errors != 1)} would make builds fail")
@@ -72,34 +74,28 @@ async def _examine(app: App) -> list[Finding]:
     return findings
 
 
-def format_findings(findings: list[Finding], environment: Environment) -> str:
-    """A section an area, a line a finding, advice below it."""
+def show_findings(output: Output, findings: list[Finding]) -> None:
+    """Write a section an area, a line a finding, advice below it."""
     from rich.text import Text
 
-    from buildctl.cli.listing import to_terminal
+    from buildctl.cli.listing import show_styled
     from buildctl.progress.terminal import TerminalOptions
-    from buildctl.progress.visible import visible
 
-    on_terminal = environment.is_terminal(environment.stdout)
-    glyphs = TerminalOptions.from_variables(environment.variables).glyphs
+    glyphs = TerminalOptions.from_variables(output.environment.variables).glyphs
     width = max(len(finding.name) for finding in findings)
-    parts: list[str] = []
     area = ""
     for finding in findings:
         if finding.area != area:
+            output.write(("\n" if area else "") + finding.area.upper() + "\n")
             area = finding.area
-            parts.append(("\n" if parts else "") + area.upper() + "\n")
         mark = _MARKS[finding.verdict][0 if glyphs else 1]
-        line = f"{finding.name:<{width}}  {visible(finding.value)}"
-        if on_terminal:
-            parts.append(
-                to_terminal(Text.assemble((mark, _MARKS[finding.verdict][2]), " ", line), environment)
-            )
+        line = f"{finding.name:<{width}}  {output.clean_cell(finding.value)}"
+        if output.stdout_is_terminal:
+            show_styled(output, Text.assemble((mark, _MARKS[finding.verdict][2]), " ", line))
         else:
-            parts.append(f"{mark} {line}\n")
+            output.write(f"{mark} {line}\n")
         if finding.advice:
-            parts.append(f"    {visible(finding.advice)}\n")
-    return "".join(parts)
+            output.write(f"    {output.clean_cell(finding.advice)}\n")
 
 
 def _json(findings: list[Finding]) -> bytes:

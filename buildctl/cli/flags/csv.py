@@ -11,9 +11,9 @@ from buildctl.errors import UsageError
 
 def parse_fields(text: str) -> list[str]:
     """The fields of one line. Raises `UsageError` with `EOF` for an empty line and for bad quoting."""
-    if not text:
-        raise UsageError("EOF")
     line = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+    if not line:
+        raise UsageError("EOF")
     fields: list[str] = []
     at = 0
     while True:
@@ -38,7 +38,7 @@ def _quoted(line: str, start: int) -> tuple[str, int]:
     while True:
         quote = line.find('"', start)
         if quote < 0:
-            raise _extraneous(line, len(line))
+            raise _extraneous(line, start)  # where the quotation, or what follows its last "", begins
         parts.append(line[start:quote])
         following = line[quote + 1 : quote + 2]
         if following == '"':

@@ -42,11 +42,11 @@ def parse_locals(values: Iterable[str]) -> dict[str, str]:
 
 
 def parse_oci_layouts(values: Iterable[str]) -> dict[str, str]:
-    """Layouts by their id, the last of an id winning. Raises `UsageError` for a value without `=`."""
+    """Layouts by their id, the last of an id winning. Raises `UsageError` without `=` or path."""
     layouts: dict[str, str] = {}
     for text in values:
-        layout_id, equals, path = text.partition("=")
-        if not equals:
+        layout_id, _, path = text.partition("=")
+        if not path:
             raise UsageError(
                 "invalid oci-layout: oci-layout option must be 'id=path/to/layout',"
                 f" instead had invalid {text}",

@@ -10,7 +10,11 @@ from buildctl.model.boolean import parse_bool as parse_bool
 from buildctl.model.quote import quote
 
 # Compiled when they are needed, for every command line loads this module.
-_DECIMAL_FLOAT = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_DIGITS, _HEX_DIGITS = r"[0-9]+(?:_[0-9]+)*", r"[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
+_FLOAT = (
+    rf"[+-]?(?:(?P<hex>0[xX]_?(?:{_HEX_DIGITS}(?:\.(?:{_HEX_DIGITS})?)?|\.{_HEX_DIGITS})[pP][+-]?{_DIGITS})"
+    rf"|(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?|(?P<inf>(?i:inf(?:inity)?))|(?i:nan))"
+)
 _SIZE = r"(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?P<unit>[A-Za-z]+)"
 _MB = 1_000_000
 _MAX_INT64 = 2**63 - 1
@@ -27,7 +31,7 @@ def parse_int(text: str) -> int:
     sign, digits = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
     octal = re.fullmatch(r"0_?[0-7](?:_?[0-7])*", digits)  # Go still reads a leading 0 as octal
     try:
-        if not digits[:1].isdigit() or not digits.isascii():
+        if not digits[:1].isdigit() or not digits.isascii() or not digits[-1:].isalnum():
             raise ValueError(digits)
         value = int(sign + (digits.replace("_", "") if octal else digits), 8 if octal else 0)
     except ValueError:
@@ -38,11 +42,16 @@ def parse_int(text: str) -> int:
 
 
 def parse_float(text: str) -> float:
-    """Go's strconv.ParseFloat, decimal and finite. Raises `UsageError` in its words."""
-    if not re.fullmatch(_DECIMAL_FLOAT, text):
+    """Go's strconv.ParseFloat. Raises `UsageError` in its words, and for `NaN`, which sizes nothing."""
+    found = re.fullmatch(_FLOAT, text)
+    if not found or text.lower().endswith("nan"):
         raise UsageError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
-    value = float(text)
-    if math.isinf(value):
+    digits = text.replace("_", "")
+    try:
+        value = float.fromhex(digits) if found["hex"] else float(digits)
+    except OverflowError:
+        value = math.inf
+    if math.isinf(value) and not found["inf"]:
         raise UsageError(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
     return value
 
@@ -50,7 +59,8 @@ def parse_float(text: str) -> float:
 def parse_size(text: str) -> int:
     """Bytes of a bare number of megabytes (`1.5`, as the reference) or a size with a unit.
 
-    Units are decimal (`kB`, `10GB`, `5g`) or binary (`512MiB`), in any case. Raises `UsageError`.
+    Units are decimal (`kB`, `10GB`, `5g`) or binary (`512MiB`), in any case. `Inf` is the largest
+    size there is. Raises `UsageError`.
     """
     sized = re.fullmatch(_SIZE, text)
     if sized and (factor := _SIZE_UNITS.get(sized["unit"].lower())):
@@ -61,6 +71,8 @@ def parse_size(text: str) -> int:
         )
     else:
         value = parse_float(text) * _MB
+        if math.isinf(value):
+            return _MAX_INT64 if value > 0 else -_MAX_INT64 - 1
     if abs(value) > _MAX_INT64:
         raise UsageError(f"size {quote(text)} is out of range")
     return int(value)

@@ -9,8 +9,8 @@ import click
 
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.grammar import BOOL, Command, flag
-from buildctl.cli.outfile import write_whole
 from buildctl.errors import UsageError
+from buildctl.system.outfile import write_whole
 
 _MODE = 0o600
 """Logs and build arguments are for nobody else, as in `--trace`."""
@@ -64,4 +64,4 @@ def command(app: App, args: tuple[str, ...], output: str, every: bool) -> None:
     if output:
         write_whole(output, data, mode=_MODE)
     else:
-        environment.write_stdout(data)
+        app.output.write(data)

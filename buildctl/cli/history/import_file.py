@@ -28,4 +28,4 @@ def command(app: App, args: tuple[str, ...]) -> None:
     for path in args:
         for build in read_builds(path):
             import_build(app.environment, build)
-            app.environment.write_stdout(f"{build.record.ref}\n")
+            app.output.write(f"{build.record.ref}\n")

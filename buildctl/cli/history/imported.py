@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from typing import TYPE_CHECKING
 
 from buildctl.cli.environment import Environment
-from buildctl.cli.outfile import write_whole
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.session.statefolder import state_folder
+from buildctl.system.failure import errno_text
+from buildctl.system.folders import make_private
+from buildctl.system.outfile import write_whole
+from buildctl.system.smallfile import read_named
 
 if TYPE_CHECKING:
     from buildctl.client.recordfile import SavedBuild
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 _REF = re.compile(r"[A-Za-z0-9]{1,64}")
 """What may name a file; refs are 25 letters and digits."""
 _SUFFIX = ".dockerbuild"
+_MOST_BYTES = 256 << 20
+"""Of a file, which is packed."""
 _MODE = 0o600
 """Logs and build arguments are for nobody else, as in `--trace`."""
 
@@ -26,10 +32,9 @@ def read_builds(path: str) -> list[SavedBuild]:
     from buildctl.client.recordfile import read_record_file
 
     try:
-        with open(path, "rb") as file:
-            return read_record_file(file, path)
+        return read_record_file(io.BytesIO(read_named(path, limit=_MOST_BYTES)), path)
     except OSError as error:
-        raise BuildctlError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
+        raise BuildctlError(f"open {path}: {errno_text(error)}") from None
 
 
 def imported_file(environment: Environment, ref: str) -> str:
@@ -55,8 +60,6 @@ def imported_refs(environment: Environment) -> list[str]:
 
 def import_build(environment: Environment, build: SavedBuild) -> None:
     """Keep a build. Raises `BuildctlError` where no place is known or it cannot be written."""
-    import io
-
     from buildctl.client.recordfile import write_record_file
 
     folder = _folder(environment)
@@ -70,9 +73,9 @@ def import_build(environment: Environment, build: SavedBuild) -> None:
     data = io.BytesIO()
     write_record_file([build], data)
     try:
-        os.makedirs(folder, 0o700, exist_ok=True)
+        make_private(folder)
     except OSError as error:
-        raise BuildctlError(f"mkdir {folder}: {(error.strerror or str(error)).lower()}") from None
+        raise BuildctlError(f"mkdir {folder}: {errno_text(error)}") from None
     write_whole(os.path.join(folder, ref + _SUFFIX), data.getvalue(), mode=_MODE)
 
 
@@ -82,7 +85,7 @@ def remove_imported(environment: Environment, ref: str) -> None:
     try:
         os.unlink(path)
     except OSError as error:
-        raise BuildctlError(f"unlink {path}: {(error.strerror or str(error)).lower()}") from None
+        raise BuildctlError(f"unlink {path}: {errno_text(error)}") from None
 
 
 def _folder(environment: Environment) -> str:

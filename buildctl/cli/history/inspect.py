@@ -47,9 +47,9 @@ def command(app: App, args: tuple[str, ...], template: str) -> None:
         from buildctl.cli.gohistory import build_history_event
 
         event = BuildHistoryEvent(BuildHistoryEventType.COMPLETE, record)
-        write_formatted(parsed, build_history_event(event), app.environment.write_stdout)
+        write_formatted(parsed, build_history_event(event), app.output.write)
         return
-    app.environment.write_stdout(format_record(record, app.environment))
+    app.output.write(format_record(record, app.environment))
 
 
 def format_record(record: BuildRecord, environment: Environment) -> str:

@@ -34,7 +34,7 @@ def command(app: App, args: tuple[str, ...], progress: str) -> None:
 
     async def run() -> None:
         async with chosen_builds(app, args[:1]) as (build,):
-            display = display_on(app.environment, app.environment.stdout, progress, by_daemon_clock=True)
+            display = display_on(app.output, app.environment.stdout, progress, by_daemon_clock=True)
             async with display, contextlib.aclosing(build.statuses()) as messages:
                 async for status in messages:
                     display.update(status)

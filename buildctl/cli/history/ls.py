@@ -10,7 +10,7 @@ from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, INT, Command, flag
 from buildctl.cli.history.rows import COLUMNS, record_row
-from buildctl.cli.listing import format_listing
+from buildctl.cli.listing import show_listing
 from buildctl.model.history import BuildHistoryEvent, BuildHistoryEventType, BuildRecord
 
 
@@ -42,17 +42,15 @@ def command(app: App, limit: int, imported: bool, template: str) -> None:
     records = app.run(run, interrupted=STREAM_INTERRUPTED)
     if limit > 0:
         records = records[:limit]
-    write = app.environment.write_stdout
     if parsed is not None:
         from buildctl.cli.gohistory import build_history_event
 
         for record in records:
             ended = record.completed_at_ns is not None
             kind = BuildHistoryEventType.COMPLETE if ended else BuildHistoryEventType.STARTED
-            write_formatted(parsed, build_history_event(BuildHistoryEvent(kind, record)), write)
+            write_formatted(parsed, build_history_event(BuildHistoryEvent(kind, record)), app.output.write)
         return
-    rows = [record_row(record, app.environment) for record in records]
-    write(format_listing(app.environment, COLUMNS, rows))
+    show_listing(app.output, COLUMNS, [record_row(record, app.environment) for record in records])
 
 
 def _imported(app: App) -> list[BuildRecord]:

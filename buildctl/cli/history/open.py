@@ -50,5 +50,5 @@ def command(app: App, args: tuple[str, ...]) -> None:
             return path
 
     path = app.run(run, interrupted=STREAM_INTERRUPTED)
-    app.environment.write_stdout(f"{path}\n")
+    app.output.write(f"{path}\n")
     app.environment.open_in_browser(path)

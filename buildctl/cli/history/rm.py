@@ -34,7 +34,7 @@ def command(app: App, args: tuple[str, ...], every: bool) -> None:
         imported = [ref for ref in args if imported_file(app.environment, ref)]
         for ref in imported:
             remove_imported(app.environment, ref)
-            app.environment.write_stdout(f"{ref}\n")
+            app.output.write(f"{ref}\n")
         left = [ref for ref in args if ref not in imported]
         if not left and not every:
             return
@@ -45,6 +45,6 @@ def command(app: App, args: tuple[str, ...], every: bool) -> None:
                 chosen = [one for one in records if one.completed_at_ns is not None and not one.pinned]
             for record in dict.fromkeys(one.ref for one in chosen):
                 await client.update_build_history(record, delete=True)
-                app.environment.write_stdout(f"{record}\n")
+                app.output.write(f"{record}\n")
 
     app.run(run, interrupted=STREAM_INTERRUPTED)

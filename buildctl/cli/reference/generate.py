@@ -14,6 +14,7 @@ import click
 from buildctl import __version__
 from buildctl.cli.grammar import Group
 from buildctl.cli.page import Page, page_of
+from buildctl.cli.reference.library import llb_page
 from buildctl.cli.reference.man import man_name, man_page
 from buildctl.cli.reference.markdown import file_name, markdown_index, markdown_page
 
@@ -33,6 +34,7 @@ def reference_files() -> dict[str, str]:
         ]
         files[f"docs/reference/{file_name(page.path)}"] = markdown_page(page)
         files[f"docs/man/{names[page.path]}.1"] = man_page(page, __version__, related)
+    files["docs/reference/llb.md"] = llb_page()
     return files
 
 

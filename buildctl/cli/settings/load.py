@@ -7,13 +7,14 @@ is loaded to read them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from buildctl.cli.settings.find import PROJECT_FILE, is_off, user_file
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_found
 
 _LIMIT = 1 << 20
 """Bytes of a settings file."""
@@ -109,17 +110,11 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
 def read_source(path: str, *, is_project: bool) -> Source | None:
     """One file; None where there is none. Raises `UsageError`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
+        data = read_found(path, limit=_LIMIT)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise UsageError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(_LIMIT + 1)
-    if len(data) > _LIMIT:
-        raise UsageError(f"{path}: larger than {_LIMIT >> 20} MiB")
+        raise UsageError(f"open {path}: {errno_text(error)}") from None
     return Source(path, is_project, parse(data, path), data)
 
 

@@ -6,14 +6,18 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from buildctl.cli.outfile import write_whole
 from buildctl.cli.settings.find import user_file
 from buildctl.cli.settings.load import parse
 from buildctl.errors import BuildctlError, UsageError
+from buildctl.system.failure import errno_text
+from buildctl.system.folders import make_folders
+from buildctl.system.outfile import write_whole
+from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
 
+_LIMIT = 1 << 20
 _MODE = 0o600
 """It may name keys."""
 
@@ -31,12 +35,11 @@ class UserFile:
                 "there is no place for settings", hint="set HOME, or XDG_CONFIG_HOME to an absolute path"
             )
         try:
-            with open(self.path, "rb") as file:
-                data = file.read()
+            data = read_found(self.path, limit=_LIMIT)
         except FileNotFoundError:
             data = b""
         except OSError as error:
-            raise UsageError(f"open {self.path}: {(error.strerror or str(error)).lower()}") from None
+            raise UsageError(f"open {self.path}: {errno_text(error)}") from None
         parse(data, self.path)
         self._document: TOMLDocument = tomlkit.parse(data.decode("utf-8-sig"))
 
@@ -86,7 +89,7 @@ class UserFile:
         data = tomlkit.dumps(self._document).encode()
         parse(data, self.path)
         try:
-            os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
+            make_folders(os.path.dirname(self.path), 0o700)
         except OSError as error:
-            raise BuildctlError(f"mkdir {self.path}: {(error.strerror or str(error)).lower()}") from None
+            raise BuildctlError(f"mkdir {self.path}: {errno_text(error)}") from None
         write_whole(self.path, data, mode=_MODE)

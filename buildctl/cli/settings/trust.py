@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from buildctl.cli.settings.load import Settings, Source
 from buildctl.errors import BuildctlError, UsageError
+from buildctl.system.failure import errno_text
+from buildctl.system.folders import make_private
+from buildctl.system.outfile import write_whole
+from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
@@ -38,6 +42,7 @@ _FREE = frozenset(
 )
 """Flags of build that reach nothing but the build itself."""
 _PATHS = frozenset({"file"})
+_MARK_BYTES = 64
 _NAMED_PATHS = frozenset({"local", "build-context", "oci-layout"})
 _FREE_OPTIONS = ("target", "build-arg:", "label:", "platform", "filename", "no-cache", "hostname")
 _FREE_COMMANDS = {
@@ -121,21 +126,20 @@ def _is_inner_output(text: str) -> bool:
 def is_allowed(source: Source, environment: Environment) -> bool:
     """Whether this very content was allowed at this place."""
     try:
-        with open(_mark(source, environment), "rb") as file:
-            return file.read(65).decode("ascii", "replace") == _digest(source)
+        return (
+            read_found(_mark(source, environment), limit=_MARK_BYTES, links=False) == _digest(source).encode()
+        )
     except (OSError, UsageError):
         return False
 
 
 def allow(source: Source, environment: Environment) -> None:
     """Remember that the content was allowed. Raises `BuildctlError`."""
-    from buildctl.cli.outfile import write_whole
-
     path = _mark(source, environment)
     try:
-        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+        make_private(os.path.dirname(path))
     except OSError as error:
-        raise BuildctlError(f"mkdir {path}: {(error.strerror or str(error)).lower()}") from None
+        raise BuildctlError(f"mkdir {path}: {errno_text(error)}") from None
     write_whole(path, _digest(source).encode(), mode=0o600)
 
 

@@ -26,6 +26,7 @@ FLAGS = {
     "--output": "fields output",
     "--progress": "words progress",
     "--ref": "refs",
+    "--registry-auth-hosts": "words auth-hosts",
     "--registry-auth-tlscontext": "fields tlscontext",
     "--root": "dir",
     "--secret": "fields secret",
@@ -148,6 +149,10 @@ SETS: dict[str, tuple[Word, ...]] = {
         Word("cert=", "Client certificate (PEM).", "file"),
         Word("key=", "Key of the client certificate (PEM).", "file"),
         Word("insecure=", "Accept any certificate.", "words bool"),
+    ),
+    "auth-hosts": (
+        Word("auto", "those that the command line, the Dockerfile and the policy name"),
+        Word("none", "none"),
     ),
     "shell": (Word("bash"), Word("fish"), Word("pwsh"), Word("zsh")),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from buildctl._pb import ops_pb2, worker_pb2
-from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform, WorkerRecord
+from buildctl.model.platform import Platform
+from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, WorkerRecord
 
 
 def worker_record(message: worker_pb2.WorkerRecord) -> WorkerRecord:

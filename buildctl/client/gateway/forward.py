@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from buildctl._pb import gateway_pb2, ops_pb2
 from buildctl.client.details import solve_error
@@ -18,31 +20,40 @@ from buildctl.errors import RPCError, SolveError
 from buildctl.model import gojson
 from buildctl.model.solve import CacheEntry, SolveOpt
 
+Solving: TypeAlias = Callable[[], Awaitable[gateway_pb2.SolveResponse]]
+Inspect: TypeAlias = Callable[[Gateway, Solving], Awaitable[gateway_pb2.SolveResponse]]
+
 _PREFIX = "failed to run Build function: "
 
 
-async def forward(gateway: Gateway, opt: SolveOpt, imports: Sequence[CacheEntry]) -> Mapping[str, bytes]:
+async def forward(
+    gateway: Gateway, opt: SolveOpt, imports: Sequence[CacheEntry], inspect: Inspect | None = None
+) -> Mapping[str, bytes]:
     """Bring a build its result; returns the frontend's metadata of it.
 
-    `imports` are the caches that can be imported. Raises `SolveError`, of which the daemon has been told.
+    `imports` are the caches that can be imported; `inspect` makes the call of Solve. Raises `SolveError`, of
+    which the daemon has been told.
     """
     request = gateway_request(opt, imports)
     try:
-        return await _run(gateway, request)
+        return await _run(gateway, request, inspect)
     except RPCError as error:
         raise solve_error(error, _PREFIX) from error
     except SolveError as error:
         raise SolveError(f"{_PREFIX}{error}") from error
 
 
-async def _run(gateway: Gateway, request: gateway_pb2.SolveRequest) -> Mapping[str, bytes]:
+async def _run(
+    gateway: Gateway, request: gateway_pb2.SolveRequest, inspect: Inspect | None
+) -> Mapping[str, bytes]:
     """Solve and return what came of it, result or error."""
     returns = "return" in gateway.caps
     if not returns:
         request.ExporterAttr = b"{}"
     try:
         check_definition(gateway, request.Definition)
-        response = await gateway.call(SOLVE, request)
+        solving = partial(gateway.call, SOLVE, request)
+        response = await (inspect(gateway, solving) if inspect else solving())
         result = _result(gateway, response)
     except (RPCError, SolveError) as error:
         if returns:

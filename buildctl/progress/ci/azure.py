@@ -6,7 +6,8 @@ in a line, `##[` formats one.
 
 from __future__ import annotations
 
-from buildctl.progress.ci.service import Service, escaped, inert_line, notice_text
+from buildctl.progress.ci.inert import inert_line
+from buildctl.progress.ci.service import Service, escaped, notice_text
 from buildctl.progress.dialect import Level, Place
 
 _MESSAGE = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))

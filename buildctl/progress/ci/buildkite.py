@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildctl.progress.ci.service import Service, inert_line, notice_text
+from buildctl.progress.ci.inert import inert_line
+from buildctl.progress.ci.service import Service, notice_text
 from buildctl.progress.dialect import Level, Place
 
 

@@ -8,7 +8,8 @@ and, if the build is killed in the middle of one, leave the rest of the job's st
 
 from __future__ import annotations
 
-from buildctl.progress.ci.service import Service, escaped, inert_line, notice_text
+from buildctl.progress.ci.inert import inert_line
+from buildctl.progress.ci.service import Service, escaped, notice_text
 from buildctl.progress.dialect import Level, Place
 
 _DATA = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))

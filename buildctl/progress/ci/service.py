@@ -1,29 +1,15 @@
-"""What the dialects of CI services have in common: steps in short, and nothing that is taken for a command.
-
-A build may print a service's commands, by mistake or to attack the pipeline: set its variables, forge
-annotations, end a section early. Each gets a space after its first character, which a person reads past.
-All services' commands are treated so in every one of them, for some read others' too.
-"""
+"""What the dialects of CI services have in common: steps in short, and lines without commands."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
+from buildctl.progress.ci.inert import inert_line
 from buildctl.progress.dialect import Dialect
-from buildctl.progress.logtext import clean
 from buildctl.progress.visible import visible
 
 _COLOR = re.compile(r"\x1b\[[0-9;:]*m")
-_COMMAND = re.compile(
-    r"""
-      (?P<anywhere> \#(?=\#(?i:vso|teamcity)?\[) )  # ##[, ##vso[, ##teamcity[
-    | (?P<anywhere_too> s(?=ection_(?:start|end):\d) )
-    | ^\s* (?P<first> :(?=:) )  # ::group::
-    | ^\s* (?P<header> -(?=--\s) | \+(?=\+\+\s) | ~(?=~~\s) | \^(?=\^\^\s) )  # Buildkite
-    """,
-    re.VERBOSE,
-)
 _MESSAGE_LIMIT = 4000
 
 
@@ -44,16 +30,6 @@ class Service(Dialect):
     def single(self, head: str, name: str, ending: str) -> str:
         return self.line(f"{head} {name}: {ending}")
 
-    def inert(self, text: str) -> str:
-        return "\n".join(inert_line(clean(_encode(line))[0]) for line in text.split("\n"))
-
-
-def inert_line(text: str) -> str:
-    """A line in which no service finds a command, whether or not it looks past colours."""
-    if _COLOR.search(text) and _COMMAND.search(bare := _COLOR.sub("", text)):
-        text = bare
-    return _COMMAND.sub(lambda found: f"{found[0]} ", text)
-
 
 def notice_text(message: str) -> str:
     """A message of a length that services take, its lines safe to print and without commands."""
@@ -67,7 +43,3 @@ def escaped(text: str, table: Iterable[tuple[str, str]]) -> str:
     for plain, escape in table:
         text = text.replace(plain, escape)
     return text
-
-
-def _encode(text: str) -> bytes:
-    return text.encode(errors="backslashreplace")

@@ -15,7 +15,10 @@ from dataclasses import replace
 from buildctl.errors import BuildctlError
 from buildctl.model.quote import quote
 from buildctl.session.auth.dockerconfig import Account, DockerConfig
+from buildctl.session.auth.recent import Recent
+from buildctl.system.failure import errno_text
 
+_MOST_KEPT = 128
 _KEEP_SECONDS = 290.0
 """How long an account counts; some helpers hand out tokens that live for five minutes."""
 _HELPER_SECONDS = 45.0
@@ -34,17 +37,24 @@ class Accounts:
         self._config = config
         self._environ = environ
         self._helper_seconds = helper_seconds
-        self._known: dict[str, tuple[float, Account]] = {}
+        self._known: Recent[str, tuple[float, Account]] = Recent(_MOST_KEPT)
+        self._nobody: Recent[str, tuple[float, Account]] = Recent(_MOST_KEPT)
+        """Hosts that a helper knows nobody for: apart, so that they do not push out those that exist."""
         self._one_at_a_time = asyncio.Lock()
 
     async def find(self, host: str) -> Account:
         """The account for a host, empty where there is none. Raises `BuildctlError` naming a bad helper."""
         async with self._one_at_a_time:
             now = asyncio.get_running_loop().time()
-            found_at, account = self._known.get(host, (None, Account()))
-            if found_at is None or now - found_at > _KEEP_SECONDS:
-                account = await self._look_up(self._config.key(host))
-                self._known[host] = (now, account)
+            kept = self._known.get(host) or self._nobody.get(host)
+            if kept is not None and now - kept[0] <= _KEEP_SECONDS:
+                return kept[1]
+            key = self._config.key(host)
+            account = await self._look_up(key)
+            if account != Account():
+                self._known.put(host, (now, account))
+            elif self._config.helper(key):
+                self._nobody.put(host, (now, account))
             return account
 
     async def _look_up(self, key: str) -> Account:
@@ -76,7 +86,7 @@ async def ask_helper(
     except FileNotFoundError:
         raise _failed(f"exec: {quote(helper)}: executable file not found in $PATH") from None
     except OSError as error:
-        raise _failed(f"fork/exec {helper}: {(error.strerror or str(error)).lower()}") from None
+        raise _failed(f"fork/exec {helper}: {errno_text(error)}") from None
     try:
         async with asyncio.timeout(seconds):
             output, _ = await process.communicate(key.encode("utf-8", "surrogateescape"))

@@ -17,13 +17,20 @@ import secrets
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from buildctl.fsutil.privatefolder import make_private
 from buildctl.model import gojson
+from buildctl.session.auth.recent import Recent
+from buildctl.system.beside import replace_file
+from buildctl.system.folders import make_private
+from buildctl.system.smallfile import read_found
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
 
 _SEED_BYTES = 16
+_LONGEST_SEED = 1024
+_MOST_HOSTS = 1000
+_LONGEST_HOST = 300
+_MOST_BYTES = 4 << 20
 
 
 def public_key(salt: bytes, seed: bytes) -> bytes:
@@ -47,21 +54,27 @@ class Seeds:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._known: dict[str, bytes] = {}
+        self._known: Recent[str, bytes] = Recent(_MOST_HOSTS)
 
     def seed(self, host: str) -> bytes:
         """The host's seed, made when it has none."""
-        if host not in self._known:
+        seed = self._known.get(host)
+        if seed is None:
             with contextlib.suppress(OSError):
                 make_private(self._folder)
             path = os.path.join(self._folder, ".token_seed")
             with _locked(path + ".lock"):
                 kept = _read(path)
-                self._known[host] = _seed_of(kept.get(host)) or secrets.token_bytes(_SEED_BYTES)
-                kept[host] = {"Seed": base64.b64encode(self._known[host]).decode()}
-                with contextlib.suppress(OSError):  # a read-only home
-                    _write(path, gojson.encode(dict(sorted(kept.items())), indent=2))
-        return self._known[host]
+                seed = _seed_of(kept.get(host))
+                if not seed:
+                    seed = secrets.token_bytes(_SEED_BYTES)
+                    while len(kept) >= _MOST_HOSTS:
+                        del kept[next(iter(kept))]
+                    kept[host] = {"Seed": base64.b64encode(seed).decode()}
+                    with contextlib.suppress(OSError):  # a read-only home
+                        _write(path, gojson.encode(dict(sorted(kept.items())), indent=2))
+            self._known.put(host, seed)
+        return seed
 
 
 @contextlib.contextmanager
@@ -82,21 +95,22 @@ def _locked(path: str) -> Iterator[None]:
 def _read(path: str) -> dict[str, Any]:
     """All seeds; none of a file that is missing or was left half written."""
     try:
-        with open(path, "rb") as file:
-            kept = json.load(file)
-    except (OSError, ValueError):
+        kept = json.loads(read_found(path, limit=_MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return kept if isinstance(kept, dict) else {}
+    entries = kept.items() if isinstance(kept, dict) else ()
+    return {host: entry for host, entry in entries if len(host) <= _LONGEST_HOST and _seed_of(entry)}
 
 
 def _seed_of(entry: object) -> bytes:
     seed = entry.get("Seed") if isinstance(entry, Mapping) else None
     try:
-        return base64.b64decode(seed, validate=True) if isinstance(seed, str) else b""
+        known = isinstance(seed, str) and len(seed) <= _LONGEST_SEED
+        return base64.b64decode(seed, validate=True) if known and isinstance(seed, str) else b""
     except binascii.Error:
         return b""
 
 
 def _write(path: str, data: bytes) -> None:
-    with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(data)
+    """The file with this in it, whole at once; where it is a link, what that leads to."""
+    replace_file(os.path.realpath(path), [data], 0o600)

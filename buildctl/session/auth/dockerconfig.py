@@ -1,25 +1,35 @@
 """Docker's `config.json`: who the user is to which registry, and who knows. Read, never written.
 
-Source: docker/cli, cli/config (configfile/file.go, credentials/file_store.go).
+It forgives what Go's readers of JSON and base64 do, and a byte order mark. Source: docker/cli, cli/config
+(configfile/file.go, credentials/file_store.go).
 """
 
 from __future__ import annotations
 
-import base64
 import binascii
+import codecs
+import contextlib
 import json
 import os
 import pwd
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from buildctl.errors import UsageError
+from buildctl.model.url import parse_url
+from buildctl.system.failure import errno_text
+from buildctl.system.smallfile import read_found
+from buildctl.transport.dial import join_host_port
 
 _HUB_KEY = "https://index.docker.io/v1/"
 _HUB_HOSTS = ("registry-1.docker.io", "docker.io", "index.docker.io")
 _ENVIRONMENT_KEY = "DOCKER_AUTH_CONFIG"
 _HELPER = "docker-credential-"
+_MOST_BYTES = 16 << 20
+_JSON_SPACE = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +65,40 @@ class DockerConfig(NamedTuple):
     """Lines for the user: what could not be read, and so does not count."""
 
     def key(self, host: str) -> str:
-        """Under what a registry's host is entered in the configuration."""
+        """Under what a registry's host is entered in the configuration.
+
+        entry = config.key("registry-1.docker.io")
+        """
         return _HUB_KEY if host in _HUB_HOSTS else host
 
     def helper(self, key: str) -> str:
-        """Who is to be asked for an account; empty where only the file knows."""
+        """Who is to be asked for an account; empty where only the file knows.
+
+        program = config.helper("registry.example")
+        """
         return _HELPER + name if (name := self.helpers.get(key, self.store)) else ""
 
     def account(self, key: str) -> Account:
-        """The file's account; a key with a scheme or a path, as old files have, stands for its host."""
+        """The file's account; a key with a scheme or a path, as old files have, stands for its host.
+
+        account = config.account("registry.example")
+        """
         if key in self.accounts:
             return self.accounts[key]
         return next((found for name, found in self.accounts.items() if _host(name) == key), Account())
 
 
 def load_docker_config(environ: Mapping[str, str]) -> DockerConfig:
-    """The user's configuration. What is wrong with it becomes warnings, as in the reference."""
+    """The user's configuration. What is wrong with it becomes warnings, as in the reference.
+
+    auth = Auth(load_docker_config(os.environ), os.environ)
+    """
     directory = environ.get("DOCKER_CONFIG") or os.path.join(_home(environ), ".docker")
     warnings: list[str] = []
     settings = _read(os.path.join(directory, "config.json"), warnings)
     accounts = _accounts(settings, warnings, os.path.join(directory, "config.json"))
-    helpers = {key: name for key, name in _table(settings, "credHelpers").items() if isinstance(name, str)}
-    store = _member(settings, "credsStore")
-    store = store if isinstance(store, str) else ""
+    helpers = {key: name for key, name in _table(settings, "credhelpers").items() if isinstance(name, str)}
+    store = _text(settings, "credsstore")
     if not (accounts or helpers or store):
         store = _platform_store(environ)
     overrides = _overrides(environ.get(_ENVIRONMENT_KEY, ""), warnings)
@@ -93,27 +114,55 @@ def _home(environ: Mapping[str, str]) -> str:
         return "/"
 
 
-def _read(path: str, warnings: list[str]) -> Mapping[str, Any]:
+class _Object(list[tuple[str, Any]]):
+    """A JSON object as it was written: Go takes the members one after the other, whatever their case."""
+
+    def values(self, name: str) -> Iterator[Any]:
+        """Those of the members that Go takes for `name`, which is in lower case."""
+        return (value for key, value in self if key.casefold() == name)
+
+
+def _parse(text: str) -> tuple[Any, str]:
+    """The first value of JSON, and what follows it. Raises `ValueError`."""
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_Object,
+        parse_constant=_refuse_constant,
+        parse_int=lambda _: 0,  # however many digits: no number matters here
+    )
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read().lstrip(" \t\r\n")
+        value, end = decoder.raw_decode(text.lstrip(_JSON_SPACE))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value, text.lstrip(_JSON_SPACE)[end:]
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read(path: str, warnings: list[str]) -> _Object:
+    try:
+        data = read_found(path, limit=_MOST_BYTES)
     except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or "").lower() if isinstance(error, OSError) else "it is not UTF-8"
+        return _Object()
+    except OSError as error:
+        reason = errno_text(error)
         warnings.append(f"WARNING: Error loading config file: open {path}: {reason}")
-        return {}
+        return _Object()
     try:
-        settings = json.JSONDecoder().raw_decode(text)[0] if text else {}
-        if not isinstance(settings, dict):
-            raise ValueError("it is no JSON object")
-    except (ValueError, RecursionError) as error:
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ValueError("it is UTF-16; save it as UTF-8")
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+        settings = _parse(text)[0] if text.strip(_JSON_SPACE) else None
+        if not isinstance(settings, _Object | None):
+            raise ValueError("it is not a JSON object")
+    except ValueError as error:
         warnings.append(f"WARNING: Error parsing config file ({path}): {error}")
-        return {}
-    return settings
+        return _Object()
+    return settings or _Object()
 
 
-def _accounts(settings: Mapping[str, Any], warnings: list[str], path: str) -> dict[str, Account]:
+def _accounts(settings: _Object, warnings: list[str], path: str) -> dict[str, Account]:
     accounts = {}
     for name, entry in _table(settings, "auths").items():
         try:
@@ -125,9 +174,9 @@ def _accounts(settings: Mapping[str, Any], warnings: list[str], path: str) -> di
 
 def _account(entry: Any) -> Account:
     """Raises `ValueError`."""
+    members = entry if isinstance(entry, _Object) else _Object()
     username, password, identity, registry, auth = (
-        value if isinstance(value := _member(entry, name), str) else ""
-        for name in ("username", "password", "identitytoken", "registrytoken", "auth")
+        _text(members, name) for name in ("username", "password", "identitytoken", "registrytoken", "auth")
     )
     if auth:
         username, password = _decode(auth)
@@ -137,10 +186,11 @@ def _account(entry: Any) -> Account:
 def _decode(auth: str) -> tuple[str, str]:
     """User and password of base64 `user:password`. Raises `ValueError`."""
     try:
-        text = base64.b64decode(auth, validate=True).decode("utf-8", "surrogateescape")
-    except binascii.Error as error:
+        # Go skips the line breaks that base64(1) makes; blanks can as little mean anything else.
+        data = binascii.a2b_base64("".join(auth.split()), strict_mode=True)
+    except ValueError as error:
         raise ValueError(f"auth is not base64: {error}") from None
-    username, colon, password = text.partition(":")
+    username, colon, password = data.decode("utf-8", "surrogateescape").partition(":")
     if not colon or not username:
         raise ValueError("invalid auth configuration file")
     return username, password.strip("\0")
@@ -150,44 +200,62 @@ def _overrides(text: str, warnings: list[str]) -> dict[str, Account]:
     if not text:
         return {}
     try:
-        settings = json.loads(text)
-        if not isinstance(settings, dict) or set(settings) - {"auths"}:
+        settings, rest = _parse(text)
+        if rest.strip(_JSON_SPACE):
+            raise ValueError("extra data behind it")
+        settings = _Object() if settings is None else settings
+        if not isinstance(settings, _Object) or _other_members(settings, "auths"):
             raise ValueError("it has more than auths")
         accounts = {}
         for name, entry in _table(settings, "auths").items():
-            if not isinstance(entry, dict) or set(entry) - {"auth"}:
+            members = _Object() if entry is None else entry
+            if not isinstance(members, _Object) or _other_members(members, "auth"):
                 raise ValueError(f"the entry for {name} has more than auth")
-            if not entry.get("auth"):
+            if not _text(members, "auth"):
                 raise ValueError(f"DOCKER_AUTH_CONFIG environment variable is missing key `auth` for {name}")
-            accounts[name] = _account(entry)
-    except (ValueError, RecursionError) as error:
+            accounts[name] = _account(members)
+    except ValueError as error:
         warnings.append(f"Failed to create credential store from DOCKER_AUTH_CONFIG:  {error}")
         return {}
     return accounts
 
 
-def _member(table: Any, name: str) -> Any:
-    """A member of a JSON object, whatever the case of its name, as Go finds it."""
-    if not isinstance(table, dict):
-        return None
-    return table.get(name, next((table[key] for key in table if key.lower() == name.lower()), None))
+def _other_members(table: _Object, name: str) -> bool:
+    return any(key.casefold() != name for key, _ in table)
 
 
-def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    table = _member(settings, name)
-    return table if isinstance(table, dict) else {}
+def _text(table: _Object, name: str) -> str:
+    """The last text that is given for it; null gives none."""
+    text = ""
+    for value in table.values(name):
+        text = value if isinstance(value, str) else text
+    return _valid(text)
+
+
+def _table(settings: _Object, name: str) -> dict[str, Any]:
+    """All that is given for it by name; null forgets what was before."""
+    table: dict[str, Any] = {}
+    for value in settings.values(name):
+        if value is None:
+            table = {}
+        elif isinstance(value, _Object):
+            table.update((_valid(key), member) for key, member in value)
+    return table
+
+
+def _valid(text: str) -> str:
+    """Without halves of surrogate pairs, which no UTF-8 has."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _host(key: str) -> str:
     """The host, with its port, of a key that may be a URL."""
     if "://" in key:
-        from urllib.parse import urlsplit  # which few configurations need
-
-        try:
-            if netloc := urlsplit(key).netloc.rpartition("@")[2]:
-                return netloc
-        except ValueError:
-            pass
+        with contextlib.suppress(UsageError):
+            url = parse_url(key)
+            if url.hostname:
+                return join_host_port(url.hostname, url.port) if url.port else url.hostname
+        key = key.partition("://")[2].rpartition("@")[2]
     return key.partition("/")[0]
 
 

@@ -7,6 +7,7 @@ containerd's remotes/docker/auth, and util/errutil of the reference for the mess
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import ssl
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ CLIENT_ID = "buildkit-client"
 _DEFAULT_SECONDS = 60
 _SHOWN_BYTES = 256
 _ERROR_BYTES = 64_000
+_ERROR_CHARACTERS = 1000
+_LONGEST_TOKEN = 64 * 1024
 _USER_AGENT = {"User-Agent": "buildctl"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
 
@@ -49,25 +52,29 @@ class Token:
     """Seconds since the Unix epoch; 0 where the server does not say."""
 
 
+class TokenError(BuildctlError):
+    """There is no token. `said` is what the server says of it, which may be any program's answer to anything:
+    it is for the user alone, and not for the daemon, which chose the server."""
+
+    said = ""
+
+
 class _StatusError(Exception):
     """The token server refused."""
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, method: str, url: str, response: Response) -> None:
         self.response = response
-        super().__init__(
-            f"unexpected status from {response.method} request to {response.url}: "
-            f"{response.status} {response.reason}".rstrip()
-        )
+        status = response.status
+        phrase = http.client.responses.get(status, "")
+        super().__init__(f"unexpected status from {method} request to {url}: {status} {phrase}".rstrip())
 
 
 def fetch_token(question: TokenQuestion, *, tls: ssl.SSLContext | None, environ: Mapping[str, str]) -> Token:
-    """The token. Raises `BuildctlError` with the server's reason."""
-    if not question.secret:
-        try:
-            return _get(question, tls, environ)
-        except (_StatusError, BuildctlError) as error:
-            raise BuildctlError(f"failed to fetch anonymous token: {error}") from None
+    """The token. Raises `TokenError`."""
+    what = "oauth" if question.secret else "anonymous"
     try:
+        if not question.secret:
+            return _get(question, tls, environ)
         try:
             return _post(question, tls, environ)
         except _StatusError as error:
@@ -76,10 +83,11 @@ def fetch_token(question: TokenQuestion, *, tls: ssl.SSLContext | None, environ:
             if status not in (401, 404) and not (status == 405 and question.username):
                 raise
             return _get(question, tls, environ)
-    except _StatusError as error:
-        raise BuildctlError(f"failed to fetch oauth token: {_explained(error)}") from None
-    except BuildctlError as error:
-        raise BuildctlError(f"failed to fetch oauth token: {error}") from None
+    except (_StatusError, BuildctlError) as error:
+        failure = TokenError(f"failed to fetch {what} token: {error}")
+        if isinstance(error, _StatusError):
+            failure.said = _said(error.response)
+        raise failure from None
 
 
 def _post(question: TokenQuestion, tls: ssl.SSLContext | None, environ: Mapping[str, str]) -> Token:
@@ -92,7 +100,7 @@ def _post(question: TokenQuestion, tls: ssl.SSLContext | None, environ: Mapping[
         form |= {"grant_type": "refresh_token", "refresh_token": question.secret}
     body = urlencode(sorted(form.items()), errors="surrogateescape").encode()
     response = request("POST", question.realm, _USER_AGENT | _FORM, body, tls=tls, environ=environ)
-    return _token(response, ("access_token",))
+    return _token("POST", question, response, ("access_token",))
 
 
 def _get(question: TokenQuestion, tls: ssl.SSLContext | None, environ: Mapping[str, str]) -> Token:
@@ -101,7 +109,7 @@ def _get(question: TokenQuestion, tls: ssl.SSLContext | None, environ: Mapping[s
         login = f"{question.username}:{question.secret}".encode("utf-8", "surrogateescape")
         headers["Authorization"] = f"Basic {base64.b64encode(login).decode()}"
     response = request("GET", _with_query(question), headers, tls=tls, environ=environ)
-    return _token(response, ("access_token", "token"))
+    return _token("GET", question, response, ("access_token", "token"))
 
 
 def _with_query(question: TokenQuestion) -> str:
@@ -117,9 +125,9 @@ def _with_query(question: TokenQuestion) -> str:
     return urlunsplit(realm._replace(query=urlencode(query, errors="surrogateescape"), fragment=""))
 
 
-def _token(response: Response, names: Sequence[str]) -> Token:
+def _token(method: str, question: TokenQuestion, response: Response, names: Sequence[str]) -> Token:
     if not 200 <= response.status < 400:
-        raise _StatusError(response)
+        raise _StatusError(method, question.realm, response)
     try:
         answer = json.loads(response.body)
         value = next((found for name in names if (found := _text(answer, name))), "")
@@ -127,9 +135,11 @@ def _token(response: Response, names: Sequence[str]) -> Token:
         issued = _text(answer, "issued_at")
         issued_at = int(datetime.fromisoformat(issued).timestamp()) if issued else 0
         if type(expires) is not int or not 0 <= expires < 1 << 31:
-            raise ValueError("expires_in is no number of seconds")
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
-        raise BuildctlError(f"unable to decode token response: {error}") from None
+            raise ValueError("expires_in")
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
+        raise BuildctlError("unable to decode token response: it is not as a token server's") from None
+    if len(value) > _LONGEST_TOKEN:  # each is kept, to be hidden in logs
+        raise BuildctlError(f"the token has more than {_LONGEST_TOKEN} characters")
     if not value:
         raise BuildctlError("authorization server did not include a token in the response")
     return Token(value, expires, issued_at)
@@ -138,13 +148,13 @@ def _token(response: Response, names: Sequence[str]) -> Token:
 def _text(answer: Mapping[str, Any], name: str) -> str:
     value = answer.get(name) or ""
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no string")
+        raise ValueError(name)
     return value
 
 
-def _explained(error: _StatusError) -> str:
-    """The status with what the server says of it."""
-    body = error.response.body[:_ERROR_BYTES]
+def _said(response: Response) -> str:
+    """What a refusal says, in one line."""
+    body = response.body[:_ERROR_BYTES]
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -152,15 +162,12 @@ def _explained(error: _StatusError) -> str:
     if isinstance(answer, dict):
         errors = answer.get("errors")
         if isinstance(errors, list) and errors and all(isinstance(one, dict) for one in errors):
-            lines = [_registry_error(one) for one in errors]
-            return lines[0] if len(lines) == 1 else "errors:\n" + "".join(f"{line}\n" for line in lines)
+            return "; ".join(map(_registry_error, errors))[:_ERROR_CHARACTERS]
         if isinstance(details := answer.get("details"), str) and details:
-            return f"{error}: {details}"
-    if not body:
-        return str(error)
-    shown = body[:_SHOWN_BYTES].decode("utf-8", "replace")
+            return details[:_ERROR_CHARACTERS]
     cut = len(body) - _SHOWN_BYTES
-    return f"{error}: {shown}" + (f"... ({cut} bytes truncated)" if cut > 0 else "")
+    shown = body[:_SHOWN_BYTES].decode("utf-8", "replace")
+    return shown + (f"... ({cut} bytes truncated)" if cut > 0 else "")
 
 
 def _registry_error(entry: Mapping[str, Any]) -> str:

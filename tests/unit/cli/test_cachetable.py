@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+
 import pytest
 
-from buildctl.cli.cachetable import Selection, format_cache, format_totals, read_selection
+from buildctl.cli.cachetable import Selection, read_selection, show_cache, show_totals
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.errors import UsageError
 from buildctl.model.cache import UsageRecord
 
 DAY_NS = 86_400_000_000_000
 NOW_NS = 1_796_095_232_000_000_000
-PIPE = Environment(stdout=-1)
 RECORDS = [
     UsageRecord("a", size_bytes=1, last_used_at_ns=NOW_NS, usage_count=3, description="[1/2] COPY \x1b[31mx"),
     UsageRecord(
@@ -23,8 +26,19 @@ RECORDS = [
 ]
 
 
+def written(show: Callable[[Output], None]) -> str:
+    with tempfile.TemporaryFile() as file:
+        show(Output(Environment(stdout=file.fileno())))
+        file.seek(0)
+        return file.read().decode()
+
+
+def table(selection: Selection, records: list[UsageRecord] = RECORDS) -> str:
+    return written(lambda output: show_cache(output, records, selection))
+
+
 def ids(selection: Selection) -> list[str]:
-    return [line.split()[-1] for line in format_cache(RECORDS, selection, PIPE).splitlines()[1:]]
+    return [line.split()[-1] for line in table(selection).splitlines()[1:]]
 
 
 def test_in_order() -> None:
@@ -41,18 +55,18 @@ def test_in_time() -> None:
 
 
 def test_a_tree_stands_below_its_parents_and_has_an_end() -> None:
-    lines = format_cache(RECORDS, Selection(tree=True), PIPE).splitlines()[1:]
+    lines = table(Selection(tree=True)).splitlines()[1:]
     assert [line.split()[-1] for line in lines] == ["a", "b", "c", "d", "e"]
     assert "    -" in lines[2]
 
 
 def test_a_deep_tree_is_no_recursion() -> None:
     chain = [UsageRecord(str(n), parents=(str(n - 1),)) for n in range(5000)]
-    assert len(format_cache(chain, Selection(tree=True), PIPE).splitlines()) == 5001
+    assert len(table(Selection(tree=True), chain).splitlines()) == 5001
 
 
 def test_groups() -> None:
-    lines = format_cache(RECORDS, Selection(group_by="type"), PIPE).splitlines()
+    lines = table(Selection(group_by="type")).splitlines()
     assert [line.split() for line in lines] == [
         ["SIZE", "RECLAIMABLE", "RECORDS", "TYPE"],
         ["12B", "10B", "4", "regular"],
@@ -61,11 +75,14 @@ def test_groups() -> None:
 
 
 def test_names_are_harmless() -> None:
-    assert "\x1b" not in format_cache(RECORDS, Selection(), PIPE)
+    assert "\x1b" not in table(Selection())
 
 
 def test_totals() -> None:
-    assert format_totals(RECORDS, PIPE) == "15B in 5 records: 2B in use, 4B shared, 9B reclaimable\n"
+    assert (
+        written(lambda output: show_totals(output, RECORDS))
+        == "15B in 5 records: 2B in use, 4B shared, 9B reclaimable\n"
+    )
 
 
 @pytest.mark.parametrize(

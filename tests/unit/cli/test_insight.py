@@ -15,11 +15,13 @@ from buildctl.cli.build_flags import BuildFlags
 from buildctl.cli.environment import Environment
 from buildctl.cli.insight import Insight, find_insight
 from buildctl.cli.main import main
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.status import SolveStatus
 from buildctl.progress.rawjson import encode_status
-from tests.support import replay
+from tests.support import program, replay
+from tests.support.replay_server import replay_server
 from tests.support.statuses import log, merged, vertex
 
 SLOW = merged(vertex("a", 0, 3, name="[1/2] RUN a"), vertex("b", 3, 3.5, name="[2/2] RUN b", inputs=("a",)))
@@ -121,7 +123,7 @@ def flags(**given: object) -> BuildFlags:
 
 async def told(insight: Insight | None, descriptor: int, *statuses: SolveStatus, fail: bool = False) -> None:
     """A build that says so much, recorded."""
-    recordings = Recordings(Environment({}, stderr=descriptor), trace="", metrics="", insight=insight)
+    recordings = Recordings(Output(Environment({}, stderr=descriptor)), trace="", metrics="", insight=insight)
 
     async def build() -> None:
         async with recordings:
@@ -179,10 +181,38 @@ async def test_a_file_that_cannot_be_written_does_not_hide_why_a_build_failed(tm
     folder.rmdir()
     with pytest.raises(BuildctlError, match="^the build$"):
         await told(insight, 2, SLOW, fail=True)
-    with pytest.raises(BuildctlError, match="^open .*t.json: no such file or directory$"):
+    with pytest.raises(BuildctlError, match="^failed to create .*t.json: no such file or directory$"):
         await told(insight, 2, SLOW)
 
 
 def test_names_are_checked_before_the_build() -> None:
     with pytest.raises(UsageError, match="a timeline is FILE.html or FILE.json"):
         Insight(timelines=("x.pdf",))
+
+
+@pytest.mark.parametrize("in_terminal", [False, True])
+def test_the_summary_of_a_failed_build_comes_before_its_error(tmp_path: Path, in_terminal: bool) -> None:
+    """The log of the failed step, its place in the Dockerfile and the error stay together, and are last."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / ".dockerignore").symlink_to("nowhere")
+    with replay_server("build-fail", tmp_path / "d.sock", speed=0):
+        call = program.run_in_terminal if in_terminal else program.run
+        build = (
+            "build",
+            "--frontend=dockerfile.v0",
+            "--local=context=.",
+            "--local=dockerfile=.",
+            "--summary",
+        )
+        ran = call("--addr", f"unix://{tmp_path}/d.sock", *build, cwd=tmp_path)
+    said = (ran.stdout + ran.stderr).replace("\r", "")
+    parts = [
+        "Where the time went:",
+        "\n------\n > ",
+        "\n------\n",
+        "Dockerfile:",
+        "\nerror: failed to solve: ",
+    ]
+    places = [said.rindex(part) for part in parts]
+    assert places == sorted(places)
+    assert said.count("Where the time went:") == 1

@@ -12,6 +12,7 @@ import pytest
 
 from buildctl.cli import log
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 
 LOG = logging.getLogger("buildctl.test")
 
@@ -37,7 +38,7 @@ def environment(path: Path, kind: type[Environment] = Environment) -> Environmen
 
 
 def test_text(stderr: Path) -> None:
-    log.configure(environment(stderr), "text", debug=False)
+    log.configure(Output(environment(stderr)), "text", debug=False)
     LOG.warning("one=%s", 1)
     LOG.warning("plain")
     LOG.debug("unwanted")
@@ -50,13 +51,13 @@ def test_text(stderr: Path) -> None:
 
 
 def test_debug_messages_where_they_are_wanted(stderr: Path) -> None:
-    log.configure(environment(stderr), "", debug=True)
+    log.configure(Output(environment(stderr)), "", debug=True)
     LOG.debug("wanted")
     assert stderr.read_text().endswith(" level=debug msg=wanted\n")
 
 
 def test_json(stderr: Path) -> None:
-    log.configure(environment(stderr), "json", debug=False)
+    log.configure(Output(environment(stderr)), "json", debug=False)
     LOG.error("a<b", extra={"fields": {"error": "why"}})
     line = stderr.read_text()
     assert line.startswith(r'{"error":"why","level":"error","msg":"a\u003cb","time":"20')
@@ -64,7 +65,7 @@ def test_json(stderr: Path) -> None:
 
 
 def test_terminals_get_colours(stderr: Path) -> None:
-    log.configure(environment(stderr, Terminal), "text", debug=False)
+    log.configure(Output(environment(stderr, Terminal)), "text", debug=False)
     LOG.warning("careful", extra={"fields": {"error": "why"}})
     line = stderr.read_text()
     assert line.startswith("\x1b[33mWARN\x1b[0m[20")
@@ -72,7 +73,7 @@ def test_terminals_get_colours(stderr: Path) -> None:
 
 
 def test_lines_that_are_held_come_afterwards(stderr: Path) -> None:
-    log.configure(environment(stderr), "text", debug=False)
+    log.configure(Output(environment(stderr)), "text", debug=False)
     with log.held(when=True):
         LOG.warning("one")
         LOG.warning("two")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from buildctl.cli.environment import Environment
 from buildctl.cli.outfile import open_file
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.sessionlog import SessionLog
 from buildctl.model.sessionrequest import SessionRequest
@@ -18,7 +19,7 @@ PATH = SessionRequest("s", "m", {"path": "a\udcff\n"}, "requested", sent_bytes=7
 async def test_builds_append_their_requests(tmp_path: Path) -> None:
     file = tmp_path / "log"
     for ref in ("one", "two"):
-        recordings = Recordings(Environment(), trace="", metrics="", session_log=str(file))
+        recordings = Recordings(Output(Environment()), trace="", metrics="", session_log=str(file))
         async with recordings:
             note = recordings.request_sink(ref)
             assert note is not None
@@ -31,7 +32,7 @@ async def test_builds_append_their_requests(tmp_path: Path) -> None:
 
 
 def test_nothing_is_told_where_nobody_asks() -> None:
-    assert Recordings(Environment(), trace="", metrics="").request_sink("ref") is None
+    assert Recordings(Output(Environment()), trace="", metrics="").request_sink("ref") is None
 
 
 async def test_a_daemon_cannot_fill_the_disk(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from buildctl.cli.environment import Environment
+from buildctl.cli.output import Output
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.transfers import warnings
 from buildctl.model.transfer import Transfer
@@ -13,6 +14,22 @@ from buildctl.model.transfer import Transfer
 
 def of(name: str, *unreadable: str) -> Transfer:
     return Transfer(name, 1, 1, 1, 0, 0, 0, began=0.0, took=0.1, unreadable=unreadable)
+
+
+def test_times_that_do_not_fit_are_named() -> None:
+    odd = of("context")._replace(odd_times=("late", "early"))
+    assert warnings([odd, of("context")], "error") == [
+        "warning: context: 2 paths have times before 1677 or after 2262, which BuildKit cannot express "
+        'and the build gets as another time: "late", "early"\n'
+    ]
+
+
+def test_an_ignore_file_that_is_not_sent_is_told_once() -> None:
+    lost = of("context")._replace(lost_ignore_files=((".dockerignore", "../rules"),))
+    assert warnings([lost, of("context"), lost], "error") == [
+        'warning: context: .dockerignore is a link to "../rules", and in what is sent of the folder '
+        "no file is there: its rules have no effect\n"
+    ]
 
 
 def test_nothing_to_say() -> None:
@@ -39,7 +56,7 @@ def test_two_transfers_of_one_directory_count_once() -> None:
 
 def test_they_are_written_at_the_end(tmp_path: Path) -> None:
     with (tmp_path / "err").open("w+b") as err:
-        recordings = Recordings(Environment(stderr=err.fileno()), trace="", metrics="")
+        recordings = Recordings(Output(Environment(stderr=err.fileno())), trace="", metrics="")
         recordings.note_transfer(of("context", "a"))
         assert os.fstat(err.fileno()).st_size == 0
         recordings.report("skip")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -90,3 +91,34 @@ def test_a_person_sees_what_is_waited_for_once(tmp_path: Path) -> None:
 def test_a_log_format_that_does_not_exist(tmp_path: Path) -> None:
     ran = run("--log-format", "xml", "du", cwd=tmp_path)
     assert (ran.exit, ran.stdout, ran.stderr) == (1, "", 'error: unsupported log type "xml"\n')
+
+
+def test_a_daemon_that_takes_the_call_and_says_nothing(tmp_path: Path) -> None:
+    """The time is over within a call, and the error has the call's code."""
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "d.sock"))
+        silent.listen()
+        flags = ("--addr", f"unix://{tmp_path}/d.sock", "--wait", "--timeout", "1")
+        ran = run(*flags, "du", cwd=tmp_path)
+    assert (ran.exit, ran.stderr) == (1, "error: DeadlineExceeded: context deadline exceeded\n")
+
+
+def test_a_stream_that_cannot_be_opened_has_the_words_of_a_call(tmp_path: Path) -> None:
+    reason = 'Unavailable: connection error: desc = "transport: Error while dialing: dial unix /no.sock: '
+    for command, prefix in (("prune", "failed to call prune: "), ("debug monitor", "")):
+        ran = run("--addr", "unix:///no.sock", *command.split(), cwd=tmp_path)
+        assert ran.stderr.startswith(f"error: {prefix}{reason}")
+
+
+def test_debug_messages_of_a_build(tmp_path: Path) -> None:
+    """Those of the reference: the session's beginning and end, and what the exporters answered."""
+    with replay_server("build-ok", tmp_path / "d.sock", speed=0):
+        (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+        flags = ("--debug", "--log-format=json", "--addr", f"unix://{tmp_path}/d.sock")
+        ran = run(
+            *flags,
+            *["build", "--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=."],
+            cwd=tmp_path,
+        )
+    said = [json.loads(line)["msg"] for line in ran.stderr.splitlines() if line.startswith("{")]
+    assert said.index("serving grpc connection") < said.index("stopping session")

@@ -25,7 +25,7 @@ def unreachable() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("address", "stderr"), unreachable())
 async def test_no_daemon_is_told_in_the_references_words(address: str, stderr: str) -> None:
-    async with Client.connect(parse_address(address)) as client:
+    async with Client.connect(parse_address(address, takes_words=True)) as client:
         with pytest.raises(RPCError) as caught:
             await client.disk_usage()
     assert f"error: {caught.value}\n" == stderr

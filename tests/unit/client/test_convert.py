@@ -7,6 +7,7 @@ import pytest
 from buildctl._pb import control_pb2, ops_pb2, worker_pb2
 from buildctl.client.convert import cache, errors, status, workers
 from buildctl.model.cache import PruneOpt, UsageRecord
+from buildctl.model.platform import Platform
 from buildctl.model.status import (
     Position,
     ProgressGroup,
@@ -19,7 +20,7 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
-from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy, Platform
+from buildctl.model.workers import BuildkitVersion, CDIDevice, GCPolicy
 from tests.support.replay import load
 
 AT = {"seconds": 1795354438, "nanos": 810804027}
@@ -195,7 +196,7 @@ def test_workers_old_and_new() -> None:
         )
     )
     assert new.labels == {"k": "v"}
-    assert new.platforms == (Platform("arm64", "linux", "v8", "", ("f",)),)
+    assert new.platforms == (Platform("linux", "arm64", "v8", "", ("f",)),)
     assert new.gc_policies == (GCPolicy(True, ("f",), 1, 2),)
     assert new.buildkit_version == BuildkitVersion("p", "v", "r", "d")
     assert new.cdi_devices == (CDIDevice("n", True, {"a": "b"}, True),)

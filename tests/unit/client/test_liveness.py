@@ -141,3 +141,18 @@ async def test_the_flag_s_limit_is_none_of_a_daemon_s_that_answers(tmp_path: Pat
         flags = ("--addr", f"unix://{tmp_path}/s", "--stall-timeout", "400ms")
         ran = await asyncio.to_thread(run, *flags, "prune", cwd=tmp_path)
     assert (ran.exit, ran.stderr) == (0, "")  # it answers, if only that it knows no health
+
+
+async def test_a_stall_is_over_once_other_calls_begin() -> None:
+    """A later build that fails for itself is not told to have lost a silent daemon."""
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    liveness = Liveness(0.1, never)
+    call = asyncio.create_task(never())
+    with pytest.raises(asyncio.CancelledError), liveness.watching(call, "Solve"):
+        await call
+    assert "no sign of life" in liveness.stall
+    with liveness.watching(asyncio.create_task(asyncio.sleep(0)), "Solve"):
+        assert liveness.stall == ""

@@ -159,6 +159,7 @@ def test_logs_that_are_cut_off_or_missing() -> None:
         (archive({"index.json": b'{"manifests":[{"digest":"sha256:00"}]}'}), "sha256:00 is missing"),
         (archive({"blobs/sha256/" + "0" * 64: b"x", "index.json": b'{"manifests":[]}'}), "damaged"),
     ],
+    ids=range(11),
 )
 def test_another_file(data: bytes, message: str) -> None:
     with pytest.raises(RecordFileError, match=message):

@@ -71,7 +71,44 @@ def test_a_folder_of_that_name_is_passed_over(tmp_path: Path) -> None:
     assert find(str(tmp_path), str(tmp_path / "Dockerfile")) == IgnoreFile("")
 
 
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    os.symlink(".dockerignore", tmp_path / ".dockerignore")
-    with pytest.raises(UsageError, match="too many levels of symbolic links"):
-        find(str(tmp_path), str(tmp_path / "Dockerfile"))
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("rules", ["inner"]),
+        ("/rules", ["inner"]),  # of a daemon that was sent the context it is the root
+        ("../rules", ["inner"]),
+        ("../../sub/../rules", ["inner"]),
+        ("sub/to-rules", ["inner"]),
+        ("../outer", []),
+        ("{0}/outer", []),
+        ("nowhere", []),
+        ("sub", []),
+        (".dockerignore", []),
+        ("rules/x", []),
+    ],
+)
+def test_a_link_leads_to_what_is_in_the_context(tmp_path: Path, target: str, rules: list[str]) -> None:
+    (tmp_path / "outer").write_text("outer")
+    context = tmp_path / "context"
+    (context / "sub").mkdir(parents=True)
+    (context / "rules").write_text("inner")
+    (context / "sub" / "to-rules").symlink_to("/rules")
+    target = target.format(tmp_path)
+    (context / ".dockerignore").symlink_to(target)
+    found = find(str(context), "")
+    assert [rule.text for rule in found.rules] == rules
+    assert found.lost == (() if rules else ((f"{context}/.dockerignore", target),))
+    assert bool(found.path) == bool(rules)
+
+
+def test_a_lost_file_of_the_dockerfile_lets_that_of_the_context_count(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile.dockerignore").symlink_to("../elsewhere")
+    (tmp_path / ".dockerignore").write_text("a")
+    found = find(str(tmp_path), str(tmp_path / "Dockerfile"))
+    assert found.path == f"{tmp_path}/.dockerignore"
+    assert found.lost == ((f"{tmp_path}/Dockerfile.dockerignore", "../elsewhere"),)
+
+
+def test_what_is_no_file_holds_no_rules_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".dockerignore")
+    assert find(str(tmp_path), str(tmp_path / ("D" * 250))) == IgnoreFile("")

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from buildctl._pb.fsutil_pb2 import Packet, Stat
-from buildctl.fsutil.pieces import data_of, write_pieces
+from buildctl.fsutil.pieces import data_of
 
 NUMBERS = st.integers(0, 2**32 - 1)
 
@@ -55,30 +51,3 @@ def test_other_packets_are_left_to_protobuf() -> None:
         Packet(type=Packet.PACKET_FIN),
     ):
         assert data_of(packet.SerializeToString()) is None
-
-
-@given(st.lists(st.one_of(st.just(b""), st.binary(max_size=30)), min_size=1, max_size=12), st.integers(1, 40))
-def test_pieces_are_written_whole_where_a_write_takes_a_part(pieces: list[bytes], most: int) -> None:
-    write = os.write
-
-    def part(descriptor: int, data: bytes | memoryview) -> int:
-        return write(descriptor, data[:most])
-
-    def part_of_all(descriptor: int, together: list[bytes]) -> int:
-        return write(descriptor, b"".join(together)[:most])
-
-    reader, writer = os.pipe()
-    with open(reader, "rb") as file:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(os, "write", part)
-            patch.setattr(os, "writev", part_of_all)
-            write_pieces(writer, pieces)
-        os.close(writer)
-        assert file.read() == b"".join(pieces)
-
-
-def test_more_pieces_are_written_than_one_call_takes(tmp_path: Path) -> None:
-    pieces = [bytes([number % 251]) * (number % 7) for number in range(2500)]
-    with (tmp_path / "file").open("wb") as file:
-        write_pieces(file.fileno(), pieces)
-    assert (tmp_path / "file").read_bytes() == b"".join(pieces)

@@ -563,7 +563,7 @@ class TestFailure:
         assert str(error) == (f"failed to create synctarget dest dir {tmp_path}/file/out: not a directory")
         error, _ = await play([END_OF_LIST], tmp_path / "file")
         assert str(error) == f"failed to open synctarget dest root {tmp_path}/file: not a directory"
-        assert error.hint == "what is there is no directory; remove it, or choose another destination"
+        assert error.hint == "what is there is not a directory; remove it, or choose another destination"
 
     @pytest.mark.skipif(not ROOT, reason="only root can become someone else")
     def test_without_privileges_directories_may_be_read_only(self, tmp_path: Path) -> None:

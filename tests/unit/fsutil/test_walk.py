@@ -9,6 +9,7 @@ import socket
 import stat as st
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from buildctl.errors import TransferError
 from buildctl.fsutil import filemode
 from buildctl.fsutil.directories import Directories
 from buildctl.fsutil.filter import Filter
-from buildctl.fsutil.walk import Entry, walk
+from buildctl.fsutil.walk import Entry, Walked, walk
+from buildctl.system import descriptors
 from tests.support.descriptors import descriptors_in
 from tests.support.tree import make_tree
 
@@ -150,8 +152,9 @@ def test_names_of_any_bytes_and_length(tmp_path: Path) -> None:
     )
 
 
-def test_a_tree_deeper_than_a_path_may_be_long(tmp_path: Path) -> None:
-    depth = 60
+@pytest.mark.parametrize("depth", [20, 60])
+def test_a_path_longer_than_a_daemon_takes_is_named(tmp_path: Path, depth: int) -> None:
+    """The walk itself goes as deep as there are folders: what is excluded there does no harm."""
     parent = os.open(tmp_path, os.O_RDONLY)
     for _ in range(depth):
         os.mkdir("d" * 200, dir_fd=parent)
@@ -160,9 +163,44 @@ def test_a_tree_deeper_than_a_path_may_be_long(tmp_path: Path) -> None:
         parent = child
     os.close(os.open("leaf", os.O_CREAT | os.O_WRONLY, dir_fd=parent))
     os.close(parent)
-    found = entries(tmp_path, limit=4)
-    assert len(found) == depth + 1
-    assert len(found[-1].path) == depth * 201 + 4
+    if depth == 20:
+        found = entries(tmp_path, limit=4)
+        assert len(found) == depth + 1
+        assert len(found[-1].path) == depth * 201 + 4
+        return
+    with pytest.raises(TransferError, match=r"^lstat .{600,1100}: file name too long$") as raised:
+        entries(tmp_path, limit=4)
+    assert "bytes) ..." in str(raised.value)
+    assert "4,095 bytes" in raised.value.hint
+    middle = "/".join(["d" * 200] * 15)
+    assert len(entries(tmp_path, excludes=[middle])) == 14
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sent_ns"),
+    [
+        (0, 0),
+        (-1, -1_000_000_000),
+        (9_223_372_036, 9_223_372_036_000_000_000),  # a day of 2262 that still fits
+        (-9_223_372_036, -9_223_372_036_000_000_000),
+        (10_413_792_000, 10_413_792_000_000_000_000 - 2**64),
+        (-10_413_792_000, -10_413_792_000_000_000_000 + 2**64),
+        (253_402_300_799, (253_402_300_799 * 10**9 + 2**63) % 2**64 - 2**63),
+    ],
+)
+def test_times_that_do_not_fit_wrap_and_are_told(seconds: int, sent_ns: int) -> None:
+    """On a file system that has such times: most disks end in 2446 or before."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        files(Path(folder), "f", "d/g")
+        os.symlink("f", os.path.join(folder, "l"))
+        for name in ("f", "d", "l"):
+            os.utime(os.path.join(folder, name), ns=(0, seconds * 10**9), follow_symlinks=False)
+        walked = Walked()
+        directories = Directories(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+        found = {one.path: one.mtime_ns for one in walk(directories, os.fsencode(folder), Filter(), walked)}
+        directories.close()
+    assert [found[name] for name in (b"f", b"d", b"l")] == [sent_ns] * 3
+    assert sorted(walked.odd_times) == ([] if sent_ns == seconds * 10**9 else [b"d", b"f", b"l"])
 
 
 def test_extended_attributes(tmp_path: Path) -> None:
@@ -175,6 +213,19 @@ def test_extended_attributes(tmp_path: Path) -> None:
             raise
         pytest.skip("the file system has none")
     assert entry(tmp_path, "f").xattrs == {b"user.one": b"\x00\xff", b"user.com.apple.x": b"kept"}
+
+
+def test_extended_attributes_without_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path, "f", "d/g")
+    os.symlink("f", tmp_path / "l")
+    os.mkfifo(tmp_path / "p")
+    for name in ("f", "d"):
+        os.setxattr(tmp_path / name, "user.one", b"1")
+    if os.geteuid() == 0:
+        os.setxattr(tmp_path / "l", "trusted.one", b"1", follow_symlinks=False)
+    monkeypatch.setattr(descriptors, "_OWN", "/nonexistent")
+    found = {one.path: dict(one.xattrs) for one in entries(tmp_path)}
+    assert found == {b"f": {b"user.one": b"1"}, b"d": {b"user.one": b"1"}, b"d/g": {}, b"l": {}, b"p": {}}
 
 
 class TestHardLinks:

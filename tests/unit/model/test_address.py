@@ -69,6 +69,12 @@ def test_refused(text: str, message: str | None) -> None:
         ("unix:///a%20b", Address("unix:///a%20b", "unix", path="/a b")),
         ("UNIX:/a", Address("UNIX:/a", "unix", path="/a")),
         ("unix:rel", Address("unix:rel", "unix", path="rel")),
+        ("unix:@name", Address("unix:@name", "unix-abstract", path="name")),
+        ("unix://@name", Address("unix://@name", "unix-abstract", path="name")),
+        ("unix://@/run/a.sock", Address("unix://@/run/a.sock", "unix-abstract", path="/run/a.sock")),
+        ("UNIX:@a b", Address("UNIX:@a b", "unix-abstract", path="a b")),
+        ("unix:///@name", Address("unix:///@name", "unix", path="/@name")),
+        ("unix:@", Address("unix:@", "unix", path="@")),
         ("unix-abstract:name", Address("unix-abstract:name", "unix-abstract", path="name")),
         ("tcp://h:1", Address("tcp://h:1", "tcp", hostname="h", port="1", endpoint="h:1", host="h:1")),
         (
@@ -124,6 +130,10 @@ def test_read(text: str, address: Address | None) -> None:
         assert getattr(parsed, name) == getattr(address, name), name
     if address.endpoint:
         assert parsed.endpoint == address.endpoint
+
+
+def test_the_command_line_takes_a_word_as_the_reference_does() -> None:
+    assert parse_address("foo", takes_words=True) == Address("foo", path="foo", endpoint="foo")
 
 
 def test_empty_is_the_default() -> None:

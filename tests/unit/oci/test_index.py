@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,29 @@ def test_no_writer_loses_another_s_entries(tmp_path: Path) -> None:
     assert sorted(entry["size"] for entry in read_index(str(tmp_path))) == list(range(80))
     assert json.loads((tmp_path / "index.json").read_bytes())["schemaVersion"] == 2
     assert not (tmp_path / "index.json.lock").exists()
+
+
+def test_an_index_through_a_link_is_refused(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_text('{"manifests":[]}')
+    layout = tmp_path / "layout"
+    layout.mkdir()
+    (layout / "index.json").symlink_to(outside)
+    for use in (lambda: read_index(str(layout)), lambda: put(str(layout), {"digest": "d"}, [])):
+        with pytest.raises(OSError, match="it is a symbolic link, which is not followed here"):
+            use()
+    assert outside.read_text() == '{"manifests":[]}'
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_an_index_that_is_not_a_small_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "index.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    with pytest.raises(OSError, match="not a regular file|symbolic link|more than 16777216 bytes"):
+        read_index(str(tmp_path))

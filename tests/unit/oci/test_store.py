@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -293,17 +294,81 @@ def test_a_ref_is_no_path(store: Store, tmp_path: Path, ref: str) -> None:
     assert os.listdir(tmp_path) == ["layout"]
 
 
-def test_links_are_not_read_through(store: Store, tmp_path: Path) -> None:
+def linked(store: Store, digest: Digest, target: str | Path) -> None:
+    blobs = Path(store.path, "blobs", digest.algorithm)
+    blobs.mkdir(parents=True, exist_ok=True)
+    (blobs / digest.encoded).unlink(missing_ok=True)
+    (blobs / digest.encoded).symlink_to(target)
+
+
+@pytest.mark.parametrize("kind", ["relative", "absolute", "of a link"])
+def test_a_link_to_what_has_the_digest_is_a_blob(store: Store, tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "store" / "blob"
+    target.parent.mkdir()
+    target.write_bytes(b"content")
+    digest = digest_of(b"content", "sha512")
+    (tmp_path / "second").symlink_to("store/blob")
+    targets: dict[str, str | Path] = {
+        "relative": "../../../store/blob",
+        "absolute": target,
+        "of a link": tmp_path / "second",
+    }
+    linked(store, digest, targets[kind])
+    assert store.info(digest).size == 7
+    assert store.read(digest, limit=7) == b"content"
+    assert [blob.digest for blob in store.blobs()] == [digest]
+    assert store.has(digest)
+
+
+def test_a_link_to_anything_else_tells_nothing(store: Store, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
-    digest = digest_of(b"secret")
-    blobs = Path(store.path, "blobs", "sha256")
-    blobs.mkdir(parents=True)
-    (blobs / digest.encoded).symlink_to(secret)
-    assert code_of(lambda: store.info(digest)) is Code.FAILED_PRECONDITION
-    with pytest.raises(OSError, match="symbolic links"):
-        store.open(digest)
-    assert list(store.blobs()) == []
+    digest = digest_of(b"something else")
+    os.mkfifo(tmp_path / "pipe")
+    before = descriptors_in(tmp_path)
+    cases: list[tuple[str | Path, Code]] = [
+        (secret, Code.DATA_LOSS),
+        (tmp_path / "nowhere", Code.NOT_FOUND),
+        (tmp_path / "pipe", Code.FAILED_PRECONDITION),
+        ("/dev/zero", Code.FAILED_PRECONDITION),
+        (tmp_path, Code.FAILED_PRECONDITION),
+        (digest.encoded, Code.FAILED_PRECONDITION),  # itself
+    ]
+    for target, code in cases:
+        linked(store, digest, target)
+        for call in (store.info, store.open):
+            with pytest.raises(ServiceError, match="link") as caught:
+                call(digest)
+            assert caught.value.code is code
+        assert not store.has(digest)
+        assert list(store.blobs()) == []
+    assert descriptors_in(tmp_path) == before
+
+
+def test_what_a_link_leads_to_is_looked_at_again_when_it_has_changed(store: Store, tmp_path: Path) -> None:
+    target = tmp_path / "blob"
+    target.write_bytes(b"content")
+    digest = digest_of(b"content")
+    linked(store, digest, target)
+    assert store.read(digest, limit=7) == b"content"
+    target.write_bytes(b"secret!")
+    assert code_of(lambda: store.info(digest)) is Code.DATA_LOSS
+    assert code_of(lambda: store.open(digest)) is Code.DATA_LOSS
+
+
+def test_a_link_is_read_once_for_many_requests(store: Store, tmp_path: Path) -> None:
+    """A daemon reads a blob in many pieces, each a request of its own."""
+    target = tmp_path / "blob"
+    target.write_bytes(bytes(4 << 20))
+    digest = digest_of(bytes(4 << 20))
+    linked(store, digest, target)
+    began = time.process_time()
+    store.open(digest).close()
+    once = time.process_time() - began
+    began = time.process_time()
+    for _ in range(50):
+        store.open(digest).close()
+    assert time.process_time() - began < 10 * once + 0.05
 
 
 @pytest.mark.parametrize("link", ["blobs", "blobs/sha256", "ingest"])

@@ -12,6 +12,7 @@ import pytest
 
 from buildctl.model.status import SolveStatus
 from buildctl.progress.display import Display
+from buildctl.progress.masking import Masker
 from buildctl.progress.plain import PlainPrinter
 from buildctl.progress.pump import Pump
 from buildctl.progress.terminal import TerminalOptions
@@ -44,7 +45,7 @@ class Frames:
             raise RuntimeError("no more paint")
         return b"frame %d%s\n" % (self.rendered, self._padding)
 
-    def finish(self, now_ns: int) -> bytes:
+    def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         return b"the end\n"
 
 
@@ -277,3 +278,56 @@ async def test_a_daemon_with_another_clock_is_timed_by_ours() -> None:
         last = pipe.read().decode().rpartition("[+]")[2]
     assert re.match(r" Building 0\.\ds \(1/1\)", last)
     assert "2.5s" in last
+
+
+async def test_a_sink_that_fails_gets_nothing_more_and_lets_the_build_be(
+    pipe: Pipe, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[SolveStatus] = []
+    asked = 0
+
+    def fail(status: SolveStatus) -> None:
+        nonlocal asked
+        asked += 1
+        raise ValueError("no room")
+
+    display = Display(Frames(), StreamWriter(pipe.sink), began_ns=0, also=(fail, heard.append))
+    async with display:
+        for _ in range(3):
+            display.update(SolveStatus())
+    assert (asked, len(heard)) == (1, 3)
+    assert [str(error) for error in display.faults] == ["no room"]
+    assert display.failure is None
+    assert caplog.messages == ["what is recorded of the build is not complete: ValueError('no room')"]
+
+
+class Unmaskable(Masker):
+    """Fails at whatever it is given."""
+
+    def __bool__(self) -> bool:
+        raise OverflowError("\x1b[2J")
+
+
+async def test_what_cannot_be_masked_is_neither_shown_nor_recorded(pipe: Pipe) -> None:
+    heard: list[SolveStatus] = []
+    display = Display(
+        Frames(), StreamWriter(pipe.sink), began_ns=0, also=(heard.append,), masker=Unmaskable()
+    )
+    async with display:
+        display.update(log("a", b"secret\n"))
+        display.update_own(log("a", b"secret\n"))
+    pipe.close(pipe.sink)
+    text = pipe.read_all()
+    assert text == b"restored\nprogress display failed: OverflowError('\\x1b[2J')\n"
+    assert heard == []
+
+
+async def test_a_secret_that_is_learned_while_the_build_runs_is_hidden(pipe: Pipe) -> None:
+    """Such as the token of a registry: at the beginning nothing was known."""
+    heard: list[SolveStatus] = []
+    masker = Masker()
+    display = Display(Frames(), StreamWriter(pipe.sink), began_ns=0, also=(heard.append,), masker=masker)
+    async with display:
+        masker.learn(b"sesame")
+        display.update(log("a", b"a sesame\n"))
+    assert [one.data for status in heard for one in status.logs] == [b"a ***\n"]

@@ -302,3 +302,26 @@ def test_any_number_of_stages_fits(
     under_way = running if steps > 1 else 0
     if width > 30:  # running steps are last to go
         assert shown == under_way or shown >= min(under_way, height - 3)
+
+
+@pytest.mark.parametrize("size", [100, 700, 5_000, 40_000])
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_long_lines_of_a_log_show_where_they_begin_or_end(size: int, pieces: int) -> None:
+    """Of a finished line its beginning, or its end marked where that is too far back to look for."""
+    text = ("BEGINS " + "é" * (size // 2) + " ENDS\n").encode() * 3
+    step = -(-len(text) // pieces)
+    parts = [text[at : at + step] for at in range(0, len(text), step)]
+    lines = draw(
+        vertex("a", 0),
+        *(log("a", part) for part in parts),
+        at=1,
+        width=40,
+        height=12,
+    )
+    rows = [line for line in lines if "┊" in line]
+    assert rows
+    for row in rows:
+        assert "┊ BEGINS ééé" in row or ("┊ …" in row and row.endswith("ENDS"))
+    if size < 5_000:
+        assert len(rows) == 3
+        assert all("BEGINS" in row for row in rows)

@@ -44,6 +44,16 @@ def test_all_of_it() -> None:
     ]
 
 
+def test_the_transfers_of_one_folder_are_one_line() -> None:
+    rules = Transfer("context", 50_000, 1, 1, 1, 1, 10, 0.0, 0.1)
+    rest = Transfer("context", 50_000, 100, 50_100, 20, 20, 1_199_990, 0.1, 0.5)
+    other = Transfer("dockerfile", 3, 1, 1, 1, 1, 200, 0.0, 0.1)
+    assert summary(take_timings(built()), [rules, other, rest])[-2:] == [
+        "Sent context: 50,000 files walked, 21 requested, 21 sent, 1.20MB in 0.6s (2.00MB/s)",
+        "Sent dockerfile: 3 files walked, 1 requested, 1 sent, 200B in 0.1s (2.00kB/s)",
+    ]
+
+
 def test_clipped_logs() -> None:
     clippings = Clippings()
     note = b"cut\n[output clipped, log limit %s reached]\n"

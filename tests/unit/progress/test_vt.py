@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from buildctl.progress.line import Ink, Line, Role, Span, width_of
-from buildctl.progress.vt import tail
+from buildctl.progress.vt import PLAIN, read_line, tail
 
 
 def texts(lines: list[Line]) -> list[str]:
@@ -51,6 +51,48 @@ def shown(data: bytes, rows: int = 4, columns: int = 20) -> list[str]:
 )
 def test_what_is_seen(data: bytes, rows: list[str]) -> None:
     assert shown(data) == rows
+
+
+LONG = "BEGINS " + " ".join(map(str, range(2000))) + " ENDS"
+
+
+@pytest.mark.parametrize(
+    ("data", "row"),
+    [
+        (LONG + "\n", "BEGINS 0 1 2 3 4 5 …"),
+        (LONG, "…1997 1998 1999 ENDS"),
+        (f"\x1b[32m{LONG}\x1b[0m\n", "BEGINS 0 1 2 3 4 5 …"),
+        (f"\x1b[32m{LONG}\x1b[0m", "…1997 1998 1999 ENDS"),
+        (f"10%\r{LONG}\n", "BEGINS 0 1 2 3 4 5 …"),
+        ("".join(f"step {i} of 2000\r" for i in range(2000)) + "\n", "step 1999 of 2000"),
+        ("".join(f"\rstep {i} of 2000" for i in range(2000)), "step 1999 of 2000"),
+        ("é" * 9000 + "\n", "é" * 19 + "…"),
+        ("é" * 9000, "…" + "é" * 19),
+    ],
+)
+def test_a_long_line_shows_where_it_begins_or_ends(data: str, row: str) -> None:
+    (only,) = shown(data.encode(), rows=1)
+    assert only == row
+
+
+@pytest.mark.parametrize("cut", range(4))
+@pytest.mark.parametrize("end", ["\n", ""])
+@pytest.mark.parametrize("color", ["", "\x1b[1m"])
+def test_a_line_of_which_the_beginning_is_not_there_is_marked(cut: int, end: str, color: str) -> None:
+    """And cut between characters, wherever the log was cut."""
+    data = ("😀" * 400 + color + "z" + end).encode()[cut:]
+    (only,) = texts(tail(data, 1, 20, cell_len, "…", begun=False))
+    assert only == "…" + "😀" * 9 + "z"
+    (short,) = texts(tail(f"{color}short{end}".encode(), 1, 20, cell_len, "…", begun=False))
+    assert short == "…short"
+
+
+def test_the_colour_after_a_long_line_is_that_at_its_end() -> None:
+    data = b"\x1b[31m" + b"x" * 5000 + b"\x1b[0m\nplain\n" + b"\x1b[31m" + b"x" * 5000 + b"\nred\n"
+    assert [line[0].style for line in tail(data, 4, 20, cell_len)] == [
+        *(Ink(color=1), Role.LOG),
+        *(Ink(color=1), Ink(color=1)),
+    ]
 
 
 def test_colours_stay() -> None:
@@ -110,3 +152,13 @@ def test_never_more_than_the_window(data: bytes, rows: int, columns: int) -> Non
 def test_edited_lines_fit_too(pieces: list[bytes]) -> None:
     for line in tail(b"".join(pieces), 5, 12, cell_len):
         assert width_of(line, cell_len) <= 12
+
+
+def test_numbers_of_any_length_are_read() -> None:
+    """Python's int() refuses more than 4,300 digits, and a display that failed would lose the log."""
+    digits = "9" * 5000
+    for sequence in (f"\x1b[{digits}m", f"\x1b[{digits}C", f"\x1b[38;5;{digits}m", f"\x1b[38:2:{digits}m"):
+        spans, _ = read_line(f"a{sequence}b".encode(), PLAIN)
+        assert "".join(span.text for span in spans).replace(" ", "").startswith("a")
+    assert read_line(b"\x1b[" + b"0;" * 30_000 + b"1mx", PLAIN)[0][0].text == "x"
+    assert read_line(b"\x1b[" + b"0" * 5000 + b"1mx", PLAIN)[1].bold

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from buildctl.cli.build_inputs import content_records
+from buildctl.errors import UsageError
 from buildctl.session.clientid import client_id
+from buildctl.session.statefolder import transfer_records
 from tests.support.program import ROOT
 
 KEPT = re.compile(r"[0-9a-z]{25} ")
@@ -31,6 +34,18 @@ def test_it_is_made_once(tmp_path: Path) -> None:
 def test_without_xdg_it_is_below_home(tmp_path: Path) -> None:
     first = client_id({"HOME": str(tmp_path), "XDG_STATE_HOME": "not/absolute"})
     assert (tmp_path / ".local/state/buildctl/client-id").read_text().strip() == first[:25]
+
+
+@pytest.mark.parametrize("home", ["nonexistent", "nonexistent/deeper", "file"])
+def test_a_home_that_is_not_there_is_not_made(home: str, tmp_path: Path) -> None:
+    """Which root could do. A user without a home has `/nonexistent`."""
+    (tmp_path / "file").write_text("")
+    variables = {"HOME": str(tmp_path / home)}
+    assert client_id(variables).startswith(os.uname().nodename)
+    assert transfer_records(variables) == ""
+    with pytest.raises(UsageError, match="no place for digests"):
+        content_records(variables)
+    assert os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("text", ["", "x", "a" * 26, "A" * 25, "é" * 25])

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from buildctl._pb.filesync_pb2 import BytesMessage
+from buildctl._pb.fsutil_pb2 import Packet
 from buildctl.errors import Code, ProtocolError, ServiceError, TransferError
+from buildctl.fsutil import filemode
 from buildctl.model.solve import (
     Destination,
     DirectoryDestination,
@@ -20,7 +22,17 @@ from buildctl.model.solve import (
     StdoutDestination,
 )
 from buildctl.session.filesend import DIFF_COPY_PATH, FileSend
-from tests.support.fsutil_sender import Entry, directory, expected, send, tree
+from tests.support.fsutil_sender import (
+    END_OF_LIST,
+    FIN,
+    Entry,
+    data_packet,
+    directory,
+    expected,
+    send,
+    stat_packet,
+    tree,
+)
 from tests.support.mounts import small_tmpfs
 from tests.support.streams import MemoryStream, stream_pair
 
@@ -101,6 +113,40 @@ class TestChoice:
         keys = (("exporter-md-a.b", "1"), ("other", "x"), ("exporter-md-c", "2"), ("exporter-md-a.b", "3"))
         await deliver(served, b"", keys)
         assert served.metadata == {0: {"a.b": "1,3", "c": "2"}}
+
+
+class TestWhatIsSaid:
+    """What an export leaves out is told, even if the daemon ends the build with the last message."""
+
+    PRIVILEGED = (
+        Entry("dev", filemode.DEVICE | filemode.CHAR_DEVICE | 0o666, devmajor=1, devminor=3),
+        Entry("su", filemode.SETUID | 0o755),
+    )
+    WARNING = "left out 1 device and took set-id bits or capabilities from 1 file"
+
+    async def test_a_call_that_is_cancelled_at_its_end(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server, client = stream_pair(for_exporter(0))
+        running = asyncio.create_task(call(service(DirectoryDestination(str(tmp_path / "d"))), server))
+        await client.send_messages([*map(stat_packet, self.PRIVILEGED), END_OF_LIST])
+        while FIN not in (messages := await client.receive_messages()):
+            for message in messages:
+                await client.send_messages([data_packet(Packet.FromString(message).ID)])
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        assert running.cancelled()
+        assert [record.getMessage().partition("; ")[0] for record in caplog.records] == [
+            f"{tmp_path}/d: {self.WARNING}"
+        ]
+
+    async def test_a_call_that_comes_to_its_end(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server, client = stream_pair(for_exporter(0))
+        served = service(DirectoryDestination(str(tmp_path / "d")))
+        await asyncio.gather(call(served, server), send(client, self.PRIVILEGED))
+        assert len(caplog.records) == 1
 
 
 class TestAccount:
@@ -219,7 +265,7 @@ class TestFile:
 
     async def test_where_it_cannot_be_written(self, tmp_path: Path) -> None:
         for path, text in (
-            (tmp_path, f"failed to create {tmp_path}: destination file is a directory"),
+            (tmp_path, f"failed to create {tmp_path}: is a directory"),
             (tmp_path / "no" / "tar", f"failed to create {tmp_path}/no/tar: no such file or directory"),
         ):
             server, client = stream_pair()

@@ -136,7 +136,9 @@ async def test_a_step_changes_nothing(short: Path) -> None:
         (b"\x13", FAILURE),
         (b"\x14card", FAILURE),
         (b"\x16\0\0\0\1x", FAILURE),
+        (b"\x17\0\0\0\1x", FAILURE),
         (b"\x19", FAILURE),
+        (b"\x1b\0\0\0\x18session-bind@openssh.com", frame(b"\x1c")),
         (b"\x1b\0\0\0\1x", frame(b"\x1c")),
         (b"\x7f", FAILURE),
     ],
@@ -234,8 +236,9 @@ async def test_private_keys_have_an_agent_of_their_own(short: Path) -> None:
         async with forwarded(short, service, "git") as socket:
             assert (await ssh_add(socket, "-l"))[1].count("\n") == 2
             assert await ssh_add(socket, "-T", f"{second}.pub") == (0, "")
-            assert (await ssh_add(socket, "-D"))[0] == 0  # it is this build's own
-            assert (await ssh_add(socket, "-l"))[1] == "The agent has no identities.\n"
+            for change in (["-D"], [str(short / "first")], ["-x"]):
+                assert (await ssh_add(socket, *change))[0] == 1
+            assert (await ssh_add(socket, "-l"))[1].count("\n") == 2
     assert list(short.glob("buildctl-*")) == []
     assert not agents_below(short)
 

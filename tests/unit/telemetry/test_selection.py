@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from buildctl.errors import UsageError
-from buildctl.telemetry.selection import select_exporter
+from buildctl.telemetry.selection import Selection, select_exporter
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
@@ -67,3 +67,15 @@ def test_jaeger_is_told_to_take_otlp(variables: dict[str, str]) -> None:
     selection = select_exporter(variables)
     assert selection.protocol == ""
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in selection.problem
+
+
+@pytest.mark.parametrize("value", ["true", "TRUE", "True"])
+def test_a_disabled_sdk_exports_nothing_and_says_nothing(value: str) -> None:
+    for wanted in ({"OTEL_TRACES_EXPORTER": "otlp"}, {"OTEL_TRACES_EXPORTER": "x"}, {"JAEGER_TRACE": "y"}):
+        assert select_exporter({**wanted, "OTEL_SDK_DISABLED": value}) == Selection()
+
+
+def test_other_values_disable_nothing() -> None:
+    for value in ("", "1", "yes", "false"):
+        selected = select_exporter({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": value})
+        assert selected.protocol == "grpc"

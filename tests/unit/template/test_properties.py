@@ -114,3 +114,21 @@ def test_a_field_that_is_not_there_is_answered_with_those_that_are(data: str, hi
     with pytest.raises(UsageError) as caught:
         list(parse("{{.nosuch}}").execute(DATA[data]))
     assert caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("%[NINESd".replace("NINES", "9" * 5000 + "]"), "BADINDEX"),
+        ("%[ZEROS1]d".replace("ZEROS", "0" * 5000), "1"),
+        ("%NINESd".replace("NINES", "9" * 5000), "NOVERB"),
+        ("%[00000000NINES]d".replace("NINES", "9" * 5000), "BADINDEX"),
+    ],
+)
+def test_numbers_of_more_digits_than_python_reads(template: str, says: str) -> None:
+    assert says in "".join(parse(f'{{{{printf "{template}" 1}}}}').execute(None))
+
+
+def test_a_constant_of_more_digits_than_python_reads() -> None:
+    with pytest.raises(UsageError, match="integer overflow"):
+        parse("{{" + "9" * 5000 + "}}")

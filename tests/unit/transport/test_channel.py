@@ -20,6 +20,10 @@ import grpc
 import grpc.aio
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from buildctl._pb import control_pb2
 from buildctl.errors import ConnectError
@@ -46,7 +50,9 @@ async def reach(
     address: str, tls: TLSOptions | None = None, environ: Mapping[str, str] | None = None
 ) -> None:
     """One call over a connection of its own."""
-    async with open_connection(parse_address(address), tls=tls, environ=environ or {}) as connection:
+    async with open_connection(
+        parse_address(address, takes_words=True), tls=tls, environ=environ or {}
+    ) as connection:
         await ask(connection)
 
 
@@ -55,7 +61,9 @@ async def failure(
 ) -> ConnectError:
     """Why `address` cannot be reached; it must be found out in time."""
     start = time.monotonic()
-    async with open_connection(parse_address(address), tls=tls, environ=environ or {}) as connection:
+    async with open_connection(
+        parse_address(address, takes_words=True), tls=tls, environ=environ or {}
+    ) as connection:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await ask(connection)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -87,7 +95,10 @@ async def test_unix_abstract() -> None:
     name = f"buildctl-test-{os.getpid()}"
     server = await asyncio.start_unix_server(peer.serve, f"\0{name}")
     async with server:
-        await reach(f"unix-abstract:{name}")
+        for form in ("unix-abstract:{}", "unix:@{}", "unix://@{}"):
+            await reach(form.format(name))
+    gone = await failure(f"unix:@{name}")
+    assert f"dial unix @{name}: connect: connection refused" in gone.message
 
 
 @pytest.mark.parametrize("form", ["tcp://{}", "{}", "dns:///{}", "passthrough:///{}"])
@@ -224,7 +235,71 @@ async def test_wrong_name(authority: Authority, name: str, message: str) -> None
     async with tcp_peer(authority.server(name)) as peer:
         error = await failure(peer.address, authority.alone)
     assert error.message == f'{HANDSHAKE}tls: failed to verify certificate: x509: {message}"'
-    assert "--tlsservername" in error.hint
+    assert "(server_name)" in error.hint
+
+
+async def test_a_common_name_alone_names_nobody(authority: Authority) -> None:
+    """Neither the daemon nor an Engine; trustme makes no such certificate."""
+    context = common_name_server(authority, "localhost")
+    async with tcp_peer(context) as peer:
+        address = peer.address.replace("127.0.0.1", "localhost")
+        error = await failure(address, authority.alone)
+        assert not peer.requests
+        engine = await failure(address.replace("tcp://", "docker://"), authority.alone)
+        other = await failure(peer.address, authority.alone)
+    refused = f"{HANDSHAKE}tls: failed to verify certificate: x509: certificate "
+    assert error.message == f'{refused}relies on legacy Common Name field, use SANs instead"'
+    assert "relies on legacy Common Name field" in str(engine)
+    assert "is not valid for any names, but wanted to match 127.0.0.1" in other.message
+
+
+@pytest.mark.parametrize("has_alternative_names", [True, False])
+async def test_nor_where_the_daemon_comes_up_later(
+    tmp_path: Path, authority: Authority, has_alternative_names: bool
+) -> None:
+    """As with --wait."""
+    good, bad = authority.server("localhost"), common_name_server(authority, "localhost")
+    address, environ = parse_address(f"unix://{tmp_path}/peer.sock"), {"TMPDIR": str(tmp_path)}
+    async with open_connection(address, tls=authority.alone, environ=environ) as connection:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await ask(connection)
+        async with unix_peer(tmp_path / "peer.sock", good if has_alternative_names else bad) as peer:
+            for _ in range(30):
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await ask(connection)
+                    break
+                await asyncio.sleep(0.05)
+            error = await connection.diagnose()
+    assert bool(peer.requests) == has_alternative_names
+    assert error is None or "relies on legacy Common Name field" in error.message
+    assert (error is None) == has_alternative_names
+
+
+def common_name_server(authority: Authority, name: str) -> ssl.SSLContext:
+    issuer = x509.load_pem_x509_certificate(authority.ca.cert_pem.bytes()).subject
+    signer = serialization.load_pem_private_key(authority.ca.private_key_pem.bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(signer, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = authority.folder / "common-name.pem"
+    path.write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 async def test_wrong_authority(mutual: Peer, stranger: Authority) -> None:
@@ -232,7 +307,7 @@ async def test_wrong_authority(mutual: Peer, stranger: Authority) -> None:
     assert error.message == (
         f'{HANDSHAKE}tls: failed to verify certificate: x509: certificate signed by unknown authority"'
     )
-    assert "--tlscacert" in error.hint
+    assert "(ca)" in error.hint
 
 
 async def test_a_certificate_alone_trusts_nobody(mutual: Peer, authority: Authority) -> None:
@@ -242,7 +317,7 @@ async def test_a_certificate_alone_trusts_nobody(mutual: Peer, authority: Author
     assert error.message == (
         f'{HANDSHAKE}tls: failed to verify certificate: x509: certificate signed by unknown authority"'
     )
-    assert "--tlscacert" in error.hint
+    assert "(ca)" in error.hint
     nobody = await failure("tcp://127.0.0.1:1", alone)
     assert nobody.message == f'{DIALING}dial tcp 127.0.0.1:1: connect: connection refused"'
 
@@ -284,7 +359,7 @@ async def test_no_client_certificate(authority: Authority) -> None:
     with strict_server(authority.server("127.0.0.1", client_ca=authority.ca)) as address:
         error = await failure(address, authority.alone)
     assert error.message == f'{PREFACE}remote error: tls: certificate required"'
-    assert "--tlscert" in error.hint
+    assert "(cert)" in error.hint
 
 
 async def test_a_client_certificate_of_a_stranger(authority: Authority, stranger: Authority) -> None:
@@ -349,8 +424,8 @@ async def test_permission_denied(tmp_path: Path) -> None:
     ("address", "message"),
     [
         ("tcp://127.0.0.1:1", "dial tcp 127.0.0.1:1: connect: connection refused"),
-        ("foo", "dial tcp: address foo: missing port in address"),
         ("http://h:1", "dial tcp: address http://h:1: too many colons in address"),
+        ("foo", "dial tcp: address foo: missing port in address"),
         ("tcp://h", "dial tcp: address h: missing port in address"),
         ("tcp://", "dial tcp: missing address"),
         ("tcp://[::1]", "dial tcp: address [::1]: missing port in address"),

@@ -33,32 +33,38 @@ def test_the_flag_wins(tmp_path: Path) -> None:
     assert (choice.address.text, choice.notice) == ("tcp://a:1", "")
 
 
+def test_an_empty_flag_is_the_default_and_no_search(tmp_path: Path) -> None:
+    listen(tmp_path / "docker.sock")
+    choice = choose_address("", {"BUILDKIT_HOST": "tcp://b:1", "DOCKER_HOST": "tcp://far:2375"})
+    assert (choice.address.path, choice.notice) == ("/run/buildkit/buildkitd.sock", "")
+
+
 def test_then_the_environment(tmp_path: Path) -> None:
     listen(tmp_path / "default.sock")
-    choice = choose_address("", {"BUILDKIT_HOST": "tcp://b:1"})
+    choice = choose_address(None, {"BUILDKIT_HOST": "tcp://b:1"})
     assert (choice.address.text, choice.notice) == ("tcp://b:1", "")
     with pytest.raises(UsageError):
-        choose_address("", {"BUILDKIT_HOST": "://"})
+        choose_address(None, {"BUILDKIT_HOST": "://"})
 
 
 def test_then_the_default_socket(tmp_path: Path) -> None:
     listen(tmp_path / "default.sock")
     listen(tmp_path / "docker.sock")
-    choice = choose_address("", {"BUILDKIT_HOST": "", "XDG_RUNTIME_DIR": str(tmp_path)})
+    choice = choose_address(None, {"BUILDKIT_HOST": "", "XDG_RUNTIME_DIR": str(tmp_path)})
     assert (choice.address.path, choice.notice) == (f"{tmp_path}/default.sock", "")
 
 
 def test_then_the_rootless_socket(tmp_path: Path) -> None:
     listen(tmp_path / "buildkit" / "buildkitd.sock")
     listen(tmp_path / "docker.sock")
-    choice = choose_address("", {"XDG_RUNTIME_DIR": str(tmp_path)})
+    choice = choose_address(None, {"XDG_RUNTIME_DIR": str(tmp_path)})
     assert choice.address.path == f"{tmp_path}/buildkit/buildkitd.sock"
     assert "rootless buildkitd" in choice.notice
 
 
 def test_then_the_engine(tmp_path: Path) -> None:
     listen(tmp_path / "docker.sock")
-    choice = choose_address("", {})
+    choice = choose_address(None, {})
     assert choice.address.text == "docker://"
     assert choice.notice == (
         f"{tmp_path}/default.sock does not exist; using the Docker Engine at unix://{tmp_path}/docker.sock"
@@ -66,14 +72,14 @@ def test_then_the_engine(tmp_path: Path) -> None:
 
 
 def test_an_engine_elsewhere() -> None:
-    choice = choose_address("", {"DOCKER_HOST": "tcp://far:2375"})
+    choice = choose_address(None, {"DOCKER_HOST": "tcp://far:2375"})
     assert choice.address.text == "docker://"
     assert "tcp://far:2375" in choice.notice
 
 
 @pytest.mark.parametrize("host", ["unix:///nonexistent.sock", "fd://", "junk"])
 def test_an_engine_that_is_not_there(host: str, tmp_path: Path) -> None:
-    choice = choose_address("", {"DOCKER_HOST": host})
+    choice = choose_address(None, {"DOCKER_HOST": host})
     assert choice.address.path == f"{tmp_path}/default.sock"
 
 
@@ -86,7 +92,7 @@ def test_then_a_daemon_of_its_own(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     for name in programs:
         (tmp_path / name).touch(mode=0o755)
-    choice = choose_address("", {"PATH": str(tmp_path)})
+    choice = choose_address(None, {"PATH": str(tmp_path)})
     assert choice.address.text == "daemonless://"
     assert choice.notice == f"{tmp_path}/default.sock does not exist; starting {chosen} for this command"
 
@@ -94,11 +100,11 @@ def test_then_a_daemon_of_its_own(
 def test_dockerd_is_no_help_to_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     (tmp_path / "dockerd").touch(mode=0o755)
-    assert choose_address("", {"PATH": str(tmp_path)}).address.scheme == "unix"
+    assert choose_address(None, {"PATH": str(tmp_path)}).address.scheme == "unix"
 
 
 def test_else_the_default(tmp_path: Path) -> None:
-    choice = choose_address("", {"PATH": ""})
+    choice = choose_address(None, {"PATH": ""})
     assert (choice.address.path, choice.notice) == (f"{tmp_path}/default.sock", "")
 
 

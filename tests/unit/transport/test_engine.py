@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -38,7 +39,7 @@ class Engine(Peer):
 
 
 @contextlib.asynccontextmanager
-async def engine_on(path: Path) -> AsyncIterator[Engine]:
+async def engine_on(path: Path | str) -> AsyncIterator[Engine]:
     engine = Engine(f"docker://{path}")
     server = await asyncio.start_unix_server(engine.serve, path)
     try:
@@ -74,6 +75,9 @@ async def test_the_upgrade(tmp_path: Path) -> None:
 async def test_docker_host(tmp_path: Path) -> None:
     async with engine_on(tmp_path / "docker.sock"):
         await reach("docker://", environ={"DOCKER_HOST": f"unix://{tmp_path}/docker.sock"})
+    name = f"buildctl-engine-{os.getpid()}"
+    async with engine_on(f"\0{name}"):
+        await reach("docker://", environ={"DOCKER_HOST": f"unix://@{name}"})
     async with engine_at_port() as engine:
         await reach("docker://", environ={"DOCKER_HOST": f"tcp://{engine.address}"})
         await reach(f"docker://{engine.address}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
 
+from buildctl.errors import UsageError
 from buildctl.transport.proxy import proxy_dialer
 from tests.support.daemon_peer import tcp_peer
 from tests.unit.transport.test_channel import DIALING, failure, reach
@@ -79,8 +81,42 @@ async def test_credentials(through: Proxy) -> None:
 async def test_a_proxy_that_refuses(through: Proxy, answer: bytes, said: str) -> None:
     through.answer = answer
     error = await failure("tcp://h:1", environ={"HTTPS_PROXY": f"127.0.0.1:{through.port}"})
-    assert error.message == f'{DIALING}proxy 127.0.0.1:{through.port}: {said}"'
+    assert error.message == f'{DIALING}proxy 127.0.0.1:{through.port} of HTTPS_PROXY: {said}"'
     assert "HTTPS_PROXY" in error.hint
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+async def test_a_proxy_that_is_not_there(variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    error = await failure("tcp://h:1", environ={variable: f"http://127.0.0.1:{port}"})
+    assert error.message == (
+        f"{DIALING}proxy 127.0.0.1:{port} of {variable}: dial tcp 127.0.0.1:{port}: "
+        'connect: connection refused"'
+    )
+    assert variable in error.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("http://proxy:70000", '"http://proxy:70000" in https_proxy: dial tcp: address 70000: invalid port'),
+        ("proxy:65536", '"proxy:65536" in https_proxy: dial tcp: address 65536: invalid port'),
+        ("ftp://proxy:21", '"ftp://proxy:21" in https_proxy: a proxy cannot be reached by ftp'),
+        ("http://", '"http://" in https_proxy: '),
+        ("http://a b", '"http://a b" in https_proxy: '),
+        ("http://me:s3cret@proxy:x", '"http://***@proxy:x" in https_proxy'),
+        ("http://me:s3cret/x@proxy:x", '"http://***@proxy:x" in https_proxy'),
+        ("http://me:x/s3cret@y@proxy:x", '"http://***@proxy:x" in https_proxy'),
+        ("me:s3cret@proxy:65536", '"***@proxy:65536" in https_proxy'),
+    ],
+)
+def test_a_proxy_that_cannot_be_meant(value: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        proxy_dialer("h:1", {"https_proxy": value})
+    assert str(caught.value).startswith(f"invalid proxy address {said}")
+    assert "https_proxy" in caught.value.hint
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

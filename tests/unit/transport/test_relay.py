@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from buildctl.errors import ConnectError
+from buildctl.system import descriptors
 from buildctl.transport import relay as module
 from buildctl.transport.relay import Relay, open_relay, socket_root
 from buildctl.transport.stream import ByteStream, dial_error
@@ -157,7 +158,7 @@ async def test_there_is_no_name_that_a_killed_process_could_leave(tmp_path: Path
 async def test_where_a_name_is_needed_it_is_private_and_goes_away_even_when_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_DESCRIPTORS", "/nonexistent")
+    monkeypatch.setattr(descriptors, "_OWN", "/nonexistent")
     entered = asyncio.Event()
     modes: list[int] = []
 
@@ -183,7 +184,7 @@ async def test_where_a_name_is_needed_it_is_private_and_goes_away_even_when_canc
 async def test_a_folder_too_deep_for_a_socket_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_DESCRIPTORS", "/nonexistent")
+    monkeypatch.setattr(descriptors, "_OWN", "/nonexistent")
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
     async with relayed(deep) as (relay, _, _):
@@ -272,3 +273,21 @@ async def test_a_folder_that_takes_no_socket_is_named(tmp_path: Path) -> None:
             pass
     assert str(caught.value) == "make a socket in /proc: no such file or directory"
     await assert_open_at_most(descriptors)
+
+
+async def test_a_rest_that_is_over_after_the_end_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The listener is known to the loop again neither while the relay closes nor afterwards."""
+    monkeypatch.setattr("buildctl.transport.relay._REST_SECONDS", 0.01)
+    loop = asyncio.get_running_loop()
+    relay = Relay(lambda: asyncio.Event().wait(), "s")  # type: ignore[arg-type,return-value]  # never dialled
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        loop.add_reader(listener, relay.accept, listener)
+        relay._rest(listener, OSError(24, "Too many open files"))
+        loop.remove_reader(listener)
+        await relay.aclose()
+        await asyncio.sleep(0.05)
+        assert not loop.remove_reader(listener)

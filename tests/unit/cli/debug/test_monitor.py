@@ -1,7 +1,7 @@
 """Events of the build history as text."""
 
 from buildctl import BuildHistoryEvent, BuildRecord, BuildResultInfo, Descriptor
-from buildctl.cli.debug.monitor import format_descriptor, format_event
+from buildctl.cli.debug.monitor import event_lines, format_descriptor
 
 LOGS = Descriptor("application/logs", "sha256:1", 5)
 IMAGE = Descriptor("application/image", "sha256:2", 6)
@@ -9,7 +9,7 @@ PROOF = Descriptor("application/proof", "sha256:3", 7, {"b": "2", "a": "1"})
 
 
 def test_a_build_that_begins() -> None:
-    assert format_event(BuildHistoryEvent(0, BuildRecord("r"))) == "event: STARTED ref:r\n"
+    assert list(event_lines(BuildHistoryEvent(0, BuildRecord("r")))) == ["event: STARTED ref:r"]
 
 
 def test_all_that_is_known() -> None:
@@ -27,7 +27,7 @@ def test_all_that_is_known() -> None:
         'media_type:"application/proof"  digest:"sha256:3"  size:7  '
         'annotations:{key:"a"  value:"1"}  annotations:{key:"b"  value:"2"}'
     )
-    assert format_event(BuildHistoryEvent(1, record)).splitlines() == [
+    assert list(event_lines(BuildHistoryEvent(1, record))) == [
         "event: COMPLETE ref:r",
         "  cache: 1/4",
         "  warnings: 2",
@@ -41,7 +41,7 @@ def test_all_that_is_known() -> None:
 
 
 def test_what_nobody_knows() -> None:
-    assert format_event(BuildHistoryEvent(9)) == "event: 9 ref:\n"
+    assert list(event_lines(BuildHistoryEvent(9))) == ["event: 9 ref:"]
 
 
 def test_escapes_of_the_text_format() -> None:

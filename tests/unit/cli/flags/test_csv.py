@@ -30,11 +30,16 @@ def test_fields(text: str, fields: list[str]) -> None:
     ("text", "message"),
     [
         ("", "EOF"),
+        ("\n", "EOF"),
+        ("\r\n", "EOF"),
+        ('a,"b', 'parse error on line 1, column 4: extraneous or missing " in quoted-field'),
+        ('"a""b', 'parse error on line 1, column 5: extraneous or missing " in quoted-field'),
+        ('"', 'parse error on line 1, column 2: extraneous or missing " in quoted-field'),
         ('a"b', 'parse error on line 1, column 2: bare " in non-quoted-field'),
         ('type="local"x', 'parse error on line 1, column 6: bare " in non-quoted-field'),
         ('é"', 'parse error on line 1, column 3: bare " in non-quoted-field'),
         ('"a"b', 'parse error on line 1, column 3: extraneous or missing " in quoted-field'),
-        ('"a', 'parse error on line 1, column 3: extraneous or missing " in quoted-field'),
+        ('"a', 'parse error on line 1, column 2: extraneous or missing " in quoted-field'),
     ],
 )
 def test_refuse(text: str, message: str) -> None:

@@ -40,6 +40,16 @@ def test_int(text: str, value: int) -> None:
         ("1.5KiB", 1536),
         ("7B", 7),
         ("2tb", 2_000_000_000_000),
+        ("+1", 1_000_000),
+        ("-1", -1_000_000),
+        (".5", 500_000),
+        ("1_000", 1_000_000_000),
+        ("1_0.2_5e0_1", 102_500_000),
+        ("0x1p3", 8_000_000),
+        ("0x_1.8p+1", 3_000_000),
+        ("Inf", 2**63 - 1),
+        ("+infinity", 2**63 - 1),
+        ("-INF", -(2**63)),
     ],
 )
 def test_size(text: str, size: int) -> None:
@@ -63,6 +73,31 @@ def test_size(text: str, size: int) -> None:
             'strconv.ParseInt: parsing "9223372036854775808": value out of range',
         ),
         (parse_float, "abc", 'strconv.ParseFloat: parsing "abc": invalid syntax'),
+        *(
+            (parse_float, text, f'strconv.ParseFloat: parsing "{text}": invalid syntax')
+            for text in (
+                "NaN",
+                "_1",
+                "1_",
+                "1__0",
+                "1e",
+                "0x1",
+                "1_e3",
+                "1._5",
+                "\u0661",
+                "\uff15",
+                "1 ",
+                " 1",
+                "",
+                "1,5",
+                "infinit",
+            )
+        ),
+        *(
+            (parse_int, text, f'strconv.ParseInt: parsing "{text}": invalid syntax')
+            for text in ("1 ", "1_", "_1", "1__0", "\u0663", "\uff15", "²", "1.0", "0x")
+        ),
+        (parse_int, "5\n", 'strconv.ParseInt: parsing "5\\n": invalid syntax'),
         (parse_float, "1e999", 'strconv.ParseFloat: parsing "1e999": value out of range'),
         (parse_size, "abc", 'strconv.ParseFloat: parsing "abc": invalid syntax'),
         (parse_size, "5XB", 'unknown unit "XB" in size "5XB": use kB, MB, GB, KiB, MiB, GiB'),

@@ -19,7 +19,7 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
-from buildctl.progress.ci.service import inert_line
+from buildctl.progress.ci.inert import inert_line
 from buildctl.progress.dialect import Dialect, Level, Place
 from buildctl.progress.modes import Mode, dialect_of
 from buildctl.progress.sections import SectionPrinter
@@ -276,9 +276,3 @@ def test_warnings_are_said_once_and_counted() -> None:
 )
 def test_commands_are_broken_and_nothing_else_is(text: str, inert: str) -> None:
     assert inert_line(text) == inert
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_what_follows_the_display_is_no_command(service: str) -> None:
-    text = dialect(service).inert("error: x\n::error::y\r::error::z\n##vso[a]\n--- b\n\x1b[2Jc\n")
-    assert text == "error: x\n: :error::z\n# #vso[a]\n- -- b\nc\n"

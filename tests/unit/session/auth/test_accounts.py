@@ -155,3 +155,24 @@ async def test_a_failure_is_not_kept(helpers: Helpers) -> None:
         await accounts.find("a")
     helpers.add("all", says(Username="u", Secret="s"))
     assert await accounts.find("a") == Account("u", "s")
+
+
+async def test_a_flood_of_hosts_is_forgotten_and_accounts_are_not(helpers: Helpers) -> None:
+    helpers.add("some", f"case $key in real*) {says(Username='u', Secret='s')};; *) echo '{{}}';; esac")
+    accounts = helpers.accounts(store="some")
+    assert await accounts.find("real") == Account("u", "s")
+    for number in range(140):
+        assert await accounts.find(f"no{number}") == Account()
+    assert len(helpers.asked) == 141
+    assert await accounts.find("real") == Account("u", "s")
+    assert await accounts.find("no139") == Account()
+    assert len(helpers.asked) == 141
+    assert (len(accounts._known), len(accounts._nobody)) == (1, 128)
+
+
+async def test_hosts_that_no_helper_is_asked_for_are_not_kept(helpers: Helpers) -> None:
+    accounts = helpers.accounts(accounts={"real": Account("u", "s")})
+    for number in range(1000):
+        await accounts.find(f"no{number}")
+    assert await accounts.find("real") == Account("u", "s")
+    assert (len(accounts._known), len(accounts._nobody)) == (1, 0)

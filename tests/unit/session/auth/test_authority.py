@@ -79,3 +79,53 @@ def test_processes_do_not_lose_each_others_seeds(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         seeds = pool.starmap(_seed, [(str(tmp_path), host) for host in hosts])
     assert len(set(zip(hosts, seeds, strict=True))) == 8
+
+
+def test_the_file_is_bounded(tmp_path: Path) -> None:
+    path = tmp_path / ".token_seed"
+    entry = {"Seed": base64.b64encode(bytes(16)).decode()}
+    entries = {f"h{number:04}": entry for number in range(1200)} | {
+        "x" * 60_000: entry,
+        "y": {"Seed": "A" * 60_000},
+    }
+    path.write_text(json.dumps(entries))
+    seed = Seeds(str(tmp_path)).seed("new")
+    kept = json.loads(path.read_text())
+    assert len(kept) == 1000
+    assert base64.b64decode(kept["new"]["Seed"]) == seed
+    assert path.stat().st_size < 100_000
+    assert Seeds(str(tmp_path)).seed("h1199") == bytes(16)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "large"])
+def test_what_is_not_a_small_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / ".token_seed"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    folder = str(tmp_path)
+    assert len(Seeds(folder).seed("h")) == 16
+    assert Seeds(folder).seed("h") == Seeds(folder).seed("h")
+
+
+def test_it_is_replaced_whole(tmp_path: Path) -> None:
+    """A reader sees the old file or the new one, and one that is open keeps what it had."""
+    first = Seeds(str(tmp_path)).seed("a")
+    path = tmp_path / ".token_seed"
+    before = path.stat().st_ino
+    with path.open() as reader:
+        Seeds(str(tmp_path)).seed("b")
+        assert list(json.load(reader)) == ["a"]
+    assert path.stat().st_ino != before
+    assert Seeds(str(tmp_path)).seed("a") == first
+    assert sorted(os.listdir(tmp_path)) == [".token_seed", ".token_seed.lock"]
+
+
+def test_a_link_to_it_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    (tmp_path / ".token_seed").symlink_to("dotfiles/seeds")
+    seed = Seeds(str(tmp_path)).seed("a")
+    assert (tmp_path / ".token_seed").is_symlink()
+    assert base64.b64decode(json.loads((tmp_path / "dotfiles" / "seeds").read_text())["a"]["Seed"]) == seed

@@ -55,6 +55,12 @@ def test_an_entry(tmp_path: Path, entry: dict[str, str], account: Account) -> No
         ("https://r.example/v1/", "r.example"),
         ("http://r.example:5000/v2/x", "r.example:5000"),
         ("r.example/v1/", "r.example"),
+        ("HTTPS://r.example:443/", "r.example:443"),
+        ("https://r.example:/v2/", "r.example"),
+        ("https://u:p@r.example/v1/", "r.example"),
+        ("https://[::1]:5000/v1/", "[::1]:5000"),
+        ("http://[::1]/", "::1"),
+        ("https://r.example?x=1", "r.example"),
         (HUB, "docker.io"),
         (HUB, "index.docker.io"),
         (HUB, "registry-1.docker.io"),
@@ -74,6 +80,68 @@ def test_a_port_is_part_of_a_host(tmp_path: Path, entered: str, host: str) -> No
 def test_an_exact_entry_goes_first(tmp_path: Path) -> None:
     entries = {"https://r.example/v1/": auth("old", "o"), "r.example": auth("new", "n")}
     assert load(tmp_path, {"auths": entries}).account("r.example") == Account("new", "n")
+
+
+ENTRY = json.dumps(auth("u", "p"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"auths":{{"r":{ENTRY}}}}} trailing',
+        f'{{"auths":{{"r":{ENTRY}}}}}{{"auths":{{"r":{{}}}}}}',
+        f'\ufeff{{"auths":{{"r":{ENTRY}}}}}',
+        f' \r\n\t{{"AUTHS":{{"r":{ENTRY}}}}}',
+        f'{{"auths":{{"r":{{"auth":"eDp5"}}}},"auths":{{"r":{ENTRY}}}}}',  # the last one counts
+        f'{{"auths":{{"r":{ENTRY}}},"Auths":{{"s":{{"auth":"eDp5"}}}}}}',  # both count
+        f'{{"auths":{{"r":{{"auth":"eDp5"}},"r":{ENTRY}}}}}',
+        f'{{"auths":null,"auths":{{"r":{ENTRY}}}}}',
+        f'{{"auths":{{"r":{ENTRY},"s":null}},"credsStore":null,"credHelpers":null}}',
+        '{"auths":{"r":{"auth":"dTpw","auth":null,"email":1}}}',
+        '{"auths":{"r":{"auth":"eDp5","Auth":"dTpw"}}}',
+        f'{{"auths":{{"r":{ENTRY}}},"new":[{{"x":1e999}}],"big":{"9" * 5000}}}',
+        f'{{"auths":{{"r":{ENTRY}}},"s":"\\ud800"}}',
+    ],
+)
+def test_what_the_reader_of_go_forgives(tmp_path: Path, text: str) -> None:
+    config = load(tmp_path, text)
+    assert config.warnings == ()
+    assert config.account("r") == Account("u", "p")
+
+
+@pytest.mark.parametrize(
+    ("encoded", "account"),
+    [
+        ("dTpw", Account("u", "p")),
+        ("dT\npw", Account("u", "p")),
+        ("dTpw\r\n", Account("u", "p")),
+        ("\ndTpw\n\n", Account("u", "p")),
+        (" dT pw\t", Account("u", "p")),
+        ("dTpwcQ=\n=", Account("u", "pq")),
+        ("dTpwcR==", Account("u", "pq")),  # bits that are left over
+        ("dToAcAAA", Account("u", "p")),
+        ("dTrDqQ==", Account("u", "é")),
+        ("dTrp", Account("u", "\udce9")),  # Latin-1
+    ],
+)
+def test_base64(tmp_path: Path, encoded: str, account: Account) -> None:
+    config = load(tmp_path, {"auths": {"r": {"auth": encoded}}})
+    assert (config.account("r"), config.warnings) == (account, ())
+
+
+@pytest.mark.parametrize("encoded", ["dTpwcQ", "dTpwcQ=", "dT-w", "dTpw!", "dTpé"])
+def test_what_is_not_base64(tmp_path: Path, encoded: str) -> None:
+    (warning,) = load(tmp_path, {"auths": {"r": {"auth": encoded}}}).warnings
+    assert "auth is not base64" in warning
+
+
+def test_bytes_that_are_not_utf8_spoil_nothing(tmp_path: Path) -> None:
+    text = b'{"auths":{"r":' + ENTRY.encode() + b'},"psFormat":"\xff"}'
+    (tmp_path / "config.json").write_bytes(text)
+    assert load(tmp_path).account("r") == Account("u", "p")
+    (tmp_path / "config.json").write_bytes(text.decode("latin-1").encode("utf-16"))
+    (warning,) = load(tmp_path).warnings
+    assert "it is UTF-16; save it as UTF-8" in warning
 
 
 def test_helpers(tmp_path: Path) -> None:
@@ -110,7 +178,7 @@ def test_nothing_in_it(tmp_path: Path, text: str) -> None:
     ("text", "reason"),
     [
         ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
-        ("[]", "it is no JSON object"),
+        ("[]", "it is not a JSON object"),
         ("x", "Expecting value: line 1 column 1 (char 0)"),
         ('{"auths": }', "Expecting value: line 1 column 11 (char 10)"),
     ],
@@ -142,8 +210,25 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     assert load(tmp_path).warnings == (f"WARNING: Error loading config file: open {path}: is a directory",)
     path.rmdir()
-    path.write_bytes(b"\xff")
-    assert load(tmp_path).warnings == (f"WARNING: Error loading config file: open {path}: it is not UTF-8",)
+    os.mkfifo(path)
+    (warning,) = load(tmp_path).warnings
+    assert warning.endswith("it is not a regular file")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    (warning,) = load(tmp_path).warnings
+    assert warning.endswith("it is not a regular file")
+    path.unlink()
+    with path.open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    (warning,) = load(tmp_path).warnings
+    assert warning.endswith("it has more than 16777216 bytes, the most that is read of it")
+
+
+def test_a_link_to_it_as_clusters_mount_secrets(tmp_path: Path) -> None:
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "config.json").write_text(json.dumps({"auths": {"r": auth("u", "p")}}))
+    (tmp_path / "config.json").symlink_to("..data/config.json")
+    assert load(tmp_path).account("r") == Account("u", "p")
 
 
 def test_where_it_is_looked_for(tmp_path: Path) -> None:
@@ -178,7 +263,7 @@ class TestOverrides:
                 "DOCKER_AUTH_CONFIG environment variable is missing key `auth` for r",
             ),
             ('{"auths": {"r": {"auth": "eA=="}}}', "invalid auth configuration file"),
-            ('{"auths": {}} {}', "Extra data"),
+            ('{"auths": {}} {}', "extra data"),
         ],
     )
     def test_what_is_wrong_with_it(self, tmp_path: Path, text: str, reason: str) -> None:

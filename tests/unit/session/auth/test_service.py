@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,7 @@ async def daemon(
     accounts: Mapping[str, Account],
     seen: Seen | None = None,
     tls: Mapping[str, RegistryTLS] | None = None,
+    admits: Callable[[str], bool] = lambda host: True,
     **environ: str,
 ) -> AsyncIterator[Daemon]:
     seen = seen or Seen()
@@ -76,6 +78,7 @@ async def daemon(
         config,
         environ,
         tls=tls,
+        admits=admits,
         on_status=seen.statuses.append,
         on_secret=seen.secrets.append,
         now_ns=seen.now_ns,
@@ -114,7 +117,7 @@ async def test_credentials(tmp_path: Path) -> None:
     assert len(digests[0]) == 71
 
 
-async def test_tokens(tmp_path: Path) -> None:
+async def test_tokens(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     seen = Seen()
     accounts = {"user.example": Account("u", "p"), "static.example": Account("u", "p", registry_token="r")}
     with token_server() as server:
@@ -139,8 +142,12 @@ async def test_tokens(tmp_path: Path) -> None:
             assert await asking.refusal("FetchToken", request("user.example")) == (
                 grpc.StatusCode.UNKNOWN,
                 f"failed to fetch oauth token: unexpected status from POST request to {server.url}: "
-                "500 Internal Server Error: broken",
+                "500 Internal Server Error",
             )
+            assert [message for message in caplog.messages if "broken" in message] == [
+                "user.example: failed to fetch oauth token: unexpected status from POST request to "
+                f"{server.url}: 500 Internal Server Error: broken"
+            ]
         assert [asked.user for asked in server.asked] == ["u", "", "u"]
     name = "[auth] a/b:pull c:push token for user.example"
     assert seen.lines == [(name, 10, None), (name, 10, 20), (name, 30, None), (name, 30, 40)]
@@ -186,4 +193,49 @@ async def test_a_bad_tls_file_is_named(tmp_path: Path) -> None:
         request = auth_pb2.FetchTokenRequest(Host="r.example", Realm="https://localhost:1/")
         code, message = await asking.refusal("FetchToken", request)
     assert code is grpc.StatusCode.UNKNOWN
-    assert message == f"failed to read {tmp_path}/gone.pem: No such file or directory"
+    assert message == f"could not read ca certificate: open {tmp_path}/gone.pem: no such file or directory"
+
+
+async def test_a_flood_of_hosts_leaves_nothing(tmp_path: Path) -> None:
+    """Neither on the disk nor in memory, where no account is."""
+    async with daemon(tmp_path, {"user.example": Account("u", "p")}) as asking:
+        for number in range(60):
+            request = auth_pb2.GetTokenAuthorityRequest(Host=f"h{number}.example", Salt=b"salt")
+            assert (await asking.ask("GetTokenAuthority", request)).PublicKey == public_key(b"salt", b"")
+        assert not (tmp_path / ".token_seed").exists()
+        for host in ("h" * 301, "a\nb", "a\x1b]0;b"):
+            for method in ("Credentials", "FetchToken", "GetTokenAuthority", "VerifyTokenAuthority"):
+                code, _ = await asking.refusal(method, getattr(auth_pb2, f"{method}Request")(Host=host))
+                assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_hosts_that_are_not_admitted_get_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    accounts = {
+        "r.example": Account("u", "p"),
+        "evil.example": Account("v", "q"),
+        "static.example": Account("w", "s", registry_token="t"),
+    }
+    seen = Seen()
+    with token_server() as server:
+        server.accounts |= {"u": "p", "v": "q"}
+        async with daemon(tmp_path, accounts, seen, admits="r.example".__eq__) as asking:
+            for host, user in (("r.example", "u"), ("evil.example", ""), ("static.example", "")):
+                answer = await asking.ask("Credentials", auth_pb2.CredentialsRequest(Host=host))
+                assert (answer.Username, bool(answer.Secret)) == (user, bool(user))
+                question = auth_pb2.FetchTokenRequest(Host=host, Realm=server.url)
+                assert (await asking.ask("FetchToken", question)).Token == f"token for {user} to "
+                key = auth_pb2.GetTokenAuthorityRequest(Host=host, Salt=b"s")
+                public = (await asking.ask("GetTokenAuthority", key)).PublicKey
+                assert (public == public_key(b"s", b"")) == (not user)
+    warnings = [message for message in caplog.messages if "--registry-auth-hosts" in message]
+    assert [message.partition(":")[0] for message in warnings] == ["evil.example", "static.example"]
+    assert set(seen.secrets) == {b"p", b"token for u to "}
+    assert list(json.loads((tmp_path / ".token_seed").read_text())) == ["r.example"]
+
+
+async def test_an_account_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    async with daemon(tmp_path, {"r.example": Account("u", "\udce9")}) as asking:
+        answer = await asking.refusal("Credentials", auth_pb2.CredentialsRequest(Host="r.example"))
+    assert answer == (grpc.StatusCode.UNKNOWN, "the account for r.example has bytes that are not UTF-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import trustme
 
 from buildctl.errors import BuildctlError
 from buildctl.model.offer import RegistryTLS
-from buildctl.session.auth.http import trust
-from buildctl.session.auth.tokens import Token, TokenQuestion, fetch_token
+from buildctl.session.auth.http import _origin, trust
+from buildctl.session.auth.tokens import Token, TokenError, TokenQuestion, fetch_token
 from tests.support.token_server import Asked, TokenServer, token_server
 
 ISSUED = 1795348800
+QUERY = "scope=repository%3Aa%2Fb%3Apull%2Cpush&scope=repository%3Ac%3Apull&service=registry"
 SCOPES = ("repository:a/b:pull,push", "repository:c:pull")
 
 
@@ -32,6 +34,12 @@ def failure(url: str, *account: str, **more: Any) -> str:
     with pytest.raises(BuildctlError) as caught:
         fetch(url, *account, **more)
     return str(caught.value)
+
+
+def said(url: str, *account: str) -> str:
+    with pytest.raises(TokenError) as caught:
+        fetch(url, *account)
+    return caught.value.said
 
 
 @pytest.fixture
@@ -75,31 +83,35 @@ def test_a_server_without_post(server: TokenServer, status: int) -> None:
 
 def test_a_server_without_post_and_an_identity_token(server: TokenServer) -> None:
     server.post_status = 405
-    message = f"unexpected status from POST request to {server.url}: 405 Method Not Allowed: no POST here"
+    message = f"unexpected status from POST request to {server.url}: 405 Method Not Allowed"
     assert failure(server.url, "", "identity") == f"failed to fetch oauth token: {message}"
+    assert said(server.url, "", "identity") == "no POST here"
 
 
 def test_wrong_credentials(server: TokenServer) -> None:
     assert failure(server.url, "user", "wrong") == (
-        "failed to fetch oauth token: unauthorized: authentication required - no such user"
+        f"failed to fetch oauth token: unexpected status from GET request to {server.url}: 401 Unauthorized"
     )
+    assert said(server.url, "user", "wrong") == "unauthorized: authentication required - no such user"
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "words"),
     [
         ((500, b""), ""),
-        ((500, b"out of order"), ": out of order"),
-        ((500, b"x" * 300), ": " + "x" * 256 + "... (44 bytes truncated)"),
-        ((403, b'{"details": "not you"}'), ": not you"),
-        ((403, b'{"errors": []}'), ': {"errors": []}'),
+        ((500, b"out of order"), "out of order"),
+        ((500, b"x" * 300), "x" * 256 + "... (44 bytes truncated)"),
+        ((403, b'{"details": "not you"}'), "not you"),
+        ((403, b'{"errors": []}'), '{"errors": []}'),
+        ((403, b'{"errors": [{"message": "' + b"x" * 9000 + b'"}]}'), ": " + "x" * 998),
     ],
 )
-def test_other_refusals(server: TokenServer, answer: tuple[int, bytes], said: str) -> None:
+def test_what_the_server_says_is_apart(server: TokenServer, answer: tuple[int, bytes], words: str) -> None:
     server.answer = answer
     status = {500: "500 Internal Server Error", 403: "403 Forbidden"}[answer[0]]
-    message = f"unexpected status from POST request to {server.url}: {status}{said}"
+    message = f"unexpected status from POST request to {server.url}: {status}"
     assert failure(server.url, "user", "p") == f"failed to fetch oauth token: {message}"
+    assert said(server.url, "user", "p") == words
     anonymous = failure(server.url, service="", scopes=())
     assert (
         anonymous
@@ -113,9 +125,7 @@ def test_several_errors_at_once(server: TokenServer) -> None:
         {"code": "TOOMANY_REQUESTS", "message": "later", "detail": 1},
     ]
     server.answer = (403, json.dumps({"errors": errors}).encode())
-    assert failure(server.url, "u", "p") == (
-        "failed to fetch oauth token: errors:\ndenied: no\ntoomany requests: later\n"
-    )
+    assert said(server.url, "u", "p") == "denied: no; toomany requests: later"
 
 
 @pytest.mark.parametrize(
@@ -153,6 +163,13 @@ def test_what_is_no_answer(server: TokenServer, body: bytes) -> None:
     )
 
 
+def test_a_token_that_is_too_long(server: TokenServer) -> None:
+    server.answer = (200, json.dumps({"token": "x" * 65_537}).encode())
+    assert failure(server.url) == "failed to fetch anonymous token: the token has more than 65536 characters"
+    server.answer = (200, json.dumps({"token": "x" * 65_536}).encode())
+    assert len(fetch(server.url).value) == 65_536
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"token": ""}', b'{"token": null}'])
 def test_an_answer_without_a_token(server: TokenServer, body: bytes) -> None:
     server.answer = (200, body)
@@ -162,16 +179,76 @@ def test_an_answer_without_a_token(server: TokenServer, body: bytes) -> None:
     assert failure(server.url, "u", "p") == f"failed to fetch oauth token: {missing}"
 
 
-def test_a_redirect_keeps_the_request_and_not_the_secret(server: TokenServer) -> None:
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("account", [("user", "pass word&="), ("", "identity")])
+def test_a_redirect_elsewhere_does_not_carry_the_secret(
+    server: TokenServer, status: int, account: tuple[str, str]
+) -> None:
     with token_server() as elsewhere:
-        elsewhere.accounts["user"] = "pass word&="
-        server.redirect = elsewhere.url
-        assert fetch(server.url, "user", "pass word&=").value.startswith("token for user")
-        assert [asked.method for asked in elsewhere.asked] == ["POST"]
-        server.post_status = 404
-        elsewhere.post_status = 404
-        fetch(server.url, "user", "pass word&=")
-        assert elsewhere.asked[-1].user == ""  # the password went to the first host alone
+        server.redirect, server.redirect_status = elsewhere.url, status
+        assert failure(server.url, *account) == (
+            f'failed to fetch oauth token: Post "{server.url}": redirected elsewhere, '
+            "where the password is not sent"
+        )
+        assert elsewhere.asked == []
+        assert fetch(server.url).value == "token for  to "  # nobody has no secret
+        assert [asked.user for asked in elsewhere.asked] == [""]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirect_that_asks_for_get_has_no_secret(server: TokenServer, status: int) -> None:
+    with token_server() as elsewhere:
+        server.redirect, server.redirect_status = elsewhere.url, status
+        failure(server.url, "user", "pass word&=")  # it gives a GET's kind of token
+        assert [(asked.method, asked.user, asked.form) for asked in elsewhere.asked] == [("GET", "", "")]
+        assert "Authorization" not in elsewhere.asked[0].headers
+
+
+def test_a_redirect_within_the_server_keeps_the_request(server: TokenServer) -> None:
+    server.redirect, server.redirect_once = server.url.replace("/token", "/elsewhere"), True
+    assert fetch(server.url, "user", "pass word&=").value.startswith("token for user")
+    assert [asked.method for asked in server.asked] == ["POST", "POST"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("https://h.example/token", "http://h.example/token"),
+        ("https://h.example/token", "https://h.example:444/token"),
+        ("https://h.example/token", "https://i.example/token"),
+        ("https://h.example/token", "https://u@h.example.evil/token"),
+    ],
+)
+def test_whom_a_url_trusts(a: str, b: str) -> None:
+    assert _origin(a) != _origin(b)
+    assert _origin("https://H.example/a") == _origin("https://h.example:443/b")
+
+
+@pytest.mark.parametrize("location", ["http://[", "//", "http://127.0.0.1:99999/", "file:///etc/passwd"])
+def test_a_redirect_to_nowhere(server: TokenServer, location: str) -> None:
+    server.redirect = location
+    assert failure(server.url).startswith(f'failed to fetch anonymous token: Get "{server.url}')
+
+
+def test_nothing_of_what_answers_is_told() -> None:
+    """The daemon names the server, which may be any program on this network: an SSH server, say."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.sendall(b"SSH-2.0-OpenSSH_9.2p1 secret\r\n")
+                client.recv(4096)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        told = failure(url)
+        thread.join()
+    assert (
+        told
+        == f'failed to fetch anonymous token: Get "{url}?{QUERY}": what answers there does not speak HTTP'
+    )
 
 
 def test_a_redirect_without_end(server: TokenServer) -> None:
@@ -264,7 +341,9 @@ class TestTrust:
     def test_bad_files(self, tmp_path: Path, authority: trustme.CA) -> None:
         (tmp_path / "empty").touch()
         for path in ("gone", "empty"):
-            with pytest.raises(BuildctlError, match=f"failed to read {tmp_path}/{path}: "):
+            with pytest.raises(BuildctlError, match=f"ca cert.*: .*{tmp_path}/{path}: "):
                 trust(RegistryTLS((str(tmp_path / path),)))
-        with pytest.raises(BuildctlError, match=f"failed to load keypair for {tmp_path}/cert.pem: "):
+        with pytest.raises(
+            BuildctlError, match=f"could not read certificate/key: .*: it is empty: {tmp_path}/empty"
+        ):
             trust(RegistryTLS(key_pairs=((str(tmp_path / "cert.pem"), str(tmp_path / "empty")),)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildctl.fsutil.privatefolder import make_private
+from buildctl.system.folders import make_private
 
 
 def test_each_that_is_missing_is_private(tmp_path: Path) -> None:
