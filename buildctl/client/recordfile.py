@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2
 from buildctl.client.convert.recordjson import record_from_json, record_to_json
+from buildctl.client.convert.repair import parse_message
 from buildctl.client.convert.status import solve_status
 from buildctl.errors import BuildctlError, RPCError
 from buildctl.model import gojson
@@ -70,7 +71,7 @@ class SavedBuild:
             if len(view) < 4 + size or size > _FRAME_LIMIT:
                 raise RecordFileError(f"the logs of {self.record.ref} are cut off")
             try:
-                yield solve_status(control_pb2.StatusEnvelope.FromString(bytes(view[4 : 4 + size])))
+                yield solve_status(parse_message(control_pb2.StatusEnvelope, bytes(view[4 : 4 + size])))
             except DecodeError:
                 raise RecordFileError(f"the logs of {self.record.ref} cannot be read") from None
             view = view[4 + size :]
