@@ -28,9 +28,9 @@ def parse_message(kind: type[M], data: bytes) -> M:
 
 
 def repair_text(kind: Any, data: bytes, depth: int = _DEPTH) -> bytes:
-    """The serialized message, of a descriptor, with U+FFFD in place of what is not UTF-8 in its texts; all else as it was.
+    """A serialized message with U+FFFD in place of what is not UTF-8 in its texts; all else as it was.
 
-    Raises `DecodeError` for what is not a message.
+    `kind` is its descriptor. Raises `DecodeError` for what is not a message.
     """
     if not depth:
         raise DecodeError("nested too deeply")

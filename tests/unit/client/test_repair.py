@@ -14,7 +14,7 @@ from buildctl.client.convert.repair import repair_text
 
 KIND = control_pb2.BuildHistoryEvent.DESCRIPTOR
 EVENT = control_pb2.BuildHistoryEvent(
-    type=1,
+    type="COMPLETE",
     record=control_pb2.BuildHistoryRecord(
         Ref="abc",
         FrontendAttrs={"label:XXXX": "YYYY", "target": "t"},
