@@ -1,6 +1,6 @@
 """A terminal during a live display: no keys on it, put right on every way out, and Ctrl-Z with `fg`.
 
-The display is that of a saved build, shown slowly by a process of its own under a real shell with job control.
+The display is that of a saved build, shown slowly by a process of its own under a shell with job control.
 """
 
 from __future__ import annotations
