@@ -42,6 +42,7 @@ help|buildctl' ;;
 -f|words filter
 --verbose|
 -v|
+--all-daemons|
 --format|words format' ;;
         'flags buildctl prune') rows='--keep-duration|free
 --keep-storage|free
@@ -52,6 +53,7 @@ help|buildctl' ;;
 --all|
 --verbose|
 -v|
+--all-daemons|
 --format|words format' ;;
         'flags buildctl prune-histories') rows='--format|words format' ;;
         'flags buildctl build') rows='--frontend|words frontend
@@ -67,6 +69,7 @@ help|buildctl' ;;
 --oci-layout|words oci-layout
 --no-cache|
 --retries|free
+--sticky|free
 --progress|words progress
 --secret|fields secret
 --ssh|words ssh
@@ -115,8 +118,10 @@ help|buildctl debug' ;;
 -f|words worker-filter
 --verbose|
 -v|
+--all-daemons|
 --format|words format' ;;
-        'flags buildctl debug info') rows='--format|words format' ;;
+        'flags buildctl debug info') rows='--all-daemons|
+--format|words format' ;;
         'flags buildctl debug monitor') rows='--completed|
 --ref|refs' ;;
         'flags buildctl debug logs') rows='--progress|words progress
@@ -126,7 +131,8 @@ help|buildctl debug' ;;
 --unpin|
 --delete|' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
-        'flags buildctl debug histories') rows='--format|words format' ;;
+        'flags buildctl debug histories') rows='--all-daemons|
+--format|words format' ;;
         'commands buildctl context') rows='ls|
 diff|
 explain|
@@ -436,6 +442,8 @@ docker-container://|free
 podman-container://|free
 nerdctl-container://|free
 kube-pod://|free
+kube://|free
+dns+tcp://|free
 ssh://|free
 unix-abstract:|free
 dns:///|free' ;;

@@ -86,6 +86,11 @@ class BuildFlags:
         metavar="N",
         help="Run a build again, N times at most, when the daemon or the way to it was lost.",
     )
+    sticky: str = declared(
+        "--sticky",
+        metavar="KEY",
+        help="Project that picks one of several daemons; none is a random one. Default: the folders.",
+    )
     progress: str = declared(
         "--progress",
         default="auto",

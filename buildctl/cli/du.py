@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from buildctl.cli.alldaemons import all_daemons_flag, ask_all, check_complete, daemon_answers
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, Command, flag
@@ -39,9 +40,10 @@ _RECLAIMABLE_WIDTH = 11
     help="Only records that match, e.g. type==regular.",
 )
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@all_daemons_flag
 @format_flag
 @pass_app
-def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) -> None:
+def command(app: App, filters: tuple[str, ...], verbose: bool, all_daemons: bool, template: str) -> None:
     """Show what the daemon's build cache holds and how much of it can be freed."""
 
     async def run() -> None:
@@ -59,7 +61,27 @@ def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) ->
         if not filters:
             write_table(summary_rows(records), align_tabs)
 
-    app.run(run)
+    async def run_all() -> None:
+        found = await ask_all(app, lambda client: client.disk_usage(filters))
+        if parsed := parse_format(template):
+            from buildctl.cli.gorecords import usage_infos
+
+            answers = [(name, usage_infos(records)) for name, records in found]
+            write_formatted(parsed, daemon_answers(answers), app.output.write)
+        else:
+            rows: list[Row] = [] if verbose else [("DAEMON", *TABLE_HEADER)]
+            for name, records in found:
+                if verbose:
+                    rows += [("Daemon:", name), *verbose_rows(records)]
+                else:
+                    rows += [(name, *table_row(record)) for record in records]
+            app.output.write_table(rows, align_tabs)
+            if not filters:
+                every = [record for _, records in found for record in records]
+                app.output.write_table(summary_rows(every), align_tabs)
+        check_complete(app)
+
+    app.run(run_all if all_daemons else run)
 
 
 def table_row(record: UsageRecord) -> Row:
