@@ -12,6 +12,7 @@ from buildctl.cli.app import App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, DURATION, SIZE, Command, flag
 from buildctl.cli.table import Row, align_tabs
+from buildctl.errors import UsageError
 from buildctl.model.bytesize import format_bytes
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     $ buildctl prune --keep-storage 10GB      # until 10 GB are left
     $ buildctl prune --keep-duration 7d       # what nobody used for a week
     $ buildctl prune --filter type==source.local
+    $ buildctl prune --keep-storage 10GB --dry-run
     $ buildctl prune --format '{{.ID}} {{.Size}}'   # a line for each record
     """,
 )
@@ -60,6 +62,9 @@ if TYPE_CHECKING:
 @flag("--all", "everything", type=BOOL, help="Also internal records, frontends and shared ones.")
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
 @all_daemons_flag
+@flag(
+    "--dry-run", type=BOOL, help="Remove nothing, and show what would go. An estimate: the daemon knows more."
+)
 @format_flag
 @pass_app
 def command(
@@ -72,11 +77,14 @@ def command(
     everything: bool,
     verbose: bool,
     all_daemons: bool,
+    dry_run: bool,
     template: str,
 ) -> None:
     """Remove build cache that is not in use, within the limits given, and show what went."""
     from buildctl.model.cache import PruneOpt
 
+    if all_daemons and dry_run:
+        raise UsageError("--dry-run estimates for one daemon, not for all", hint="leave --all-daemons out")
     opt = PruneOpt(
         filters=filters,
         all=everything,
@@ -87,8 +95,36 @@ def command(
     )
 
     parsed = parse_format(template)
+    environment = app.environment
+    for_people = app.output.stdout_is_terminal and not verbose
+
+    async def estimate() -> None:
+        from buildctl.model.pruneestimate import estimate_prune
+
+        async with app.connect() as client:
+            records = await client.disk_usage()
+            matching = {record.id for record in await client.disk_usage(filters)} if filters else None
+        gone = estimate_prune(records, opt, environment.now_ns(), matching=matching)
+        if parsed is not None:
+            from buildctl.cli.gorecords import usage_info
+
+            for record in gone:
+                write_formatted(parsed, usage_info(record), app.output.write)
+            return
+        if verbose:
+            app.output.write_table(du.verbose_rows(gone), align_tabs)
+        else:
+            from buildctl.cli.cachetable import Selection, show_cache
+
+            show_cache(app.output, gone, Selection())
+        freed = format_bytes(sum(record.size_bytes for record in gone))
+        count = f"{len(gone)} of {len(records)} records"
+        app.output.write(f"would remove {count}, {freed} (an estimate)\n")
 
     async def run() -> None:
+        if dry_run:
+            await estimate()
+            return
         if parsed is None:
             await show()
             return
@@ -107,6 +143,10 @@ def command(
                 total += record.size_bytes
                 if verbose:
                     write_table(du.verbose_rows([record]), align_tabs)
+                elif for_people:
+                    from buildctl.cli.cachetable import show_removed
+
+                    show_removed(app.output, record)
                 else:  # each row is aligned alone, but for the first, which is with the header
                     write_table([*header, du.table_row(record)], align_tabs)
                     header = []

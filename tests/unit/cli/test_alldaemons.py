@@ -94,3 +94,10 @@ async def test_without_it_one_is_taken_and_nothing_is_said(tmp_path: Path) -> No
         ran = await asyncio.to_thread(run, "--addr", address, "debug", "workers", cwd=tmp_path)
     assert (ran.exit, ran.stderr) == (0, "")
     assert ran.stdout.startswith("ID\tPLATFORMS\n")
+
+
+async def test_what_is_made_for_one_daemon_alone_is_refused_before_any_is_asked(tmp_path: Path) -> None:
+    for command in (("prune", "--dry-run"), ("du", "--tree")):
+        ran = await asked(tmp_path, *command, served="")
+        assert ran.exit == 1
+        assert "one daemon" in ran.stderr or "goes with" in ran.stderr
