@@ -5,7 +5,6 @@ It is not called `--all`, for `prune --all` means all records.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,6 +31,8 @@ async def ask_all(app: App, ask: Callable[[Client], Awaitable[T]]) -> list[tuple
 
     What fails is said; raises `BuildctlError` where no daemon answers.
     """
+    import asyncio  # which takes long to load
+
     from buildctl.transport.discovery import choose_address
     from buildctl.transport.pool.members import find_members
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 BOUND = 2.0
-"""How many times the mean a daemon may have. With 1.25, as in the paper, a tenth of the builds of a fleet of
-four lost their cache in bursts of 20; `benchmarks/fleet.py` has the numbers."""
+"""How many times the mean a daemon may have. With 1.25, as in the paper, builds of a fleet of
+four may lose their cache in bursts of 20."""
 FEW = 4
 """A daemon with fewer builds than this is never too busy: caches are worth more than perfect balance."""
 
