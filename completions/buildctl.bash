@@ -73,6 +73,7 @@ help|buildctl' ;;
 --since|free
 --until|free
 --rules|
+--all-daemons|
 --format|words format' ;;
         'flags buildctl prune') rows='--keep-duration|free
 --keep-storage|free
@@ -83,6 +84,7 @@ help|buildctl' ;;
 --all|
 --verbose|
 -v|
+--all-daemons|
 --dry-run|
 --format|words format' ;;
         'flags buildctl prune-histories') rows='--format|words format' ;;
@@ -100,6 +102,7 @@ help|buildctl' ;;
 --no-cache|
 --assert-cached|
 --retries|free
+--sticky|free
 --progress|words progress
 --secret|fields secret
 --ssh|words ssh
@@ -166,8 +169,10 @@ help|buildctl debug' ;;
 -f|words worker-filter
 --verbose|
 -v|
+--all-daemons|
 --format|words format' ;;
-        'flags buildctl debug info') rows='--format|words format' ;;
+        'flags buildctl debug info') rows='--all-daemons|
+--format|words format' ;;
         'flags buildctl debug monitor') rows='--completed|
 --ref|refs' ;;
         'flags buildctl debug logs') rows='--progress|words progress
@@ -177,7 +182,8 @@ help|buildctl debug' ;;
 --unpin|
 --delete|' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
-        'flags buildctl debug histories') rows='--format|words format' ;;
+        'flags buildctl debug histories') rows='--all-daemons|
+--format|words format' ;;
         'flags buildctl ps') rows='--quiet|
 -q|' ;;
         'flags buildctl attach') rows='--progress|words progress' ;;
@@ -563,6 +569,8 @@ docker-container://|free
 podman-container://|free
 nerdctl-container://|free
 kube-pod://|free
+kube://|free
+dns+tcp://|free
 ssh://|free
 unix-abstract:|free
 dns:///|free' ;;

@@ -83,6 +83,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--since|free|Used since then: 2h, 7d, or an instant such as 2026-11-30T12:00:00Z.' \
                 '--until|free|Not used after then.' \
                 '--rules||Which of the daemon\'s garbage collection rules would take each record.' \
+                '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl prune'
             printf '%s\n' \
@@ -95,6 +96,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--all||Also internal records, frontends and shared ones.' \
                 '--verbose||Every field of each record.' \
                 '-v||Every field of each record.' \
+                '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.' \
                 '--dry-run||Remove nothing, and show what would go. An estimate: the daemon knows more.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl prune-histories'
@@ -116,6 +118,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '--no-cache||Run every step, cached or not.' \
                 '--assert-cached||Fail, with exit code 4, if steps ran; with a value only those whose names match.' \
                 '--retries|free|Run a build again, N times at most, when the daemon or the way to it was lost.' \
+                '--sticky|free|Project that picks one of several daemons; none is a random one. Default: the folders.' \
                 '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service\'s, such as github.' \
                 '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.' \
                 '--ssh|words ssh|Offer your SSH agent, another\'s socket, or private keys: default, git=id_ed25519.' \
@@ -196,9 +199,11 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '-f|words worker-filter|Only workers that match, e.g. id==NAME.' \
                 '--verbose||Labels, versions, devices and garbage collection rules too.' \
                 '-v||Labels, versions, devices and garbage collection rules too.' \
+                '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl debug info'
             printf '%s\n' \
+                '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl debug monitor'
             printf '%s\n' \
@@ -221,6 +226,7 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 '|refs|'
         case 'flags buildctl debug histories'
             printf '%s\n' \
+                '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.' \
                 '--format|words format|Print through a Go template such as \'{{range .}}{{.ID}} {{end}}\', or all of it as json.'
         case 'flags buildctl ps'
             printf '%s\n' \
@@ -771,6 +777,8 @@ function __buildctl_rows --argument-names set # the rows of a set: text|value|he
                 'podman-container://|free|NAME of a Podman container' \
                 'nerdctl-container://|free|NAME of a nerdctl container' \
                 'kube-pod://|free|NAME of a Kubernetes pod' \
+                'kube://|free|[CONTEXT/]NAMESPACE/KIND/NAME: all pods of a statefulset, ...' \
+                'dns+tcp://|free|NAME:PORT: all daemons behind a name' \
                 'ssh://|free|[USER@]HOST[:PORT] that is reached with ssh' \
                 'unix-abstract:|free|NAME of an abstract socket' \
                 'dns:///|free|HOST:PORT, resolved by gRPC'

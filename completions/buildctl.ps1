@@ -85,6 +85,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--since|free|Used since then: 2h, 7d, or an instant such as 2026-11-30T12:00:00Z.'
             '--until|free|Not used after then.'
             '--rules||Which of the daemon''s garbage collection rules would take each record.'
+            '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'flags buildctl prune' = @(
@@ -97,6 +98,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--all||Also internal records, frontends and shared ones.'
             '--verbose||Every field of each record.'
             '-v||Every field of each record.'
+            '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.'
             '--dry-run||Remove nothing, and show what would go. An estimate: the daemon knows more.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
@@ -118,6 +120,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--no-cache||Run every step, cached or not.'
             '--assert-cached||Fail, with exit code 4, if steps ran; with a value only those whose names match.'
             '--retries|free|Run a build again, N times at most, when the daemon or the way to it was lost.'
+            '--sticky|free|Project that picks one of several daemons; none is a random one. Default: the folders.'
             '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
             '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.'
             '--ssh|words ssh|Offer your SSH agent, another''s socket, or private keys: default, git=id_ed25519.'
@@ -198,9 +201,11 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '-f|words worker-filter|Only workers that match, e.g. id==NAME.'
             '--verbose||Labels, versions, devices and garbage collection rules too.'
             '-v||Labels, versions, devices and garbage collection rules too.'
+            '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'flags buildctl debug info' = @(
+            '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'flags buildctl debug monitor' = @(
@@ -223,6 +228,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '|refs|'
         )
         'flags buildctl debug histories' = @(
+            '--all-daemons||Ask each of several daemons; a column says which. Templates get .Daemon and .Answer.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'flags buildctl ps' = @(
@@ -773,6 +779,8 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'podman-container://|free|NAME of a Podman container'
             'nerdctl-container://|free|NAME of a nerdctl container'
             'kube-pod://|free|NAME of a Kubernetes pod'
+            'kube://|free|[CONTEXT/]NAMESPACE/KIND/NAME: all pods of a statefulset, ...'
+            'dns+tcp://|free|NAME:PORT: all daemons behind a name'
             'ssh://|free|[USER@]HOST[:PORT] that is reached with ssh'
             'unix-abstract:|free|NAME of an abstract socket'
             'dns:///|free|HOST:PORT, resolved by gRPC'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from buildctl.cli.settings.load import Settings
     from buildctl.client.client import Client
     from buildctl.errors import RPCError
-    from buildctl.model.address import TLSOptions
+    from buildctl.model.address import Address, TLSOptions
     from buildctl.telemetry.trace import Trace
 
 T = TypeVar("T")
@@ -70,6 +70,8 @@ class App:
         self.flags = GlobalFlags()
         self.exporter = Selection()
         self._waiting = False
+        self.missing = 0
+        """How many of all daemons that were asked did not answer."""
         self.typed = GlobalFlags()
         """The global flags as they were typed."""
         self.settings: Settings | None = None
@@ -155,23 +157,42 @@ class App:
         )
 
     @contextlib.asynccontextmanager
-    async def connect(self) -> AsyncIterator[Client]:
-        """A client of the chosen daemon, closed at the end. Says on stderr which one was taken unasked."""
+    async def connect(
+        self,
+        address: Address | None = None,
+        *,
+        sticky: str = "buildctl",
+        platforms: Collection[str] = (),
+        counts: bool = False,
+    ) -> AsyncIterator[Client]:
+        """A client of the chosen daemon, closed at the end. Says on stderr which one was taken unasked.
+
+        Of several it is the one for the project `sticky`: for commands that build nothing always the same.
+        """
         from buildctl.client.client import Client
         from buildctl.transport.discovery import choose_address
 
         variables = self.environment.variables
-        choice = choose_address(self.flags.addr, variables, takes_words=True)
-        if choice.notice:
-            self.output.say(choice.notice + "\n")
+        if address is None:
+            address, notice = choose_address(self.flags.addr, variables, takes_words=True)
+            if notice:
+                self.output.say(notice + "\n")
         connection = Client.connect(
-            choice.address,
+            address,
             tls=self.tls,
             environ=variables,
             trace=self.trace,
             stall_seconds=self.flags.stall_timeout / 1e9,
+            sticky=sticky,
+            platforms=platforms,
+            counts=counts,
         )
         async with connection as client:
+            if client.taken is not None:
+                for line in client.taken.passed_over:
+                    self.output.say(line + "\n")
+                if self.output.stderr_is_terminal or self.flags.debug:
+                    self.output.say(f"using {client.taken.address.text}: {client.taken.why}\n")
             if client.notice:
                 self.output.say(client.notice + "\n")
             if self.flags.wait:

@@ -36,6 +36,7 @@ from buildctl.cli.grammar import Command
 from buildctl.cli.insight import find_insight
 from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
+from buildctl.cli.place import Start, platforms_of, project_key
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
 from buildctl.cli.shortform import ShortForm, add_short_form, is_short
@@ -155,7 +156,8 @@ def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Record
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, shells, extra)
+            key = flags.sticky or project_key(opt)
+            result = solve(app, opt, offers, open_display, recordings, retries, shells, extra, key=key)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response, app.output.mask))
@@ -241,21 +243,25 @@ def solve(
     retries: Retries,
     shells: ShellOptions,
     extra: Sequence[Attachable] = (),
+    *,
+    key: str = "none",
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
     masker = app.output.masker
+    start = Start(app.output.say)
 
     async def attempt(ref: str) -> SolveResult:
         display = open_display()
         if not retries.limit:  # of many attempts only the last has the error that is shown at the end
             display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
         serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
-        async with serving as attachables, app.connect() as client, display:
+        connecting = app.connect(sticky=key, platforms=platforms_of(opt), counts=True)
+        async with serving as attachables, connecting as client, display:
             try:
                 return await client.solve(
                     replace(opt, ref=ref),
-                    display.update,
+                    start.watching(client, display.update),
                     on_transfer=recordings.note_transfer,
                     on_request=recordings.request_sink(ref),
                     attachables=[*attachables, *extra],
@@ -270,7 +276,7 @@ def solve(
 
     async def run() -> SolveResult:
         async with recordings:
-            return await retries.run(attempt)
+            return await retries.run(partial(start.anywhere, attempt))
 
     # A live picture must not be written into.
     try:

@@ -110,6 +110,11 @@ class BuildFlags:
         help="Run a build again, N times at most, when the daemon or the way to it was lost.",
         group=RUNNING,
     )
+    sticky: str = declared(
+        "--sticky",
+        metavar="KEY",
+        help="Project that picks one of several daemons; none is a random one. Default: the folders.",
+    )
     progress: str = declared(
         "--progress",
         default="auto",

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from buildctl.cli.alldaemons import all_daemons_flag, ask_all, check_complete, daemon_answers
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, INT, Command, flag
 from buildctl.cli.table import Row, align_tabs
+from buildctl.errors import UsageError
 from buildctl.model.bytesize import format_bytes
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ _RECLAIMABLE_WIDTH = 11
 @flag("--since", metavar="TIME", help="Used since then: 2h, 7d, or an instant such as 2026-11-30T12:00:00Z.")
 @flag("--until", metavar="TIME", help="Not used after then.")
 @flag("--rules", type=BOOL, help="Which of the daemon's garbage collection rules would take each record.")
+@all_daemons_flag
 @format_flag
 @pass_app
 def command(
@@ -61,10 +64,16 @@ def command(
     since: str,
     until: str,
     rules: bool,
+    all_daemons: bool,
     template: str,
 ) -> None:
     """Show what the daemon's build cache holds and how much of it can be freed."""
     environment = app.environment
+    if all_daemons and (sort or top or tree or group_by or since or until or rules):
+        raise UsageError(
+            "--all-daemons goes with --filter, --verbose and --format alone",
+            hint="ask one daemon alone",
+        )
     chosen = None
     for_people = app.output.stdout_is_terminal and not (verbose or template)
     if for_people or sort or top or tree or group_by or since or until or rules:
@@ -101,7 +110,27 @@ def command(
         if not filters:
             write_table(summary_rows(records), align_tabs)
 
-    app.run(run)
+    async def run_all() -> None:
+        found = await ask_all(app, lambda client: client.disk_usage(filters))
+        if parsed := parse_format(template):
+            from buildctl.cli.gorecords import usage_infos
+
+            answers = [(name, usage_infos(records)) for name, records in found]
+            write_formatted(parsed, daemon_answers(answers), app.output.write)
+        else:
+            rows: list[Row] = [] if verbose else [("DAEMON", *TABLE_HEADER)]
+            for name, records in found:
+                if verbose:
+                    rows += [("Daemon:", name), *verbose_rows(records)]
+                else:
+                    rows += [(name, *table_row(record)) for record in records]
+            app.output.write_table(rows, align_tabs)
+            if not filters:
+                every = [record for _, records in found for record in records]
+                app.output.write_table(summary_rows(every), align_tabs)
+        check_complete(app)
+
+    app.run(run_all if all_daemons else run)
 
 
 def table_row(record: UsageRecord) -> Row:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from buildctl.cli import du
+from buildctl.cli.alldaemons import all_daemons_flag, ask_all, check_complete, daemon_answer
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import BOOL, DURATION, SIZE, Command, flag
-from buildctl.cli.table import align_tabs
+from buildctl.cli.table import Row, align_tabs
+from buildctl.errors import UsageError
 from buildctl.model.bytesize import format_bytes
+
+if TYPE_CHECKING:
+    from buildctl.client.client import Client
+    from buildctl.model.cache import UsageRecord
 
 
 @click.command(
@@ -53,6 +61,7 @@ from buildctl.model.bytesize import format_bytes
 )
 @flag("--all", "everything", type=BOOL, help="Also internal records, frontends and shared ones.")
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@all_daemons_flag
 @flag(
     "--dry-run", type=BOOL, help="Remove nothing, and show what would go. An estimate: the daemon knows more."
 )
@@ -67,12 +76,15 @@ def command(
     filters: tuple[str, ...],
     everything: bool,
     verbose: bool,
+    all_daemons: bool,
     dry_run: bool,
     template: str,
 ) -> None:
     """Remove build cache that is not in use, within the limits given, and show what went."""
     from buildctl.model.cache import PruneOpt
 
+    if all_daemons and dry_run:
+        raise UsageError("--dry-run estimates for one daemon, not for all", hint="leave --all-daemons out")
     opt = PruneOpt(
         filters=filters,
         all=everything,
@@ -140,4 +152,27 @@ def command(
                     header = []
         write_table([("Total:", format_bytes(total))], align_tabs)
 
-    app.run(run)
+    async def prune_one(client: Client) -> list[UsageRecord]:
+        return [record async for record in client.prune(opt)]
+
+    async def run_all() -> None:
+        found = await ask_all(app, prune_one)
+        if parsed is not None:
+            from buildctl.cli.gorecords import usage_info
+
+            for name, records in found:
+                for record in records:
+                    write_formatted(parsed, daemon_answer(name, usage_info(record)), app.output.write)
+        else:
+            rows: list[Row] = [] if verbose else [("DAEMON", *du.TABLE_HEADER)]
+            for name, records in found:
+                if verbose:
+                    rows += [("Daemon:", name), *du.verbose_rows(records)]
+                else:
+                    rows += [(name, *du.table_row(record)) for record in records]
+            total = sum(record.size_bytes for _, records in found for record in records)
+            app.output.write_table(rows, align_tabs)
+            app.output.write_table([("Total:", format_bytes(total))], align_tabs)
+        check_complete(app)
+
+    app.run(run_all if all_daemons else run)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +43,7 @@ from buildctl.transport.channel import open_connection
 if TYPE_CHECKING:
     from buildctl.client.defaults import Defaults
     from buildctl.client.dockeroptions import Agents, SecretValue
+    from buildctl.client.fleet import Taken
     from buildctl.client.gateway.build import Build, Inspector, Outcome
     from buildctl.client.services import TransferSink
     from buildctl.client.solve import StatusSink
@@ -90,6 +100,8 @@ class Client:
         self._lanes = Lanes(self._caller, another)
         self.notice = notice
         """One line for people on what this daemon cannot do; mostly empty."""
+        self.taken: Taken | None = None
+        """Which of several daemons this is, and why; None where the address was that of one."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -102,6 +114,9 @@ class Client:
         trace: Trace | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
         defaults: Defaults | None = None,
+        sticky: str = "none",
+        platforms: Collection[str] = (),
+        counts: bool = True,
     ) -> AsyncIterator[Client]:
         """A client of the daemon at `address`, disconnected at the end.
 
@@ -111,11 +126,34 @@ class Client:
         which ends with the conversation. Once the daemon has given no sign of life for `stall_seconds` (0 for
         no limit), though it was asked for one, calls end as UNAVAILABLE.
 
+        Of an address that is several daemons one is taken that answers, for as long as the block: `sticky` is
+        the project, which stays on one daemon (`none` is for the less busy of two drawn), `platforms` is what
+        is built for, and `counts` says whether other processes of this user are to see a build there.
+        `Client.taken` says which it is. Raises `ConnectError` where none answers.
+
             async with Client.connect("tcp://builder:1234") as client: ...
         """
         trace = trace or Trace()
         environ = os.environ if environ is None else environ
         address = parse_address(address) if isinstance(address, str) else address
+        if address.is_fleet:
+            from buildctl.client.fleet import take_daemon
+
+            open_one = partial(
+                cls.connect,
+                tls=tls,
+                environ=environ,
+                trace=trace,
+                stall_seconds=stall_seconds,
+                defaults=defaults,
+            )
+            taking = take_daemon(
+                address, open_one, key=sticky, wanted=platforms, counts=counts, environ=environ
+            )
+            async with taking as (client, taken):
+                client.taken = taken
+                yield client
+            return
         async with open_connection(address, tls=tls or TLSOptions(), environ=environ) as connection:
             client = cls(
                 connection.channel,

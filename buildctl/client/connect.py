@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 
 from buildctl.client.client import Client
 from buildctl.client.defaults import Defaults
@@ -22,6 +22,8 @@ async def connect(
     environ: Mapping[str, str] | None = None,
     trace: Trace | None = None,
     stall_seconds: float = DEFAULT_STALL_SECONDS,
+    sticky: str = "none",
+    platforms: Collection[str] = (),
 ) -> AsyncIterator[Client]:
     """A client of the daemon that the command line would take, disconnected at the end.
 
@@ -31,7 +33,8 @@ async def connect(
     under a key of this user's own, unless they bring others.
 
     `environ` is what all of this is read from; the process's own environment when None. `stall_seconds` is
-    how long the daemon may give no sign of life, 0 for ever. Raises `UsageError` for an address that cannot
+    how long the daemon may give no sign of life, 0 for ever. `sticky` and `platforms` say which of several
+    daemons is taken, as in `Client.connect`. Raises `UsageError` for an address that cannot
     be meant, and `ConnectError` where a daemon cannot be started; whether one answers shows with the first
     call.
 
@@ -47,6 +50,8 @@ async def connect(
         trace=trace,
         stall_seconds=stall_seconds,
         defaults=Defaults(environ),
+        sticky=sticky,
+        platforms=platforms,
     )
     async with connection as client:
         client.notice = "\n".join(filter(None, (choice.notice, client.notice)))

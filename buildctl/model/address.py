@@ -16,6 +16,14 @@ DEFAULT_ADDRESS = "unix:///run/buildkit/buildkitd.sock"
 SOCKETS = ("unix", "unix-abstract")
 """The schemes of sockets on this machine."""
 
+FLEETS = ("pool", "kube", "dns+tcp")
+"""The schemes of addresses that are several daemons; `pool` is several addresses with commas between."""
+
+KUBE_KINDS = ("pod", "deployment", "statefulset", "service")
+
+# A comma is part of an address unless another one begins after it.
+_NEXT_ADDRESS = r",(?=[A-Za-z][A-Za-z0-9+.-]*://)"
+
 # Kubernetes' names, their length left open (client/connhelper/kubepod).
 _KUBE_NAME = r"[-a-z0-9.]+"
 
@@ -38,6 +46,13 @@ class Address(NamedTuple):
     """What is dialled with TCP, as given: `host:port` where the address is a good one."""
     host: str = ""
     """The URL's host and port, which becomes the `:authority` of calls."""
+    members: tuple[Address, ...] = ()
+    """Of a `pool`, the addresses it lists: each that of a daemon, or of several again."""
+
+    @property
+    def is_fleet(self) -> bool:
+        """Whether it may lead to several daemons, of which one is to be chosen."""
+        return self.scheme in FLEETS
 
 
 class TLSOptions(NamedTuple):
@@ -60,19 +75,25 @@ class TLSOptions(NamedTuple):
 def parse_address(text: str, *, takes_words: bool = False) -> Address:
     """What `text` means: `parse_address("tcp://builder:1234")`. Empty text is the default address.
 
-    Raises `UsageError` in the reference's words. A bare word or path is refused, unless `takes_words`: the
+    Several addresses with commas between are a pool. Raises `UsageError` in the reference's words. A bare
+    word or path is refused, unless `takes_words`: the
     command line reads it as the reference does, as a host.
     """
     text = text or DEFAULT_ADDRESS
+    if "," in text and len(parts := re.split(_NEXT_ADDRESS, text)) > 1:
+        listed = dict.fromkeys(parts)  # one that is there twice is one daemon
+        return Address(text, "pool", members=tuple(parse_address(part) for part in listed))
     if name := _abstract_name(text):
         return Address(text, "unix-abstract", path=name)
+    if text.startswith("kube://"):
+        return _parse_kube(text)
     url = parse_url(text)
     if validate := _VALIDATORS.get(url.scheme):
         validate(text, url)
     scheme, path, endpoint = url.scheme, url.path, text
     if url.scheme in SOCKETS:
         path = url.path or url.opaque
-    elif url.scheme in ("tcp", "docker"):
+    elif url.scheme in ("tcp", "docker", "dns+tcp"):
         endpoint = url.host
     elif url.scheme in ("dns", "passthrough"):
         endpoint = (url.path or url.opaque).removeprefix("/")
@@ -103,6 +124,52 @@ def _abstract_name(text: str) -> str:
     scheme, _, rest = text.partition(":")
     name = rest.removeprefix("//")
     return name[1:] if scheme.lower() == "unix" and name.startswith("@") else ""
+
+
+def _parse_kube(text: str) -> Address:
+    """`kube://[CONTEXT/]NAMESPACE/KIND/NAME` or `kube://[CONTEXT/]NAMESPACE?selector=LABELS`.
+
+    Not read as a URL: names of contexts have colons, slashes and at signs in them.
+    """
+    from urllib.parse import parse_qsl, unquote
+
+    place, _, raw_query = text.removeprefix("kube://").partition("?")
+    query = dict(parse_qsl(raw_query, keep_blank_values=True))
+    segments = place.strip("/").split("/")
+    kind = name = ""
+    if "selector" not in query and len(segments) > 2:
+        kind, name = segments[-2:]
+        segments = segments[:-2]
+    context, namespace = unquote("/".join(segments[:-1])), segments[-1]
+    known = not query.keys() - {"selector", "container"}
+    if not known or not namespace or not (query.get("selector") or kind in KUBE_KINDS):
+        raise UsageError(
+            f"not an address of pods: {quote(text)}",
+            hint=f"give it as kube://[CONTEXT/]NAMESPACE/KIND/NAME, KIND being {', '.join(KUBE_KINDS)}, "
+            "or kube://[CONTEXT/]NAMESPACE?selector=LABELS; ?container=NAME says which of a pod's",
+        )
+    if not re.fullmatch(_KUBE_NAME, namespace):
+        raise UsageError(f"unsupported namespace name: {quote(namespace)}")
+    if kind and not re.fullmatch(_KUBE_NAME, name):
+        raise UsageError(f"unsupported {kind} name: {quote(name)}")
+    query |= {"context": context, "namespace": namespace, "kind": kind}
+    return Address(text, "kube", hostname=name, query=MappingProxyType(query))
+
+
+def _validate_names(text: str, url: URL) -> None:
+    service = url.hostname.startswith("_")
+    unknown = url.query.keys() - {"server"}
+    if not url.hostname or url.user is not None or url.path not in ("", "/") or unknown:
+        wrong = "not a name of daemons"
+    elif bool(url.port) == service:
+        wrong = "a service's records say the port" if service else "missing port in address"
+    else:
+        return
+    raise UsageError(
+        f"{wrong}: {quote(text)}",
+        hint="give dns+tcp://NAME:PORT for all addresses of a host, dns+tcp://_SERVICE._tcp.NAME for SRV "
+        "records; ?server=IP:PORT says which name server is asked",
+    )
 
 
 def _validate_bare(text: str, url: URL) -> None:
@@ -180,4 +247,5 @@ _VALIDATORS = {
     "npipe": _validate_npipe,
     "docker": _validate_docker,
     "daemonless": _validate_daemonless,
+    "dns+tcp": _validate_names,
 }

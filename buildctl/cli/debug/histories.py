@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from buildctl.cli.alldaemons import all_daemons_flag, ask_all, check_complete, daemon_answer
 from buildctl.cli.app import STREAM_INTERRUPTED, App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
 from buildctl.cli.grammar import Command
@@ -13,6 +14,7 @@ from buildctl.cli.table import Row, align_tabs
 
 if TYPE_CHECKING:
     from buildctl.cli.environment import Environment
+    from buildctl.client.client import Client
     from buildctl.model.history import BuildHistoryEvent
 
 TABLE_HEADER = ("TYPE", "REF", "CREATED", "COMPLETED", "GENERATION")
@@ -27,9 +29,10 @@ TABLE_HEADER = ("TYPE", "REF", "CREATED", "COMPLETED", "GENERATION")
     $ buildctl debug histories --format '{{.Record.Ref}} {{.Record.CreatedAt.AsTime}}'
     """,
 )
+@all_daemons_flag
 @format_flag
 @pass_app
-def command(app: App, template: str) -> None:
+def command(app: App, all_daemons: bool, template: str) -> None:
     """List the builds that the daemon remembers; a * marks those that are pinned."""
 
     parsed = parse_format(template)
@@ -58,7 +61,28 @@ def command(app: App, template: str) -> None:
                 header = []
         app.output.write_table(header, align_tabs)
 
-    app.run(run, interrupted=STREAM_INTERRUPTED)
+    async def events_of(client: Client) -> list[BuildHistoryEvent]:
+        return [event async for event in client.listen_build_history(early_exit=True)]
+
+    async def run_all() -> None:
+        found = await ask_all(app, events_of)
+        if parsed is not None:
+            from buildctl.cli.gohistory import build_history_event
+
+            for name, events in found:
+                for event in events:
+                    value = daemon_answer(name, build_history_event(event))
+                    write_formatted(parsed, value, app.output.write)
+        else:
+            rows: list[Row] = [("DAEMON", *TABLE_HEADER, "PINNED")]
+            for name, events in found:
+                for event in events:
+                    pinned = "*" if event.record is not None and event.record.pinned else ""
+                    rows.append((name, *table_row(event, app.environment), pinned))
+            app.output.write_table(rows, align_tabs)
+        check_complete(app)
+
+    app.run(run_all if all_daemons else run, interrupted=STREAM_INTERRUPTED)
 
 
 async def show_to_people(app: App) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from buildctl.cli.alldaemons import all_daemons_flag, ask_all, check_complete, daemon_answers
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.flags.duration import format_duration
 from buildctl.cli.format import format_flag, parse_format, write_formatted
@@ -46,9 +47,10 @@ _ARCHITECTURES = {
     help="Only workers that match, e.g. id==NAME.",
 )
 @flag("--verbose", "-v", type=BOOL, help="Labels, versions, devices and garbage collection rules too.")
+@all_daemons_flag
 @format_flag
 @pass_app
-def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) -> None:
+def command(app: App, filters: tuple[str, ...], verbose: bool, all_daemons: bool, template: str) -> None:
     """List the daemon's workers and the platforms they build for."""
 
     async def run() -> None:
@@ -64,7 +66,24 @@ def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) ->
             return
         app.output.write_table(verbose_rows(workers) if verbose else table_rows(workers), align_tabs)
 
-    app.run(run)
+    async def run_all() -> None:
+        found = await ask_all(app, lambda client: client.workers(filters))
+        if parsed := parse_format(template):
+            from buildctl.cli.gorecords import worker_infos
+
+            answers = [(name, worker_infos(workers)) for name, workers in found]
+            write_formatted(parsed, daemon_answers(answers), app.output.write)
+        else:
+            rows: list[Row] = [] if verbose else [("DAEMON", "ID", "PLATFORMS")]
+            for name, workers in found:
+                if verbose:
+                    rows += [("Daemon:", name), *verbose_rows(workers)]
+                else:
+                    rows += [(name, one.id, format_platforms(one.platforms)) for one in workers]
+            app.output.write_table(rows, align_tabs)
+        check_complete(app)
+
+    app.run(run_all if all_daemons else run)
 
 
 def table_rows(workers: Iterable[WorkerRecord]) -> Iterator[Row]:

@@ -63,6 +63,8 @@ SETS: dict[str, tuple[Word, ...]] = {
         Word("podman-container://", "NAME of a Podman container", "free"),
         Word("nerdctl-container://", "NAME of a nerdctl container", "free"),
         Word("kube-pod://", "NAME of a Kubernetes pod", "free"),
+        Word("kube://", "[CONTEXT/]NAMESPACE/KIND/NAME: all pods of a statefulset, ...", "free"),
+        Word("dns+tcp://", "NAME:PORT: all daemons behind a name", "free"),
         Word("ssh://", "[USER@]HOST[:PORT] that is reached with ssh", "free"),
         Word("unix-abstract:", "NAME of an abstract socket", "free"),
         Word("dns:///", "HOST:PORT, resolved by gRPC", "free"),

@@ -1,0 +1,1 @@
+"""Several daemons behind one address: which they are, which one is to be taken, and what is known of them."""
