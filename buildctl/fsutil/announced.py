@@ -30,6 +30,16 @@ _LOG = logging.getLogger("buildctl")
 _VERSION = 1
 _FASTEST = 1
 _MOST = 100
+_UNREADABLE = (
+    OSError,
+    zlib.error,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    DecodeError,
+    RecursionError,
+)
 _MOST_BYTES = 512 << 20
 """Records in one folder; the oldest go first."""
 
@@ -100,7 +110,7 @@ def read(records: str, directory: str, name: str) -> Announced | None:
         return Announced(Selection(**fields), {entry.path: entry for entry in _entries(body)}, ended_ns)
     except FileNotFoundError:
         return None
-    except (OSError, zlib.error, ValueError, KeyError, TypeError, AttributeError, DecodeError) as error:
+    except _UNREADABLE as error:
         raise TransferError(
             f"read {path}: {error}", hint="remove it; the next build writes it anew"
         ) from error

@@ -11,15 +11,16 @@ def make_folders(path: str, mode: int) -> None:
 
     Each gets `mode` as far as the umask allows: 0o700 for what is this user's alone.
     """
-    if os.path.isdir(path):
-        return
-    if (parent := os.path.dirname(path.rstrip("/"))) not in ("", "/"):
-        make_folders(parent, mode)
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:  # another process made it, or it is not a folder
-        if not os.path.isdir(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    missing: list[str] = []
+    while path not in ("", "/") and not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path.rstrip("/"))
+    for one in reversed(missing):
+        try:
+            os.mkdir(one, mode)
+        except FileExistsError:  # another process made it, or it is not a folder
+            if not os.path.isdir(one):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), one) from None
 
 
 def make_private(path: str) -> None:
