@@ -97,7 +97,7 @@ def command(
             async for record in client.prune(opt):
                 total += record.size_bytes
                 if verbose:
-                    write_table(du.verbose_rows([record]), align_tabs)
+                    write_table(du.verbose_rows(record), align_tabs)
                 else:  # each row is aligned alone, but for the first, which is with the header
                     write_table([*header, du.table_row(record)], align_tabs)
                     header = []
