@@ -361,13 +361,13 @@ def _make_directories(path: str) -> None:
             os.mkdir(missing[-1], 0o700)
         except FileNotFoundError:
             parent = os.path.dirname(missing[-1].rstrip("/"))
-            if not parent or len(missing) > 1 and parent == missing[-2]:
+            if not parent or missing[-2:-1] == [parent]:
                 raise
             missing.append(parent)
+            continue
         except FileExistsError:
-            missing.pop()
-        else:
-            missing.pop()
+            pass
+        missing.pop()
 
 
 def _close_file(file: IncomingFile) -> None:

@@ -11,16 +11,22 @@ def make_folders(path: str, mode: int) -> None:
 
     Each gets `mode` as far as the umask allows: 0o700 for what is this user's alone.
     """
-    missing: list[str] = []
-    while path not in ("", "/") and not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path.rstrip("/"))
-    for one in reversed(missing):
+    if os.path.isdir(path):
+        return
+    missing = [path]
+    while missing:
         try:
-            os.mkdir(one, mode)
+            os.mkdir(missing[-1], mode)
+        except FileNotFoundError:
+            parent = os.path.dirname(missing[-1].rstrip("/"))
+            if parent in ("", "/", missing[-1]) or missing[-2:-1] == [parent]:
+                raise
+            missing.append(parent)
+            continue
         except FileExistsError:  # another process made it, or it is not a folder
-            if not os.path.isdir(one):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), one) from None
+            if not os.path.isdir(missing[-1]):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), missing[-1]) from None
+        missing.pop()
 
 
 def make_private(path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable
 
 import pytest
@@ -60,8 +61,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
             return
         with notes.open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            last = next((line for line in reversed(ended.stderr.splitlines()) if line.strip()), "")
-            row = [name, size, ended.memory, ended.cpu_seconds, ended.exit, _told(ended.stderr) or last]
+            row = [name, size, ended.memory, ended.cpu_seconds, ended.exit, _told(ended.stderr)]
             file.write(json.dumps(row) + "\n")
             file.seek(0)
             record("measured", _table([json.loads(line) for line in file]))
@@ -70,9 +70,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
 
 
 def _told(stderr: str) -> str:
-    """What was said of things left out, if it was."""
-    found = (line for line in stderr.splitlines() if "the daemon said more of this build" in line)
-    return next(found, "")
+    """What was left out, or what failed."""
+    found = re.search(r'left out: ([^"]+)"|^(error: .*)$', stderr, re.MULTILINE)
+    return f"left out: {found[1]}" if found and found[1] else found[2] if found else ""
 
 
 def _table(rows: list[tuple[str, int, int, float, int, str]]) -> str:

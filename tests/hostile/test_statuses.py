@@ -20,8 +20,9 @@ from buildctl._pb.content_pb2 import ReadContentRequest
 from buildctl._pb.secrets_pb2 import GetSecretRequest
 from tests.hostile.case import MAX_MEMORY, Ended, lay_out, run_arguments, run_program
 from tests.hostile.conftest import Measured
+from tests.hostile.test_floods import asks_for_files, lists, says_what_means_nothing
 from tests.support import flood_messages as said
-from tests.support.hostile_daemon import HostileDaemon, RefusedError, hostile_daemon
+from tests.support.hostile_daemon import HostileDaemon, RefusedError, Script, hostile_daemon
 from tests.support.scripted_daemon import STATUS, Answer, Build, scripted_daemon
 
 SECONDS = 300.0
@@ -106,6 +107,16 @@ def calls(name: str, size: int, path: str, ask: Callable[[int], bytes], *metadat
     return Flood(name, size, called)
 
 
+def transfers(name: str, size: int, script: Callable[[int], Script], **more: Any) -> Flood:
+    """A file transfer that the daemon makes long."""
+
+    async def sent(count: int, work: Path) -> Ended:
+        async with hostile_daemon(work, script(count), SECONDS):
+            return await run_program(work, work / "daemon.sock", "type=local,dest=out", seconds=SECONDS)
+
+    return Flood(name, size, sent, **more)
+
+
 def secret(number: int) -> bytes:
     return GetSecretRequest(ID="offered" if number % 2 else f"{'s' * 1000}{number}").SerializeToString()
 
@@ -152,6 +163,9 @@ FLOODS = [
     answer("records of `prune`", 30_000, PRUNE, said.pruned, "prune"),
     answer("builds of `debug histories`", 20_000, HISTORY, said.history, "debug", "histories"),
     answer("builds of `debug monitor`", 20_000, HISTORY, said.history, "debug", "monitor", exit=1),
+    transfers("files of an export listed", 100_000, lists, exit=1),
+    transfers("files asked for that are not there", 1_000_000, asks_for_files, exit=1),
+    transfers("packets that mean nothing", 1_000_000, says_what_means_nothing),
     calls("secrets asked for", 3_000, "/moby.buildkit.secrets.v1.Secrets/GetSecret", secret),
     calls("accounts asked for", 3_000, f"{AUTH}Credentials", account),
     calls("tokens asked for", 1_000, f"{AUTH}FetchToken", token),
