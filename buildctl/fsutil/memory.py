@@ -26,7 +26,7 @@ _EARLIEST_S = 315_532_800
 
 
 class _Inside(NamedTuple):
-    """A folder that is being walked. A folder's depth is its author's choice, so that this is no recursion."""
+    """A folder that is being walked, by a loop: how deep it lies is its author's choice."""
 
     path: bytes
     names: Iterator[bytes]

@@ -76,7 +76,10 @@ def _told(stderr: str) -> str:
 
 
 def _table(rows: list[tuple[str, int, int, float, int, str]]) -> str:
-    head = ["| flood | size | resident MB | CPU s | exit | says |", "| --- | ---: | ---: | ---: | ---: | --- |"]
+    head = [
+        "| flood | size | resident MB | CPU s | exit | says |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
     return "\n".join(
         head
         + [

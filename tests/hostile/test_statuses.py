@@ -48,7 +48,7 @@ async def build_of(messages: Iterable[bytes], work: Path, flags: Sequence[str]) 
                 await asyncio.sleep(0)
         await build.solved.wait()
 
-    build.answers[STATUS] = status  # type: ignore[assignment]
+    build.answers[STATUS] = status
     async with scripted_daemon(work / "s", build.answers):
         return await run_program(work, work / "s", "", "--stall-timeout", "0", extra=flags, seconds=SECONDS)
 
@@ -69,11 +69,15 @@ class Flood:
     long: bool = True
 
 
-def statuses(name: str, size: int, flood: Callable[[int], Iterable[bytes]], *flags: str, **more: Any) -> Flood:
+def statuses(
+    name: str, size: int, flood: Callable[[int], Iterable[bytes]], *flags: str, **more: Any
+) -> Flood:
     return Flood(name, size, lambda count, work: build_of(flood(count), work, flags), **more)
 
 
-def answer(name: str, size: int, path: str, flood: Callable[[int], Any], *arguments: str, **more: Any) -> Flood:
+def answer(
+    name: str, size: int, path: str, flood: Callable[[int], Any], *arguments: str, **more: Any
+) -> Flood:
     """A command other than `build`, whose one call is answered so."""
 
     async def answered(count: int, work: Path) -> Ended:
@@ -82,7 +86,7 @@ def answer(name: str, size: int, path: str, flood: Callable[[int], Any], *argume
             for message in [made] if isinstance(made, bytes) else made:
                 yield message
 
-        return await command_of({path: stream}, work, arguments)  # type: ignore[dict-item]
+        return await command_of({path: stream}, work, arguments)
 
     return Flood(name, size, answered, **more)
 
@@ -100,9 +104,8 @@ def calls(name: str, size: int, path: str, ask: Callable[[int], bytes], *metadat
             await asyncio.gather(*(some(first) for first in range(20)))
 
         async with hostile_daemon(work, script, SECONDS):
-            return await run_program(
-                work, work / "daemon.sock", LAYOUT if metadata else "", "--stall-timeout", "0", seconds=SECONDS
-            )
+            output = LAYOUT if metadata else ""
+            return await run_program(work, work / "daemon.sock", output, seconds=SECONDS)
 
     return Flood(name, size, called)
 

@@ -54,7 +54,7 @@ def groups(count: int) -> Iterator[bytes]:
     return _together(
         "vertexes",
         (
-            {**_ended(number, f"step {number}"), "progressGroup": {"id": f"g{number}", "name": f"group {number}"}}
+            {**_ended(number, f"step {number}"), "progressGroup": {"id": f"g{number}", "name": f"g {number}"}}
             for number in range(count)
         ),
     )
@@ -66,7 +66,7 @@ def counters(count: int) -> Iterator[bytes]:
     yield from _together(
         "statuses",
         (
-            {"ID": f"layer {number}", "vertex": "a", "current": number, "total": count, "timestamp": {"seconds": 1}}
+            {"ID": f"layer {number}", "vertex": "a", "current": 1, "total": 2, "timestamp": {"seconds": 1}}
             for number in range(count)
         ),
     )
@@ -86,7 +86,8 @@ def warnings(count: int) -> Iterator[bytes]:
 def logs(count: int) -> Iterator[bytes]:
     """Lines of one step."""
     yield _status(vertexes=[{"digest": "a", "name": "step", "started": {"seconds": 1}}])
-    yield from _together("logs", ({"vertex": "a", "stream": 1, "msg": b"l" * 99 + b"\n"} for _ in range(count)))
+    line = {"vertex": "a", "stream": 1, "msg": b"l" * 99 + b"\n"}
+    yield from _together("logs", (line for _ in range(count)))
 
 
 def logs_of_nobody(count: int) -> Iterator[bytes]:
@@ -99,7 +100,7 @@ def logs_of_nobody(count: int) -> Iterator[bytes]:
 def usage(count: int) -> bytes:
     """What is asked for by `du`: so many records in one answer."""
     records = [
-        {"ID": f"{number:025}", "Description": f"record {number} " + "d" * 100, "Size": number, "UsageCount": 1}
+        {"ID": f"{number:025}", "Description": f"record {number} " + "d" * 100, "Size": number}
         for number in range(count)
     ]
     return control_pb2.DiskUsageResponse(record=records).SerializeToString()
@@ -116,7 +117,7 @@ def history(count: int) -> Iterator[bytes]:
     for number in range(count):
         record = {"Ref": f"{number:025}", "Frontend": "dockerfile.v0", "numTotalSteps": 5}
         record["FrontendAttrs"] = {f"build-arg:{at}": "v" * 100 for at in range(5)}
-        yield control_pb2.BuildHistoryEvent(type=1, record=record).SerializeToString()
+        yield control_pb2.BuildHistoryEvent(type="COMPLETE", record=record).SerializeToString()
 
 
 def _ended(number: int, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -103,11 +103,14 @@ def test_whoever_reads_json_expects_it_to_be_nested_too_deep() -> None:
         guarded: set[ast.AST] = set()
         unguarded: list[ast.AST] = []
         for node in ast.walk(tree):
-            if isinstance(node, ast.Try) and any(map(_takes_depth, node.handlers)):
+            parts: Sequence[ast.ExceptHandler | ast.withitem] = ()
+            if isinstance(node, ast.Try):
+                parts = node.handlers
+            elif isinstance(node, ast.With):
+                parts = node.items
+            if any(map(_takes_depth, parts)):
                 guarded.update(ast.walk(node))
-            elif isinstance(node, ast.With) and any(map(_takes_depth, node.items)):
-                guarded.update(ast.walk(node))
-            elif isinstance(node, ast.Attribute) and ast.unparse(node) == "json.loads":
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "json.loads":
                 unguarded.append(node)
         assert guarded.issuperset(unguarded), path
 
@@ -138,7 +141,7 @@ def test_json(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{{if 1}}" * DEPTH, "{{" + "(" * DEPTH, "{{if 1}}{{else if 1}}" + "{{else if 1}}" * DEPTH, "{{" + "a|" * DEPTH],
+    ["{{if 1}}" * DEPTH, "{{" + "(" * DEPTH, "{{if 1}}" + "{{else if 1}}" * DEPTH, "{{" + "a|" * DEPTH],
     ids=["branches", "parentheses", "else", "pipes"],
 )
 def test_templates(text: str) -> None:
@@ -157,7 +160,13 @@ def chain(length: int, width: int = 1) -> ops_pb2.Definition:
         inputs = [ops_pb2.Input(digest=digest_of(ops[-1]))] * width if ops else []
         ops.append(ops_pb2.Op(inputs=inputs, source={"identifier": f"x://{number}"}).SerializeToString())
     ops.append(ops_pb2.Op(inputs=[ops_pb2.Input(digest=digest_of(ops[-1]))]).SerializeToString())
-    return ops_pb2.Definition(**{"def": ops})
+    return definition_of(ops)
+
+
+def definition_of(ops: list[bytes]) -> ops_pb2.Definition:
+    definition = ops_pb2.Definition()
+    getattr(definition, "def").extend(ops)
+    return definition
 
 
 @pytest.mark.parametrize(("length", "width"), [(2_000, 1), (60, 2)], ids=["chain", "ladder"])
@@ -193,7 +202,7 @@ def test_definitions_inside_of_definitions() -> None:
 def test_an_op_that_takes_itself_is_shown() -> None:
     """A digest cannot be in what it is of, but a definition can say so of anything."""
     op = ops_pb2.Op(inputs=[ops_pb2.Input(digest="sha256:" + "0" * 64)]).SerializeToString()
-    data = ops_pb2.Definition(**{"def": [op, op]}).SerializeToString()
+    data = definition_of([op, op]).SerializeToString()
     assert b"".join(dump_dot(data)).count(b" -> ") == 2
     with pytest.raises(UsageError, match="unknown op"):
         read_definition(data).state().marshal()
