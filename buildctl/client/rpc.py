@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from buildctl.client.calls import SESSION_PATH, Method, Request, Response
 from buildctl.client.convert.errors import error_details
+from buildctl.client.convert.repair import parse_message
 from buildctl.client.details import wrapping
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS, Heard, Liveness
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
@@ -292,7 +293,7 @@ class Duplex(Generic[Request, Response]):
 
 def _parse(method: Method[Request, Response], data: bytes) -> Response:
     try:
-        return method.response.FromString(data)
+        return parse_message(method.response, data)
     except DecodeError as error:
         raise ProtocolError(f"the daemon's answer to {method.path} cannot be read: {error}") from error
 

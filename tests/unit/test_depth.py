@@ -46,6 +46,7 @@ BOUNDED = {
     "cli/completion/tables.py:walk": "our own commands",
     "cli/debug/dump_metadata.py:format_bucket": "buckets deeper than 64 are refused",
     "cli/metadata.py:_masked": "the caller takes a RecursionError",
+    "client/convert/repair.py:repair_text": "a limit of its own",
     "cli/reference/generate.py:_pages": "our own commands",
     "cli/reference/library.py:_entry": "our own classes",
     "llb/dump.py:_plain": "protobuf takes messages up to a hundred deep",
