@@ -62,13 +62,18 @@ class Bucket:
             raise self._file.damaged("its tree is too deep")
         try:
             _, flags, count, _ = _PAGE_HEADER.unpack_from(page.data)
+            room = len(page.data)
             for number in range(count):
                 at = _PAGE_HEADER.size + number * _LEAF_ELEMENT.size  # a branch element has the same size
                 if flags & _BRANCH_PAGE:
                     _, _, child = _BRANCH_ELEMENT.unpack_from(page.data, at)
                     yield from self._page_items(self._file.page(child, page.start + at), depth + 1)
                 elif flags & _LEAF_PAGE:
-                    yield self._leaf(page, at, depth)
+                    item = self._leaf(page, at, depth)
+                    room -= len(item[0]) + (len(item[1]) if isinstance(item[1], bytes) else 0)
+                    if room < 0:  # or a small file could have no end
+                        raise self._file.damaged("values overlap")
+                    yield item
                 else:
                     raise self._file.damaged("a page is neither branch nor leaf")
         except struct.error:
@@ -98,6 +103,7 @@ class _File:
         self._path = path
         self._data = data
         self._named_by: dict[int, int] = {}  # where pages begin, and where the one element is that names each
+        self._paged = 0  # bytes of the pages that were named
         metas = [meta for at in self._meta_positions() if (meta := self._meta(at)) is not None]
         if not metas:
             raise self.damaged("it has no valid meta page")
@@ -132,6 +138,10 @@ class _File:
         if start + _PAGE_HEADER.size > len(self._data):
             raise self.damaged("it names a page behind its end")
         _, _, _, overflow = _PAGE_HEADER.unpack_from(self._data, start)
+        if start not in self._named_by:
+            self._paged += min((overflow + 1) * self._page_size, len(self._data) - start)
+            if self._paged > len(self._data):
+                raise self.damaged("pages overlap")
         self.claim(start, element)
         return _Page(start, memoryview(self._data[start : start + (overflow + 1) * self._page_size]))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -104,9 +104,11 @@ def command(
             show_totals(app.output, records)
             return
         write_table = app.output.write_table
-        write_table(
-            verbose_rows(records) if verbose else [TABLE_HEADER, *map(table_row, records)], align_tabs
-        )
+        if verbose:
+            for record in records:  # an empty line ends each block, so that none is aligned with others
+                write_table(verbose_rows(record), align_tabs)
+        else:
+            write_table([TABLE_HEADER, *map(table_row, records)], align_tabs)
         if not filters:
             write_table(summary_rows(records), align_tabs)
 
@@ -141,29 +143,26 @@ def table_row(record: UsageRecord) -> Row:
     return f"{name:<{_ID_WIDTH}}", f"{reclaimable:<{_RECLAIMABLE_WIDTH}}", size, ""
 
 
-def verbose_rows(records: Iterable[UsageRecord]) -> list[Row]:
-    """A block of `key: value` lines a record, each ended by an empty line."""
-    found: list[Row] = []
-    for record in records:
-        rows = [("ID", record.id)]
-        if record.parents:
-            rows.append(("Parents", ";".join(record.parents)))
-        rows += [
-            ("Created at", format_instant(record.created_at_ns)),
-            ("Mutable", _bool(record.mutable)),
-            ("Reclaimable", _bool(not record.in_use)),
-            ("Shared", _bool(record.shared)),
-            ("Size", format_bytes(record.size_bytes)),
-        ]
-        if record.description:
-            rows.append(("Description", record.description))
-        rows.append(("Usage count", str(record.usage_count)))
-        if record.last_used_at_ns is not None:
-            rows.append(("Last used", format_instant(record.last_used_at_ns)))
-        if record.record_type:
-            rows.append(("Type", record.record_type))
-        found += [*((f"{key}:", value) for key, value in rows), ("",)]
-    return found
+def verbose_rows(record: UsageRecord) -> list[Row]:
+    """A block of `key: value` lines, ended by an empty line."""
+    rows = [("ID", record.id)]
+    if record.parents:
+        rows.append(("Parents", ";".join(record.parents)))
+    rows += [
+        ("Created at", format_instant(record.created_at_ns)),
+        ("Mutable", _bool(record.mutable)),
+        ("Reclaimable", _bool(not record.in_use)),
+        ("Shared", _bool(record.shared)),
+        ("Size", format_bytes(record.size_bytes)),
+    ]
+    if record.description:
+        rows.append(("Description", record.description))
+    rows.append(("Usage count", str(record.usage_count)))
+    if record.last_used_at_ns is not None:
+        rows.append(("Last used", format_instant(record.last_used_at_ns)))
+    if record.record_type:
+        rows.append(("Type", record.record_type))
+    return [*((f"{key}:", value) for key, value in rows), ("",)]
 
 
 def summary_rows(records: Sequence[UsageRecord]) -> list[Row]:

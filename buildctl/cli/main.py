@@ -24,6 +24,9 @@ from buildctl.system.failure import errno_text
 PACKAGE = "buildctl-python"
 """What stands for the Go package's path in `--version`."""
 
+_NO_THREAD = "can't start new thread"
+"""How Python says that the system gives it none (Python/thread_pthread.h, Modules/_threadmodule.c)."""
+
 _FLAGS_OF_PARAMETERS = (
     ("ca", "--tlscacert"),
     ("cert", "--tlscert"),
@@ -140,7 +143,13 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
         return ExitCode.ERROR  # whoever read our output has left, and is not to be told of it
     except OSError as error:  # the system has no room left for what nobody expects to fail
         return _report(app, BuildctlError(errno_text(error)))
+    except MemoryError:
+        hint = "raise the limit of this process (`ulimit -v`, a container's memory) if there is one"
+        return _report(app, BuildctlError("out of memory", hint=hint))
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error) == _NO_THREAD:
+            hint = "raise the limit on processes and threads: `ulimit -u`, TasksMax=, or --pids-limit"
+            return _report(app, BuildctlError(str(error), hint=hint))
         return _report_fault(app, error)
 
 

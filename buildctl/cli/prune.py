@@ -112,7 +112,8 @@ def command(
                 write_formatted(parsed, usage_info(record), app.output.write)
             return
         if verbose:
-            app.output.write_table(du.verbose_rows(gone), align_tabs)
+            for record in gone:
+                app.output.write_table(du.verbose_rows(record), align_tabs)
         else:
             from buildctl.cli.cachetable import Selection, show_cache
 
@@ -142,7 +143,7 @@ def command(
             async for record in client.prune(opt):
                 total += record.size_bytes
                 if verbose:
-                    write_table(du.verbose_rows([record]), align_tabs)
+                    write_table(du.verbose_rows(record), align_tabs)
                 elif for_people:
                     from buildctl.cli.cachetable import show_removed
 

@@ -36,6 +36,8 @@ files were walked and logs drawn beside four busy processes on two cores; with t
 _MORE_FILES = 30
 """How many a build opens at most beside those that it was given; fewer do while it is lucky."""
 _ENOUGH_FILES = 1024
+_LEAST_MEMORY = 160 << 20
+"""Bytes of address space. Python, grpc and their threads take 120 MB; with less they abort without a word."""
 
 
 def run(
@@ -46,9 +48,10 @@ def run(
     The first signal cancels it, and `BuildctlError` is raised with the text that `interrupted` gives then.
     The second cancels that too and leaves as soon as temporary things are gone, in a second at most.
     `at_terminal`, a Ctrl-C is no error but the user's will: `InterruptedByUserError`.
-    Raises `BuildctlError` where too few files may be open for a connection.
+    Raises `BuildctlError` where too few files may be open for a connection, or memory is too narrow.
     """
     _allow_files()
+    _require_memory()
     _leave_no_core()
     sys.setswitchinterval(_TURN_SECONDS)
 
@@ -116,6 +119,15 @@ def _allow_files() -> None:
     enough = max(needed, _ENOUGH_FILES)
     enough = enough if hard == resource.RLIM_INFINITY else min(hard, enough)
     resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+def _require_memory() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft < _LEAST_MEMORY:
+        raise BuildctlError(
+            f"the address space is limited to {soft >> 20} MB, and {_LEAST_MEMORY >> 20} are needed",
+            hint="raise the limit: `ulimit -v`, LimitAS=, or --ulimit as=",
+        )
 
 
 def _leave_no_core() -> None:

@@ -146,7 +146,7 @@ def _errors(body: bytes) -> list[str]:
     """The messages of a refusal, and of the progress of a loading that failed: JSON, one object a line."""
     found = []
     for line in body.splitlines():
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             said = json.loads(line)
             if isinstance(said, dict) and (text := said.get("error") or said.get("message")):
                 found.append(str(text))

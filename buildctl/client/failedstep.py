@@ -16,6 +16,13 @@ from buildctl.errors import ErrorDetail, FailedStep, SolveError
 from buildctl.model.status import SolveStatus, UnreadLogs, Vertex, VertexLog
 
 LOG_BYTES = 1 << 16
+_MOST_BYTES = 16 << 20
+"""Of names and logs of all steps: room for a hundred that write at once."""
+_NAME_LIMIT = 1 << 16
+_MOST_PIECES = 1000
+"""Of a log; more are put together, for each takes more room than what is in it."""
+_PIECE_BYTES = 1000
+_STEP_BYTES = 1000
 _SAID_SECONDS = 1.0
 """How long what Status says of a failed step may come after the call that failed."""
 
@@ -28,13 +35,24 @@ class _Tail:
         self._size = 0
         self._is_cut = False
 
+    @property
+    def cost(self) -> int:
+        """Bytes that it takes to keep."""
+        return self._size + _PIECE_BYTES * len(self._pieces)
+
     def add(self, logs: Sequence[VertexLog]) -> None:
         size = logs.size_bytes if isinstance(logs, UnreadLogs) else sum(len(log.data) for log in logs)
+        if size == 0:
+            return
         self._pieces.append((logs, size))
         self._size += size
         while self._size - self._pieces[0][1] >= LOG_BYTES:
             self._size -= self._pieces.popleft()[1]
             self._is_cut = True
+        if len(self._pieces) > _MOST_PIECES:
+            data, self._is_cut = self.read()
+            self._pieces = deque([((VertexLog("", data, 1, 0),), len(data))])
+            self._size = len(data)
 
     def read(self) -> tuple[bytes, bool]:
         """The last bytes, and whether there were more."""
@@ -42,13 +60,40 @@ class _Tail:
         return data[-LOG_BYTES:], self._is_cut or len(data) > LOG_BYTES
 
 
+class _Step:
+    """What is known of one step."""
+
+    def __init__(self, vertex: Vertex) -> None:
+        self.tail = _Tail()
+        self.failed = False
+        self.take(vertex)
+
+    def take(self, vertex: Vertex) -> None:
+        self.name = vertex.name[:_NAME_LIMIT]
+        self.started_ns = vertex.started_ns
+        self.completed_ns = vertex.completed_ns
+        if vertex.completed_ns is None:
+            return
+        if vertex.error:
+            self.failed = True
+        else:
+            self.tail = _Tail()
+
+    @property
+    def cost(self) -> int:
+        return len(self.name) + _STEP_BYTES + self.tail.cost
+
+
 class Steps:
-    """What a build has said of its steps, without the logs of those that have succeeded."""
+    """What a build has said of its steps, without the logs of those that have succeeded.
+
+    Beyond a limit the first steps that it spoke of are forgotten.
+    """
 
     def __init__(self) -> None:
-        self._vertexes: dict[str, Vertex] = {}
-        self._tails: dict[str, _Tail] = {}
-        self._failed: list[str] = []
+        self._steps: dict[str, _Step] = {}
+        self._cost = 0
+        self._first_failed = ""
         self._news = asyncio.Event()
 
     def note(self, status: SolveStatus) -> None:
@@ -58,23 +103,41 @@ class Steps:
                 status.logs.by_vertex() if isinstance(status.logs, UnreadLogs) else _by_vertex(status.logs)
             )
             for digest, logs in by_vertex.items():
-                self._tails.setdefault(digest, _Tail()).add(logs)
+                step = self._step(digest)
+                before = step.cost
+                step.tail.add(logs)
+                self._cost += step.cost - before
         for vertex in status.vertexes:
-            self._vertexes[vertex.digest] = vertex
-            if vertex.completed_ns is None:
-                continue
-            if not vertex.error:
-                self._tails.pop(vertex.digest, None)
-            elif vertex.digest not in self._failed:
-                self._failed.append(vertex.digest)
+            step = self._step(vertex.digest)
+            before = step.cost
+            step.take(vertex)
+            self._cost += step.cost - before
+            if step.failed and not self._first_failed:
+                self._first_failed = vertex.digest
+        while self._cost > _MOST_BYTES:
+            digest = next(iter(self._steps))
+            self._cost -= self._steps.pop(digest).cost + len(digest)
         self._news.set()
+
+    def _step(self, digest: str) -> _Step:
+        step = self._steps.get(digest)
+        if step is None:
+            step = self._steps[digest] = _Step(Vertex(digest))
+            self._cost += step.cost + len(digest)
+        return step
+
+    def _has_failed(self, digest: str) -> bool:
+        """Whether that step has failed; of none, whether any has."""
+        if not digest:
+            return bool(self._first_failed)
+        return digest in self._steps and self._steps[digest].failed
 
     async def explain(self, error: SolveError) -> None:
         """Say in `error` which step it was, once Status has told its end."""
         digest = _vertex_digest(error.details)
         try:
             async with asyncio.timeout(_SAID_SECONDS):
-                while not (digest in self._failed if digest else self._failed):
+                while not self._has_failed(digest):
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
@@ -83,23 +146,23 @@ class Steps:
 
     def describe(self, error: SolveError) -> None:
         """Say in `error` which step it was, from what is known now."""
-        digest = _vertex_digest(error.details) or next(iter(self._failed), "")
+        digest = _vertex_digest(error.details) or self._first_failed
         if not digest:
             return
         solve = _solve(error.details)
-        vertex = self._vertexes.get(digest, Vertex(digest))
-        log, is_cut = self._tails[digest].read() if digest in self._tails else (b"", False)
+        step = self._steps.get(digest) or _Step(Vertex(digest))
+        log, is_cut = step.tail.read()
         args = solve.op.exec.meta.args if solve.op.WhichOneof("op") == "exec" else ()
         error.step = FailedStep(
             digest,
-            vertex.name or solve.description.get("llb.customname", ""),
+            step.name or solve.description.get("llb.customname", ""),
             tuple(args),
             _exit_code(error.details),
             log,
             is_cut,
             error.excerpts,
-            _instant(vertex.started_ns),
-            _instant(vertex.completed_ns),
+            _instant(step.started_ns),
+            _instant(step.completed_ns),
             tuple(solve.inputIDs),
             tuple(solve.mountIDs),
             solve.op.SerializeToString() if solve.HasField("op") else b"",

@@ -29,6 +29,16 @@ from buildctl.system.smallfile import read_found
 _LOG = logging.getLogger("buildctl")
 _VERSION = 1
 _FASTEST = 1
+_UNREADABLE = (
+    OSError,
+    zlib.error,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    DecodeError,
+    RecursionError,
+)
 _MOST = 200
 """Files in the folder of the records, two for a directory; the oldest go first."""
 _BEFORE = "-before"
@@ -131,7 +141,7 @@ def _read(path: str) -> Announced | None:
         return Announced(Selection(**fields), {entry.path: entry for entry in _entries(body)}, ended_ns)
     except FileNotFoundError:
         return None
-    except (OSError, zlib.error, ValueError, KeyError, TypeError, AttributeError, DecodeError) as error:
+    except _UNREADABLE as error:
         raise TransferError(
             f"read {path}: {error}", hint="remove it; the next build writes it anew"
         ) from error

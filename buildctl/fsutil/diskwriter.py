@@ -354,17 +354,20 @@ class DiskWriter:
 
 
 def _make_directories(path: str) -> None:
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass  # whether it is a directory shows when it is opened
-    except FileNotFoundError:
-        parent = os.path.dirname(path.rstrip("/"))
-        if not parent:
-            raise
-        _make_directories(parent)
-        with suppress(FileExistsError):
-            os.mkdir(path, 0o700)
+    """Create a directory and those above it. Whether what is there is one shows when it is opened."""
+    missing = [path]
+    while missing:
+        try:
+            os.mkdir(missing[-1], 0o700)
+        except FileNotFoundError:
+            parent = os.path.dirname(missing[-1].rstrip("/"))
+            if not parent or missing[-2:-1] == [parent]:
+                raise
+            missing.append(parent)
+            continue
+        except FileExistsError:
+            pass
+        missing.pop()
 
 
 def _close_file(file: IncomingFile) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from buildctl.fsutil import filemode, glob
 from buildctl.fsutil.directories import Directories
@@ -22,6 +23,16 @@ _IMPLIED = Folder()
 """A folder that nobody gave: there is one, for something is in it."""
 _EARLIEST_S = 315_532_800
 """1980-01-01, the first day of many formats. Times are made of contents from here on, up to 2014."""
+
+
+class _Inside(NamedTuple):
+    """A folder that is being walked, by a loop: how deep it lies is its author's choice."""
+
+    path: bytes
+    names: Iterator[bytes]
+    drops: Callable[[str], object] | None
+    scope: Scope
+    was_kept: bool
 
 
 class MemoryTree:
@@ -66,38 +77,45 @@ class MemoryTree:
     def entries(self, choose: Filter, walked: Walked) -> Iterator[Entry]:
         """What the filter keeps of the tree itself, with the folders that it is in."""
         walked.folders += 1
-        return self._below(b"", choose, choose.root, walked, [])
-
-    def _below(
-        self, folder: bytes, choose: Filter, scope: Scope, walked: Walked, unsent: list[Entry]
-    ) -> Iterator[Entry]:
-        drops: Callable[[str], object] | None = None if choose.keeps_all else choose.drops(scope)
-        for name in sorted(self._names.get(folder, ())):
-            path = _join(folder, name)
+        unsent: list[Entry] = []
+        inside = [self._inside(b"", choose, choose.root, was_kept=True)]
+        while inside:
+            folder = inside[-1]
+            name = next(folder.names, None)
+            if name is None:
+                inside.pop()
+                if not folder.was_kept and unsent:
+                    unsent.pop()
+                continue
+            path = _join(folder.path, name)
             node = self._nodes[path]
             assert node is not None, "what is hidden has no name"
             entry = _entry(path, node)
             if not isinstance(node, Folder):
                 walked.files += 1
-                if drops is None or not drops(glob.decode(path)):
+                if folder.drops is None or not folder.drops(glob.decode(path)):
                     yield from unsent
                     unsent.clear()
                     yield entry
                 continue
             walked.folders += 1
             kept, is_walked, inner = (
-                (True, True, scope) if choose.keeps_all else choose.folder(glob.decode(path), scope)
+                (True, True, folder.scope)
+                if choose.keeps_all
+                else choose.folder(glob.decode(path), folder.scope)
             )
             if kept:
                 yield from unsent
                 unsent.clear()
                 yield entry
-            else:
-                unsent.append(entry)
             if is_walked:
-                yield from self._below(path, choose, inner, walked, unsent)
-            if not kept and unsent:
-                unsent.pop()
+                if not kept:
+                    unsent.append(entry)
+                inside.append(self._inside(path, choose, inner, was_kept=kept))
+
+    def _inside(self, path: bytes, choose: Filter, scope: Scope, *, was_kept: bool) -> _Inside:
+        drops: Callable[[str], object] | None = None if choose.keeps_all else choose.drops(scope)
+        return _Inside(path, iter(sorted(self._names.get(path, ()))), drops, scope, was_kept)
 
     def over(self, base: Iterator[Entry], own: Iterator[Entry], root: Directories) -> Iterator[Entry]:
         """The entries of the base as they are seen through the tree, and the tree's own."""

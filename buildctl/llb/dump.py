@@ -22,11 +22,15 @@ from buildctl.model.quote import quote
 
 _Object = dict[str, Any]
 _OP_PREFIX = "failed to parse op: "
+_MOST_LINES_BYTES = 16 << 20
+"""Of lines of programs that one definition is shown with, and what each costs beside its text."""
+_LINE_BYTES = 200
 
 
 def dump_json(data: bytes) -> Iterator[bytes]:
     """A line for each op of a serialized definition: Op, Digest, OpMetadata. Raises `UsageError`."""
     definition = decode_definition(data, "")
+    sources = _PythonLines(definition)
     for encoded in getattr(definition, "def"):
         digest = _digest(encoded)
         entry: _Object = {"Op": op_fields(decode_op(encoded, _OP_PREFIX)), "Digest": digest}
@@ -34,7 +38,7 @@ def dump_json(data: bytes) -> Iterator[bytes]:
             entry["OpMetadata"] = _plain(definition.metadata[digest])
         else:
             entry["OpMetadata"] = {}
-        if lines := _python_lines(definition, digest):
+        if lines := sources.of(digest):
             entry["Source"] = lines
         yield encode(entry) + b"\n"
 
@@ -57,24 +61,44 @@ def dump_dot(data: bytes) -> Iterator[bytes]:
     yield b"}\n"
 
 
-def _python_lines(definition: ops_pb2.Definition, digest: str) -> list[_Object]:
-    """The lines of Python programs that asked for the op, which the reference has no place for.
+class _PythonLines:
+    """The lines of Python programs that asked for ops, which the reference has no place for.
 
-    Definitions that name other languages are shown as it shows them.
+    Definitions that name other languages are shown as it shows them. Any number of ops may name the same
+    lines, so that a small definition could have no end: there is a limit to what is shown.
     """
-    lines: list[_Object] = []
-    infos = definition.Source.infos
-    for place in (
-        definition.Source.locations[digest].locations if digest in definition.Source.locations else ()
-    ):
-        info = infos[place.sourceIndex] if 0 <= place.sourceIndex < len(infos) else None
-        if info is None or info.language != PYTHON:
-            continue
-        text = info.data.decode(errors="replace").split("\n")
+
+    def __init__(self, definition: ops_pb2.Definition) -> None:
+        self._source = definition.Source
+        self._texts: dict[int, list[str]] = {}
+        self._left = _MOST_LINES_BYTES
+
+    def of(self, digest: str) -> list[_Object]:
+        """What asked for one op, as far as there is room."""
+        if digest not in self._source.locations:
+            return []
+        return [
+            {"filename": name, "line": number, "text": text}
+            for place in self._source.locations[digest].locations
+            for name, number, text in self._lines(place)
+        ]
+
+    def _lines(self, place: ops_pb2.Location) -> Iterator[tuple[str, int, str]]:
+        if not 0 <= place.sourceIndex < len(self._source.infos):
+            return
+        info = self._source.infos[place.sourceIndex]
+        if info.language != PYTHON:
+            return
+        text = self._texts.get(place.sourceIndex)
+        if text is None:
+            text = self._texts[place.sourceIndex] = info.data.decode(errors="replace").split("\n")
         for each in place.ranges:
             for number in range(max(each.start.line, 1), min(each.end.line, len(text)) + 1):
-                lines.append({"filename": info.filename, "line": number, "text": text[number - 1].strip()})
-    return lines
+                line = text[number - 1].strip()
+                self._left -= len(line) + len(info.filename) + _LINE_BYTES
+                if self._left < 0:
+                    return
+                yield info.filename, number, line
 
 
 def _digest(data: bytes) -> str:

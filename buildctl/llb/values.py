@@ -72,7 +72,7 @@ def image_config_changes(config: bytes | str) -> list[Change]:
     """
     try:
         parsed = json.loads(config.decode(errors="replace") if isinstance(config, bytes) else config)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the image's configuration is not JSON: {error}") from None
     image = _members(parsed, "the image's configuration")
     inner = _members(image.get("config") or {}, "its member config")

@@ -77,6 +77,6 @@ def embedded(value: str, *, lists: bool = False) -> Any:
     """
     try:
         decoded = json.loads(base64.b64decode(value, validate=True))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return value
     return decoded if isinstance(decoded, dict | list if lists else dict) and decoded else value

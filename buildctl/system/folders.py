@@ -13,13 +13,20 @@ def make_folders(path: str, mode: int) -> None:
     """
     if os.path.isdir(path):
         return
-    if (parent := os.path.dirname(path.rstrip("/"))) not in ("", "/"):
-        make_folders(parent, mode)
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:  # another process made it, or it is not a folder
-        if not os.path.isdir(path):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    missing = [path]
+    while missing:
+        try:
+            os.mkdir(missing[-1], mode)
+        except FileNotFoundError:
+            parent = os.path.dirname(missing[-1].rstrip("/"))
+            if parent in ("", "/", missing[-1]) or missing[-2:-1] == [parent]:
+                raise
+            missing.append(parent)
+            continue
+        except FileExistsError:  # another process made it, or it is not a folder
+            if not os.path.isdir(missing[-1]):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), missing[-1]) from None
+        missing.pop()
 
 
 def make_private(path: str) -> None:

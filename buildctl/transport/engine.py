@@ -151,7 +151,7 @@ async def _refusal(stream: ByteStream, where: str, answer: Answer) -> ConnectErr
     try:
         response.begin()
         body = json.loads(response.read(_ANSWER_LIMIT))
-    except (http.client.HTTPException, ValueError):
+    except (http.client.HTTPException, ValueError, RecursionError):
         body = None
     finally:
         response.close()

@@ -12,9 +12,10 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import grpc.aio
 import pytest
@@ -38,6 +39,7 @@ ENDS_WITHIN = 30.0
 """Seconds for a whole case, on a busy machine; those that flood take about one on an idle one."""
 MAX_MEMORY = 200_000_000
 """Bytes that a process may come to, whatever the daemon sends."""
+_KEPT_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,29 +117,58 @@ class Ended:
     memory: int
     """The most it came to, in bytes."""
     seconds: float
+    cpu_seconds: float
+    """What it used of the processor, itself and for it in the kernel."""
 
 
-async def run_program(work: Path, address: Path, output: str, *flags: str, seconds: float) -> Ended:
-    """The same build as a process, which is killed if it takes longer."""
+async def run_program(
+    work: Path, address: Path, output: str, *flags: str, extra: Sequence[str] = (), seconds: float
+) -> Ended:
+    """The same build as a process, with flags before and after `build`; it is killed if it takes longer."""
     arguments = ["--addr", f"unix://{address}", *flags, "build", "--frontend", "dockerfile.v0"]
     arguments += ["--local", "context=offered", "--secret", "id=offered,src=secret"]
-    arguments += ["--ssh", "offered=agent.sock", "--progress", "plain"]
+    arguments += ["--ssh", "offered=agent.sock", "--progress", "plain", *extra]
     arguments += ["--output", output] if output else []
-    variables = {"DOCKER_CONFIG": str(work), "VARIABLE": PRIVATE.decode()}
-    began = time.monotonic()
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(str(work / "agent.sock"))
-        process = program.start(*arguments, cwd=work, variables=variables)
-        waiting = asyncio.create_task(_wait(process.pid))
-        try:
-            async with asyncio.timeout(seconds):
-                await asyncio.shield(waiting)
-        except TimeoutError:
-            process.send_signal(signal.SIGKILL)
-        status, memory = await waiting
-        _, stderr = process.communicate()
+        return await run_arguments(work, *arguments, seconds=seconds)
+
+
+async def run_arguments(work: Path, *arguments: str, seconds: float) -> Ended:
+    """Any command as a process, whose output is read as it comes: else a full pipe would hold it up."""
+    variables = {"DOCKER_CONFIG": str(work), "VARIABLE": PRIVATE.decode()}
+    began = time.monotonic()
+    process = program.start(*arguments, cwd=work, variables=variables)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    reading = asyncio.gather(_ends_of(process.stdout), _ends_of(process.stderr))
+    waiting = asyncio.create_task(_wait(process.pid))
+    try:
+        async with asyncio.timeout(seconds):
+            await asyncio.shield(waiting)
+    except TimeoutError:
+        process.send_signal(signal.SIGKILL)
+    status, memory, cpu_seconds = await waiting
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, stderr.decode(), memory, time.monotonic() - began)
+    _, stderr = await reading
+    text = stderr.decode(errors="replace")
+    return Ended(process.returncode, text, memory, time.monotonic() - began, cpu_seconds)
+
+
+async def _ends_of(stream: IO[bytes]) -> bytes:
+    """Read it to its end; returns all of it, or the first and last of much."""
+
+    def read() -> bytes:
+        first, last = b"", b""
+        with stream:
+            while piece := os.read(stream.fileno(), 1 << 16):
+                if len(first) < _KEPT_BYTES:
+                    first += piece
+                else:
+                    last = (last + piece)[-_KEPT_BYTES:]
+        return first + last
+
+    return await asyncio.to_thread(read)
 
 
 async def run_as_process(case: Case, folder: Path) -> Ended:
@@ -159,15 +190,16 @@ async def run_as_process(case: Case, folder: Path) -> Ended:
     return ended
 
 
-async def _wait(pid: int) -> tuple[int, int]:
-    """Its status and its peak so far, looked at often: ru_maxrss would count what started it too."""
+async def _wait(pid: int) -> tuple[int, int, float]:
+    """Its status, its peak and its CPU time. The peak is looked at often: ru_maxrss would count what started
+    it too."""
     peak = 0
     while True:
         if found := re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
             peak = int(found[1]) * 1024
-        ended, status = os.waitpid(pid, os.WNOHANG)
+        ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            return status, peak
+            return status, peak, used.ru_utime + used.ru_stime
         await asyncio.sleep(0.01)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from tests.hostile.case import Ended
 from tests.load.record import record
 
 Survived = Callable[[str, Ended], None]
+Measured = Callable[[str, int, Ended], None]
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +46,48 @@ def summary(cases: list[tuple[str, int, float]]) -> str:
         f" median,\nto {largest[1] / 1e6:.0f} MB at most ({largest[0]}), and took {longest[2]:.0f} s at most"
         f" ({longest[0]})."
     )
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    """To be told of each flood that stayed within its bounds: what it was, how much of it, how it ended."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    notes = folder / "measured"
+
+    def note(name: str, size: int, ended: Ended) -> None:
+        if not os.environ.get("BUILDCTL_RECORD"):
+            return
+        with notes.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            row = [name, size, ended.memory, ended.cpu_seconds, ended.exit, _told(ended.stderr)]
+            file.write(json.dumps(row) + "\n")
+            file.seek(0)
+            record("measured", _table([json.loads(line) for line in file]))
+
+    return note
+
+
+def _told(stderr: str) -> str:
+    """What was left out, or what failed."""
+    found = re.search(r'left out: ([^"]+)"|^(error: .*)$', stderr, re.MULTILINE)
+    return f"left out: {found[1]}" if found and found[1] else found[2] if found else ""
+
+
+def _table(rows: list[tuple[str, int, int, float, int, str]]) -> str:
+    head = [
+        "| flood | size | resident MB | CPU s | exit | says |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    return "\n".join(
+        head
+        + [
+            f"| {name} | {size:,} | {memory / 1e6:.0f} | {seconds:.1f} | {code} | {_cell(says)} |"
+            for name, size, memory, seconds, code, says in sorted(rows, key=lambda row: (row[0], row[1]))
+        ]
+    )
+
+
+def _cell(text: str) -> str:
+    return (text if len(text) < 200 else f"{text[:199]}…").replace("|", "\\|")

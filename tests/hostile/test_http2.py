@@ -12,6 +12,7 @@ import hpack
 import pytest
 
 from tests.hostile.case import Case, run
+from tests.support.fsutil_receiver import request
 from tests.support.hostile_daemon import HostileDaemon, Script
 from tests.support.http2 import (
     CONTINUATION,
@@ -100,6 +101,38 @@ async def opens_folders_and_takes_nothing(daemon: HostileDaemon) -> None:
 
 
 PING_FRAME = frame(PING, 0, 0, bytes(8))
+STAT_OF_LARGE = 1
+"""Its place in the list: behind the Dockerfile."""
+
+
+def large_file() -> None:
+    Path("offered", "large").write_bytes(bytes(8 << 20))
+
+
+def meanwhile(data: bytes, times: int = 1) -> Script:
+    """Flood while a file is sent, of which the first 64 KiB have come."""
+
+    async def script(daemon: HostileDaemon) -> None:
+        tunnel = await daemon.tunnel(greet=False)
+        await tunnel.write(GREETING + headers(1, FILES_HEADERS))
+        await asyncio.sleep(0.3)  # the list comes first
+        asked = request(STAT_OF_LARGE)
+        await tunnel.write(frame(DATA, 0, 1, bytes(1) + len(asked).to_bytes(4, "big") + asked))
+        came = 0
+        async for piece in tunnel.pieces():
+            came += len(piece)
+            if came > 60_000:
+                break
+        await tunnel.flood(data, times)
+
+    return script
+
+
+def reset(number: int) -> bytes:
+    stream = 2 * number + 3
+    return headers(stream, FILES_HEADERS) + frame(RST_STREAM, 0, stream, bytes((0, 0, 0, 8)))
+
+
 RESET = (8).to_bytes(4, "big")
 CALM = "ENHANCE_YOUR_CALM"
 HTTP2 = [
@@ -144,6 +177,16 @@ HTTP2 = [
     Case("a message of 4 GiB", answers(asks_in(b"\x0a", length=2**32 - 1))),
     Case("a compression bomb", answers(asks_in(gzip.compress(bytes(10 << 20)), compressed=1))),
     Case("more calls than allowed", answers(streams(lambda n: headers(n, SECRET_HEADERS), 1000))),
+    Case(
+        "rapid resets in a transfer", meanwhile(b"".join(map(reset, range(5000)))), CALM, prepare=large_file
+    ),
+    Case("a flood of PING in a transfer", meanwhile(PING_FRAME * 1000, 100), CALM, prepare=large_file),
+    Case(
+        "windows that open and close in a transfer",
+        meanwhile((setting(4, 0) + setting(4, 2**31 - 1)) * 1000, 100),
+        CALM,
+        prepare=large_file,
+    ),
     Case("folders of which nothing is taken", opens_folders_and_takes_nothing),
 ]
 

@@ -122,6 +122,24 @@ def test_branches_that_lead_back_twice_do_not_take_for_ever(tmp_path: Path) -> N
     refuse(write(tmp_path, with_root(page(BRANCH, 2, elements))))
 
 
+def test_values_that_overlap(tmp_path: Path) -> None:
+    """A page of 16 kB would come to 200 of them, each of almost all that the page has."""
+    elements = b"".join(struct.pack("<IIII", 0, 3200 - number * 16, 0, 12_000) for number in range(200))
+    content = struct.pack("<QHHI", 2, LEAF, 200, 3) + elements
+    assert refuse(write(tmp_path, with_root(content.ljust(16384, b"v")))).endswith("values overlap")
+
+
+def test_pages_that_overlap(tmp_path: Path) -> None:
+    """Each goes to the end of the file, so that all together are as large as its square."""
+    root = page(BRANCH, 50, b"".join(struct.pack("<IIQ", 16, 0, 3 + number) for number in range(50)))
+    leaves = b"".join(page(LEAF, 0, overflow=50 - number) for number in range(51))
+    assert refuse(write(tmp_path, with_root(root + leaves))).endswith("pages overlap")
+
+
+def test_pages_without_number_behind_a_small_one(tmp_path: Path) -> None:
+    refuse(write(tmp_path, with_root(page(LEAF, 65535, overflow=2**32 - 1))))
+
+
 def test_a_database_that_a_daemon_has_open(tmp_path: Path) -> None:
     path = write(tmp_path, BoltFile().build(TREE))
     with open(path, "rb") as daemon:

@@ -110,7 +110,7 @@ def _parse(helper: str, said: str) -> tuple[str, str, str]:
         username, secret = answer.get("Username", ""), answer.get("Secret", "")
         if not isinstance(username, str) or not isinstance(secret, str):
             raise ValueError
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise _failed(f"{helper}: its answer is no JSON object with Username and Secret") from None
     return ("", "", secret) if username == _TOKEN_USER else (username, secret, "")
 

@@ -69,3 +69,27 @@ def test_no_core_is_left_of_what_holds_secrets(tmp_path: Path) -> None:
             process.wait()
     assert soft == 0
     assert hard == resource.getrlimit(resource.RLIMIT_CORE)[1]
+
+
+@pytest.mark.parametrize("kilobytes", [60_000, 110_000])
+def test_too_little_memory_is_said(tmp_path: Path, kilobytes: int) -> None:
+    ran = run_with(f"-v {kilobytes}", tmp_path)
+    assert (ran.exit, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        f"error: the address space is limited to {kilobytes >> 10} MB, and 160 are needed\n"
+    )
+
+
+def test_memory_that_ends_meanwhile_is_said(tmp_path: Path) -> None:
+    """A file within its own limit, and an address space that has no room for it."""
+    (tmp_path / "large").write_bytes(b"\x0a\xf0\xff\xff\x1d" + bytes(0x3BFFFF0))
+    command = [*COMMAND, "debug", "dump-llb", "large"]
+    ran = subprocess.run(
+        ["sh", "-c", 'ulimit -v 100000; exec "$@"', "sh", *command],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "error: out of memory\n")

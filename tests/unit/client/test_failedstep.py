@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -76,3 +77,34 @@ def test_a_report_obeys_nothing_that_was_printed() -> None:
     assert "\x07" not in report
     assert "exit code: 3\n" in report
     assert "\tred" in report
+
+
+def test_what_is_known_of_steps_has_a_limit() -> None:
+    """Names, logs of steps that nobody announced, logs of nothing, and steps that end again and again."""
+    steps = Steps()
+    tracemalloc.start()
+    try:
+        for number in range(3000):
+            name = f"{number} " + "n" * (1 << 15)
+            steps.note(SolveStatus((Vertex(name, name),), logs=(VertexLog(name, b"l" * (1 << 15)),)))
+            steps.note(SolveStatus(logs=(VertexLog("a", b""), VertexLog("b", b"."))))
+            steps.note(SolveStatus((Vertex("failed", "last", completed_ns=2, error="x"),)))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 30_000_000
+    error = failed(detail("errdefs.Vertex", {"digest": "failed"}))
+    steps.describe(error)
+    assert error.step
+    assert error.step.name == "last"
+
+
+def test_a_log_in_many_pieces_is_whole() -> None:
+    steps = Steps()
+    for number in range(5000):
+        steps.note(SolveStatus(logs=(VertexLog("a", b"%04d\n" % number),)))
+    error = failed(detail("errdefs.Vertex", {"digest": "a"}))
+    steps.describe(error)
+    assert error.step
+    assert error.step.log == b"".join(b"%04d\n" % number for number in range(5000))
+    assert not error.step.log_truncated
