@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 from buildctl._pb import content_pb2 as pb
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.worker import Worker
+from buildctl.model.messages import read_message
 from buildctl.model.quote import quote
 from buildctl.oci.digest import Digest, parse_digest
 from buildctl.oci.ingest import IngestStatus, Writer
@@ -114,7 +115,7 @@ def _disk_failures(store: Store) -> Iterator[None]:
 
 def _decoded(kind: type[Request], message: bytes) -> Request:
     try:
-        return kind.FromString(message)
+        return read_message(kind, message)
     except DecodeError:
         raise ServiceError(Code.INVALID_ARGUMENT, f"the request is no {kind.DESCRIPTOR.name}") from None
 
