@@ -83,9 +83,18 @@ class Insight:
             write_whole(path, _timeline(timings, kind), mode=_MODE)
 
     def summary(
-        self, timings: Timings, transfers: Sequence[Transfer], environment: Environment, descriptor: int
+        self,
+        timings: Timings,
+        transfers: Sequence[Transfer],
+        environment: Environment,
+        descriptor: int,
+        *,
+        failed: bool = False,
     ) -> str:
-        """A few lines, as wide as the descriptor's terminal if it is one."""
+        """A few lines, as wide as the descriptor's terminal if it is one.
+
+        One line where a build has `failed` and nobody asked for a summary: what matters then comes after it.
+        """
         from buildctl.progress.summary import summary
 
         if not environment.is_terminal(descriptor):
@@ -105,6 +114,7 @@ class Insight:
                 width=columns,
                 measure=cell_len,
                 ascii_only=not glyphs,
+                brief=failed and self._summary is None,
             )
         return "".join(f"{line}\n" for line in lines)
 

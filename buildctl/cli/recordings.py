@@ -218,7 +218,10 @@ class Recordings:
             timings = self._insight.timings(end_ns=self._ended_ns)
             if timings is not None and self._insight.speaks(timings, interrupted=self._interrupted):
                 stderr = self._environment.stderr
-                text += self._insight.summary(timings, self._transfers, self._environment, stderr)
+                failed = self._failure is not None
+                text += self._insight.summary(
+                    timings, self._transfers, self._environment, stderr, failed=failed
+                )
         return text + "".join(warnings(self._transfers, on_unreadable))
 
     def _write_insight(self, insight: Insight, ended_ns: int) -> None:

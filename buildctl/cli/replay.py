@@ -14,6 +14,7 @@ from buildctl.cli.grammar import Command, flag
 from buildctl.cli.saved_build import build_messages, is_file
 from buildctl.errors import UsageError
 from buildctl.model.quote import quote
+from buildctl.progress.mode import Mode
 
 _BREATH_S = 0.05
 """How long messages are shown in a row before other work, such as a signal's, has its turn."""
@@ -38,28 +39,35 @@ _BREATH_S = 0.05
 )
 @pass_app
 def command(app: App, args: tuple[str, ...], speed: str, progress: str) -> None:
-    """Show a saved rawjson stream, or a build in the daemon's history, live again."""
+    """Show a saved rawjson stream, or a build in the daemon's history, live again.
+
+    A build in the history that has failed ends as it did: with its error, and exit code 1.
+    """
     if len(args) != 1:
         raise UsageError("one saved build is needed: a file, or a ref", hint="--trace FILE saves a build")
     factor = parse_speed(speed)
-    is_file(args[0])
+    is_saved = is_file(args[0])
 
     async def run() -> None:
         from buildctl.progress.pace import Pace
+        from buildctl.progress.spread import spread
 
         loop = asyncio.get_running_loop()
         pace = Pace(loop.time, factor)
+        # A file has the messages as they came; rawjson shows those that there are.
+        spreads = factor is not None and not is_saved and progress != Mode.RAWJSON
         display = display_on(
             app.output, app.environment.stdout, progress, by_daemon_clock=True, clock=pace.now_ns
         )
         breathed_s = loop.time()
-        async with display, contextlib.aclosing(build_messages(app, args[0])) as messages:
-            async for status in messages:
-                wait_s = pace.wait_s(status)
-                if wait_s > 0 or loop.time() - breathed_s > _BREATH_S:
-                    await asyncio.sleep(wait_s)
-                    breathed_s = loop.time()
-                display.update(status)
+        async with display, contextlib.aclosing(build_messages(app, args[0], fails=True)) as messages:
+            async for message in messages:
+                for status in spread(message) if spreads else (message,):
+                    wait_s = pace.wait_s(status)
+                    if wait_s > 0 or loop.time() - breathed_s > _BREATH_S:
+                        await asyncio.sleep(wait_s)
+                        breathed_s = loop.time()
+                    display.update(status)
 
     app.run(run, interrupted=STREAM_INTERRUPTED)
 

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from buildctl.errors import BuildctlError, ExitCode
+from buildctl.errors import BuildctlError, ExitCode, InterruptedByUserError
+from buildctl.system import echo
 from buildctl.system.descriptors import count_open
 
 T = TypeVar("T")
@@ -37,11 +38,14 @@ _MORE_FILES = 30
 _ENOUGH_FILES = 1024
 
 
-def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], str]) -> T:
+def run(
+    main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], str], *, at_terminal: bool = False
+) -> T:
     """Run a coroutine to its end.
 
     The first signal cancels it, and `BuildctlError` is raised with the text that `interrupted` gives then.
     The second cancels that too and leaves as soon as temporary things are gone, in a second at most.
+    `at_terminal`, a Ctrl-C is no error but the user's will: `InterruptedByUserError`.
     Raises `BuildctlError` where too few files may be open for a connection.
     """
     _allow_files()
@@ -57,7 +61,9 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
             signals.append(number)
             task.cancel()
             if len(signals) > 1:
-                watchdog = threading.Timer(_LEAVE_AFTER_SECONDS, os._exit, (ExitCode.ERROR,))
+                by_user = at_terminal and signals[0] == signal.SIGINT
+                code = ExitCode.INTERRUPTED if by_user else ExitCode.ERROR
+                watchdog = threading.Timer(_LEAVE_AFTER_SECONDS, _leave, (code,))
                 watchdog.daemon = True
                 watchdog.start()
 
@@ -70,6 +76,8 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
         except asyncio.CancelledError:
             if not signals:
                 raise
+            if at_terminal and signals[0] == signal.SIGINT:
+                raise InterruptedByUserError("canceled") from None
             error = BuildctlError(interrupted())
             if signals[0] == signal.SIGHUP:
                 error.exit_code = ExitCode.HANGUP
@@ -81,6 +89,12 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], interrupted: Callable[[], st
                     signal.signal(number, signal.SIG_IGN)
 
     return asyncio.run(guarded())
+
+
+def _leave(code: int) -> None:
+    """End the process where it is, with the terminal as it was."""
+    echo.restore_all()
+    os._exit(code)
 
 
 def _is_nohup(number: int) -> bool:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from buildctl.cli.recorded import REFS_HINT, failure_of, require_known
 from buildctl.errors import BuildctlError, UsageError
 from buildctl.model.quote import quote
 from buildctl.system.detached import detached
@@ -32,7 +33,7 @@ def is_file(source: str) -> bool:
         return False
     raise UsageError(
         f"{quote(source)} is neither a file nor the ref of a build",
-        hint="buildctl debug histories lists the refs; --trace FILE saves a build",
+        hint=f"{REFS_HINT}; --trace FILE saves a build",
     )
 
 
@@ -65,13 +66,20 @@ async def saved_messages(app: App, path: str) -> AsyncGenerator[SolveStatus, Non
         raise BuildctlError(f"read {name}: {reason}", hint="name a file that can be read") from None
 
 
-async def build_messages(app: App, source: str) -> AsyncGenerator[SolveStatus, None]:
-    """The messages of a file or of a build in the daemon's history. Raises `BuildctlError`."""
+async def build_messages(app: App, source: str, *, fails: bool = False) -> AsyncGenerator[SolveStatus, None]:
+    """The messages of a file or of a build in the daemon's history. Raises `BuildctlError`.
+
+    With `fails`, the error of a build in the history is raised when all is told; files hold none.
+    """
     if is_file(source):
         async with contextlib.aclosing(saved_messages(app, source)) as messages:
             async for status in messages:
                 yield status
         return
-    async with app.connect() as client, contextlib.aclosing(client.status(source)) as told:
-        async for status in told:
-            yield status
+    async with app.connect() as client:
+        await require_known(client, source)
+        async with contextlib.aclosing(client.status(source)) as told:
+            async for status in told:
+                yield status
+        if fails and (failure := await failure_of(client, source)) is not None:
+            raise failure

@@ -20,7 +20,7 @@ from buildctl.client.convert.errors import error_details
 from buildctl.client.details import wrapping
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS, Heard, Liveness
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
-from buildctl.model.messages import read_message
+from buildctl.model.repair import parse_message
 from buildctl.telemetry.trace import Trace
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ class Duplex(Generic[Request, Response]):
 
 def _parse(method: Method[Request, Response], data: bytes) -> Response:
     try:
-        return read_message(method.response, data)
+        return parse_message(method.response, data)
     except DecodeError as error:
         raise ProtocolError(f"the daemon's answer to {method.path} cannot be read: {error}") from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.fsutil.worker import Worker
 from buildctl.model.solve import (
+    Delivery,
     DirectoryDestination,
     FileDestination,
     SolveOpt,
@@ -87,6 +88,13 @@ def senders(services: Sequence[Attachable]) -> list[FileSend]:
 
     bare = [service.service if isinstance(service, Observed) else service for service in services]
     return [service for service in bare if isinstance(service, FileSend)]
+
+
+def deliveries(opt: SolveOpt, services: Sequence[Attachable]) -> Mapping[int, Delivery]:
+    """What has arrived here, by the index of the export."""
+    if not any(isinstance(export.destination, _BY_FILE_SEND) for export in opt.exports):
+        return {}
+    return {number: one for sender in senders(services) for number, one in sender.deliveries.items()}
 
 
 def check_delivery(opt: SolveOpt, services: Sequence[Attachable]) -> None:

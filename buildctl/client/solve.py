@@ -36,6 +36,7 @@ from buildctl.client.services import (
     TransferSink,
     check_delivery,
     checking_contents,
+    deliveries,
     senders,
     session_services,
 )
@@ -158,7 +159,7 @@ async def solve(
             check_delivery(opt, services)
         if uses_layouts(opt):
             await disk.run(enter_results, opt, result.exporter_response)
-    return replace(result, transfers=tuple(transfers))
+    return replace(result, transfers=tuple(transfers), deliveries=deliveries(opt, services))
 
 
 class _Build:

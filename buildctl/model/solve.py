@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from buildctl.model.transfer import Transfer
 
@@ -131,6 +131,15 @@ class SolveOpt:
     """The id of this build; a random one when empty."""
 
 
+class Delivery(NamedTuple):
+    """What has arrived here of one export."""
+
+    files: int
+    """Regular files; 1 where the export is one file."""
+    bytes_received: int
+    """What is in them, in bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class SolveResult:
     """What a build that succeeded answers."""
@@ -142,3 +151,5 @@ class SolveResult:
     """What the frontend says of its result, such as `result.txt` of a subrequest."""
     transfers: tuple[Transfer, ...] = ()
     """What was sent of local directories, in the order in which the transfers ended."""
+    deliveries: Mapping[int, Delivery] = field(default_factory=dict)
+    """What has arrived in directories and files here, by the index of the export."""

@@ -43,6 +43,9 @@ class Transfer(NamedTuple):
     lost_ignore_files: tuple[tuple[str, str], ...] = ()
     """Ignore files that were asked for and are links to no file in what is sent, each with what it points to:
     the daemon finds no rules there."""
+    bytes_moved: int = 0
+    """All that was sent, with names, sizes and times of what was announced: what the daemon counts in its
+    steps. 0 where nobody has counted."""
 
 
 def format_transfer(transfer: Transfer) -> str:
@@ -50,8 +53,9 @@ def format_transfer(transfer: Transfer) -> str:
 
     print(format_transfer(result.transfers[0]))
     """
-    size = format_bytes(transfer.bytes_sent)
-    rate = f" ({format_bytes(round(transfer.bytes_sent / transfer.took))}/s)" if transfer.took > 0 else ""
+    moved = transfer.bytes_moved or transfer.bytes_sent
+    size = format_bytes(moved)
+    rate = f" ({format_bytes(round(moved / transfer.took))}/s)" if transfer.took > 0 else ""
     files = "file" if transfer.files_walked == 1 else "files"
     return (
         f"{transfer.name}: {transfer.files_walked:,} {files} walked, {transfer.files_requested:,} requested, "

@@ -7,18 +7,23 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from buildctl.model.status import SolveStatus, UnreadLogs
 from buildctl.progress.budget import Budget
 from buildctl.progress.clock import ClientClock
 from buildctl.progress.masking import Masker, StatusMasker
 from buildctl.progress.pump import Pump
-from buildctl.progress.renderer import Leaving, Renderer
+from buildctl.progress.renderer import Judging, Leaving, Renderer
 from buildctl.progress.writer import StreamWriter
+
+if TYPE_CHECKING:
+    from buildctl.progress.hold import TerminalHold
 
 logger = logging.getLogger(__name__)
 
+_ASIDE_S = 0.2
+"""How long Ctrl-Z waits for a terminal that takes nothing."""
 _HELD_LOG_BYTES = 16 << 20
 """Of what is said while a display stands aside; logs beyond it are not shown."""
 
@@ -44,6 +49,7 @@ class Display:
         also: Sequence[Callable[[SolveStatus], None]] = (),
         masker: Masker | None = None,
         budget: Budget | None = None,
+        hold: TerminalHold | None = None,
     ) -> None:
         self._also = list(also)
         self._budget = budget or Budget()
@@ -58,6 +64,7 @@ class Display:
         self._origin_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._terminal = hold
         self._held: list[SolveStatus] | None = None  # what has come while others have the stream
         self._held_log_bytes = 0
         self.say_before_failures: Callable[[BaseException], str] | None = None
@@ -70,6 +77,8 @@ class Display:
     async def __aenter__(self) -> Self:
         self._origin_s = asyncio.get_running_loop().time()
         self._arm()
+        if self._terminal is not None:
+            self._terminal.take(self._step_aside, self._come_back)
         return self
 
     async def __aexit__(
@@ -153,6 +162,8 @@ class Display:
                 self._pass_on(rest)
         except Exception as error:
             self._give_up(error)
+        if ended is not None and isinstance(self._renderer, Judging):
+            self._renderer.note_failure(canceled=isinstance(ended, asyncio.CancelledError))
         say = self.say_before_failures
         between = say(ended).encode(errors="surrogateescape") if say and ended is not None else b""
         self._show(lambda now_ns: self._pump.finish(now_ns, between))
@@ -160,6 +171,7 @@ class Display:
             await self._writer.close(patience_s)
         finally:
             self._writer.abandon()
+            self._let_go()
             if self._budget.notice:
                 logger.warning("%s", self._budget.notice)
 
@@ -171,6 +183,24 @@ class Display:
                 self._timer.cancel()
             self._writer.write(self._renderer.restore)
             self._writer.abandon(patience_s=0.1)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._terminal is not None:
+            self._terminal.release()
+
+    async def _step_aside(self) -> None:
+        """Leave the picture where it is, soon, for the process is to be stopped."""
+        if isinstance(self._renderer, Leaving) and self._held is None:
+            self._show(self._renderer.leave)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ASIDE_S):
+                await self._writer.idle()
+
+    def _come_back(self) -> None:
+        """Draw the picture again, below what others have written meanwhile."""
+        if self._held is None:
+            self._show(lambda now_ns: self._pump.refresh(now_ns, busy=False))
 
     def _show(self, produce: Callable[[int], bytes]) -> None:
         if self.failure is not None:
@@ -190,6 +220,7 @@ class Display:
         except Exception:
             restore = b""
         self._writer.write(restore + b"\nprogress display failed: %s\n" % why)
+        self._let_go()
 
     def _now(self) -> int:
         """The client's clock as it was at the beginning, carried on by one that nobody sets."""

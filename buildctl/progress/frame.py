@@ -50,6 +50,7 @@ class Look:
     glyphs: bool = True
     ascii_only: bool = False
     log_lines: int = 6
+    most_log_lines: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +95,21 @@ def frame(survey: Survey, now_ns: int, width: int, height: int, look: Look) -> l
     return [] if layout is None else draw(layout, now_ns)
 
 
-def final_frame(survey: Survey, now_ns: int, width: int, look: Look) -> list[Line]:
-    """The picture that stays when the build is over: the whole tree, however many rows it takes."""
+def final_frame(
+    survey: Survey, now_ns: int, width: int, look: Look, outcome: State | None = None
+) -> list[Line]:
+    """The picture that stays when the build is over: the whole tree, however many rows it takes.
+
+    `outcome` is FAILED or CANCELED where the build is known to have ended so, whatever its steps say. Of
+    warnings only their number is shown, for their text does not fit into a row.
+    """
     painter = _painter(now_ns, max(width, 1), look)
     rows = unfold(survey.branches, Fold(details=True, stages=False, queued=0), _FINAL_ROWS)
     if rows is None:
         rows = unfold(survey.branches, Fold(queued=0), sys.maxsize) or []
-    head = _final_head(painter, survey)
-    return [head, *(_draw(painter, row, ended=True) for row in rows if not isinstance(row, LogRow))]
+    head = _final_head(painter, survey, outcome)
+    shown = (row for row in rows if not isinstance(row, LogRow | WarningRow))
+    return [head, *(_draw(painter, row, ended=True) for row in shown)]
 
 
 def _painter(now_ns: int, width: int, look: Look) -> Painter:
@@ -120,6 +128,8 @@ def _share_out(painter: Painter, rows: Sequence[Row], spare: int, look: Look) ->
     for row in wanting[:spare]:
         shown[row.step] = _log(painter, row, min(each, spare))
         spare -= len(shown[row.step])
+    if look.most_log_lines is not None:
+        return shown
     for row in wanting:
         had = len(shown.get(row.step, ()))
         if spare > 0 and had == each:
@@ -298,10 +308,10 @@ def _fraction(step: Step) -> float:
     return min(max(sum(status.current for status in counted) / total, 0.0), 1.0) if total else 0.0
 
 
-def _final_head(painter: Painter, survey: Survey) -> Line:
-    outcome = Span(" FINISHED", Role.DONE)
-    if survey.counts[State.FAILED]:
-        outcome = Span(" FAILED", Role.ERROR)
-    elif survey.counts[State.CANCELED]:
-        outcome = Span(" CANCELED", Role.CANCEL)
-    return painter.justified([_title(painter, survey), outcome, *_warnings(survey)], [])
+def _final_head(painter: Painter, survey: Survey, outcome: State | None) -> Line:
+    told = Span(" FINISHED", Role.DONE)
+    if survey.counts[State.FAILED] or outcome is State.FAILED:
+        told = Span(" FAILED", Role.ERROR)
+    elif survey.counts[State.CANCELED] or outcome is State.CANCELED:
+        told = Span(" CANCELED", Role.CANCEL)
+    return painter.justified([_title(painter, survey), told, *_warnings(survey)], [])

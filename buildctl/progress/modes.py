@@ -20,6 +20,7 @@ from buildctl.progress.writer import StreamWriter
 
 if TYPE_CHECKING:
     from buildctl.progress.dialect import Dialect
+    from buildctl.progress.hold import TerminalHold
 
 
 _ON_TERMINALS = frozenset({Mode.BUILDKITE})
@@ -94,6 +95,11 @@ def open_display(
         from buildctl.progress.passed import Passed
 
         renderer = Passed(renderer, InertText())
+    hold: TerminalHold | None = None
+    if mode is Mode.TTY:
+        from buildctl.progress.hold import TerminalHold
+
+        hold = TerminalHold(fd, renderer.restore)
     if clock is not None:
         from buildctl.progress.pace import OnClock
 
@@ -106,6 +112,7 @@ def open_display(
         by_daemon_clock=by_daemon_clock,
         also=also,
         masker=masker,
+        hold=hold,
     )
 
 

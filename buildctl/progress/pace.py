@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from buildctl.model.status import SolveStatus
-from buildctl.progress.renderer import Renderer
+from buildctl.progress.renderer import Judging, Leaving, Renderer
 
 LONGEST_PAUSE_S = 3600.0
 _LONGEST_WAIT_S = 3600.0
@@ -66,6 +66,13 @@ class OnClock:
 
     def render(self, now_ns: int) -> bytes:
         return self._renderer.render(self._now_ns())
+
+    def leave(self, now_ns: int) -> bytes:
+        return self._renderer.leave(self._now_ns()) if isinstance(self._renderer, Leaving) else b""
+
+    def note_failure(self, *, canceled: bool) -> None:
+        if isinstance(self._renderer, Judging):
+            self._renderer.note_failure(canceled=canceled)
 
     def finish(self, now_ns: int, between: bytes = b"") -> bytes:
         return self._renderer.finish(self._now_ns(), between)

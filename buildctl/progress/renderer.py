@@ -33,3 +33,11 @@ class Leaving(Protocol):
 
     def leave(self, now_ns: int) -> bytes:
         """What makes the picture a part of what was written before."""
+
+
+@runtime_checkable
+class Judging(Protocol):
+    """A renderer that says at the end how the build has ended."""
+
+    def note_failure(self, *, canceled: bool) -> None:
+        """The build has failed or was canceled, whatever its steps say."""

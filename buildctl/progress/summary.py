@@ -34,19 +34,21 @@ def summary(
     width: int | None = None,
     measure: Measure = len,
     ascii_only: bool = False,
+    brief: bool = False,
 ) -> list[str]:
     """At most 5 lines and the `slowest` steps, each cut to `width` cells where that is given.
 
-    They tell the totals, the slowest steps with their share of the wall time, the critical path and what it
-    explains, and the transfers of local directories that moved most.
+    They tell, as far as there is anything to tell of each, the totals, the slowest steps with their share of
+    the wall time, the critical path and what it explains, and the transfers of local directories that moved
+    most; `brief`, the totals alone.
     """
-    lines = [
-        _totals(timings),
+    details = [
         *_slowest(timings, slowest),
         *_critical(timings),
         *_transfers(transfers),
         *_clipped(timings, clipped),
     ]
+    lines = [_totals(timings), *([] if brief else details)]
     shown = (visible(line, ascii_only=ascii_only) for line in lines)
     ellipsis = "..." if ascii_only else "…"
     return [line if width is None else cut(line, width, measure, ellipsis) for line in shown]
@@ -69,7 +71,8 @@ def _totals(timings: Timings) -> str:
 
 
 def _slowest(timings: Timings, count: int) -> Iterator[str]:
-    ran = sorted((step for step in timings.steps if step.duration_ns > 0), key=lambda step: -step.duration_ns)
+    told = (step for step in timings.steps if step.duration_ns >= _TOLD_NS)
+    ran = sorted(told, key=lambda step: -step.duration_ns)
     for step in ran[:count]:
         share = step.duration_ns / timings.wall_ns if timings.wall_ns else 0.0
         yield f"{format_elapsed(step.duration_ns):>8} {share:>4.0%}  {_name(step)}"
@@ -78,10 +81,10 @@ def _slowest(timings: Timings, count: int) -> Iterator[str]:
 def _critical(timings: Timings) -> Iterator[str]:
     """The path's share, and the steps of it that took longest, in its order."""
     ran = [step for step in timings.critical if step.duration_ns > 0]
-    if not ran:
-        return
     longest = sorted(ran, key=lambda step: -step.duration_ns)[:4]
-    kept = {step for step in longest if step.duration_ns >= _TOLD_NS} or {longest[0]}
+    kept = {step for step in longest if step.duration_ns >= _TOLD_NS}
+    if not kept:
+        return
     steps = ", ".join(f"{_short(step)} {format_elapsed(step.duration_ns)}" for step in ran if step in kept)
     more = f" and {len(ran) - len(kept)} more" if len(ran) > len(kept) else ""
     took = format_elapsed(timings.explained_ns)
@@ -89,12 +92,14 @@ def _critical(timings: Timings) -> Iterator[str]:
 
 
 def _transfers(transfers: Sequence[Transfer]) -> Iterator[str]:
-    """A line for each local name: a build asks for one several times, first for its ignore file."""
+    """A line for each local name of which anything was sent: a build asks for one several times, first for
+    its ignore file."""
     together: dict[str, Transfer] = {}
     for one in transfers:
         before = together.get(one.name)
         together[one.name] = one if before is None else _added(before, one)
-    for transfer in sorted(together.values(), key=lambda one: -one.bytes_sent)[:_TRANSFERS]:
+    told = (one for one in together.values() if one.files_sent or not one.complete)
+    for transfer in sorted(told, key=lambda one: -one.bytes_sent)[:_TRANSFERS]:
         yield "Sent " + format_transfer(transfer)
 
 
@@ -104,6 +109,7 @@ def _added(one: Transfer, other: Transfer) -> Transfer:
         files_requested=one.files_requested + other.files_requested,
         files_sent=one.files_sent + other.files_sent,
         bytes_sent=one.bytes_sent + other.bytes_sent,
+        bytes_moved=one.bytes_moved + other.bytes_moved,
         took=one.took + other.took,
         complete=one.complete and other.complete,
     )

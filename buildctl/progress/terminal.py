@@ -57,6 +57,8 @@ class TerminalOptions:
     """The font has check marks, spinners and line drawing."""
     log_lines: int = _LOG_LINES
     """Rows of a running step's output before spare rows are given out."""
+    most_log_lines: int | None = None
+    """Rows of it at most, as BUILDKIT_TTY_LOG_LINES says; None: as many as there is room for."""
     warnings: tuple[str, ...] = ()
     """What was wrong with the variables, a sentence each."""
 
@@ -69,13 +71,15 @@ class TerminalOptions:
         if "BUILDKIT_COLORS" in variables and not variables.get("NO_COLOR"):
             colors = parse_colors(variables["BUILDKIT_COLORS"], warnings)
         utf8 = _is_utf8(variables)
+        asked = _log_lines(variables.get("BUILDKIT_TTY_LOG_LINES", ""))
         return cls(
             moves_cursor=term not in _DUMB,
             color_system=_color_system(term, variables),
             colors=colors,
             utf8=utf8,
             glyphs=utf8 and term not in _POOR,
-            log_lines=_log_lines(variables.get("BUILDKIT_TTY_LOG_LINES", "")),
+            log_lines=asked or _LOG_LINES,
+            most_log_lines=asked,
             warnings=tuple(warnings),
         )
 
@@ -96,10 +100,10 @@ def _color_system(term: str, variables: Mapping[str, str]) -> ColorSystem | None
     return "256" if "256color" in term else "standard"
 
 
-def _log_lines(text: str) -> int:
+def _log_lines(text: str) -> int | None:
     if text.isascii() and text.isdigit() and len(text) < 6 and int(text) > 0:
         return int(text)
-    return _LOG_LINES
+    return None
 
 
 def parse_colors(text: str, warnings: list[str]) -> Colors:

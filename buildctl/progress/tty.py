@@ -17,12 +17,13 @@ from buildctl.model.status import SolveStatus
 from buildctl.progress.frame import Layout, Look, arrange, draw, final_frame
 from buildctl.progress.line import Color, Ink, Line, Role, Span, width_of
 from buildctl.progress.live import RESTORE, LivePicture, Rendered
-from buildctl.progress.survey import Surveyor, survey
+from buildctl.progress.survey import State, Surveyor, survey
 from buildctl.progress.terminal import TerminalOptions
 from buildctl.progress.trace import Trace, VertexTrace
 from buildctl.progress.tree import grow
 from buildctl.progress.visible import visible
 from buildctl.progress.vt import PLAIN, read_line
+from buildctl.progress.warnings import told_warnings
 
 _COLOR_SYSTEMS = {
     None: ColorSystem.STANDARD,
@@ -47,8 +48,9 @@ class TTYRenderer:
         self._palette = _Palette(options)
         self._ascii = not options.utf8
         self._surveyor = Surveyor(self._trace, ascii_only=self._ascii)
-        self._look = Look(cell_len, options.glyphs, self._ascii, options.log_lines)
+        self._look = Look(cell_len, options.glyphs, self._ascii, options.log_lines, options.most_log_lines)
         self._notes = options.warnings
+        self._outcome: State | None = None
 
     def absorb(self, status: SolveStatus, now_ns: int) -> bytes:
         """Take in a message; it is seen in the next frame."""
@@ -74,14 +76,19 @@ class TTYRenderer:
         lines = [] if self._layout is None else draw(self._layout, now_ns)
         return self._encode(self._noted() + self._picture.leave(self._rendered(lines), width, height))
 
+    def note_failure(self, *, canceled: bool) -> None:
+        """How the head of the last frame is to call the end, also where no step has failed."""
+        self._outcome = State.CANCELED if canceled else State.FAILED
+
     def finish(self, now_ns: int, between: bytes = b"") -> bytes:
-        """The whole tree in place of the last frame, what is to be said then, and the logs of what failed."""
+        """The whole tree in place of the last frame, warnings, what is to be said, logs of what failed."""
         width, height = self._size()
         lines: list[Line] = []
         if self._trace.vertexes:
             ended = survey(self._trace, grow(self._trace, ascii_only=self._ascii), ended=True)
-            lines = final_frame(ended, now_ns, width, self._look)
+            lines = final_frame(ended, now_ns, width, self._look, self._outcome)
         tree = self._noted() + self._picture.leave(self._rendered(lines), width, height)
+        tree += "".join(f"{line}\r\n" for line in self._warnings())
         said = between.replace(b"\n", b"\r\n")
         return self._encode(tree) + said + self._encode("".join(f"{line}\r\n" for line in self._failures()))
 
@@ -91,6 +98,13 @@ class TTYRenderer:
     def _noted(self) -> str:
         notes, self._notes = self._notes, ()
         return "".join(f"warning: {visible(note, ascii_only=self._ascii)}\r\n" for note in notes)
+
+    def _warnings(self) -> Iterator[str]:
+        """Each warning of the frontend whole, with its place and where to read on; the tree counts them."""
+        for warning in told_warnings(self._trace.vertexes):
+            for number, text in enumerate(warning.lines):
+                shown = visible(text, ascii_only=self._ascii)
+                yield self._palette.render((Span(shown, Role.WARNING if number == 0 else Role.PLAIN),))
 
     def _failures(self) -> Iterator[str]:
         """The reference's error block (progressui's printErrorLogs), made safe."""

@@ -18,6 +18,7 @@ from buildctl.fsutil.receive import Mode, ReceiveSummary, receive
 from buildctl.fsutil.worker import Worker, outlast
 from buildctl.http2.frames import Buffer
 from buildctl.model.solve import (
+    Delivery,
     DirectoryDestination,
     Export,
     FileDestination,
@@ -58,6 +59,7 @@ class FileSend:
         self._turns = asyncio.Semaphore(MAX_TRANSFERS)
         self._incomplete: dict[ServerStream, tuple[str, BuildctlError | None]] = {}
         self._metadata: dict[int, dict[str, str]] = {}
+        self._deliveries: dict[int, Delivery] = {}
 
     @property
     def methods(self) -> Mapping[str, Handler]:
@@ -67,6 +69,11 @@ class FileSend:
     def metadata(self) -> Mapping[int, Mapping[str, str]]:
         """What the daemon said of each export it has begun to deliver, such as `containerimage.digest`."""
         return self._metadata
+
+    @property
+    def deliveries(self) -> Mapping[int, Delivery]:
+        """What has arrived whole, by the export's number; the platforms of one export together."""
+        return self._deliveries
 
     @property
     def missing(self) -> Sequence[Export]:
@@ -103,7 +110,7 @@ class FileSend:
                     )
                 self._collect_metadata(number, stream)
                 with self._delivering(stream, path):
-                    await self._receive_tree(stream, path, mode, keep_privileged=keep_privileged)
+                    await self._receive_tree(number, stream, path, mode, keep_privileged=keep_privileged)
             case FileDestination(path):
                 self._collect_metadata(number, stream)
                 with self._delivering(stream, path):
@@ -136,11 +143,14 @@ class FileSend:
         self._incomplete.pop(stream, None)
 
     async def _receive_tree(
-        self, stream: ServerStream, path: str, mode: Mode, *, keep_privileged: bool
+        self, number: int, stream: ServerStream, path: str, mode: Mode, *, keep_privileged: bool
     ) -> None:
         def written(summary: ReceiveSummary) -> None:
             # From here on the daemon may end the build, and with it this call.
             self._forget(stream)
+            before = self._deliveries.get(number, Delivery(0, 0))
+            files, size = before.files + summary.files, before.bytes_received + summary.content_bytes
+            self._deliveries[number] = Delivery(files, size)
             if summary.devices or summary.stripped:
                 _LOG.warning("%s: %s; add keep-privileged=true to --output for all", path, _left_out(summary))
 
@@ -166,13 +176,15 @@ class FileSend:
             raise ServiceError(Code.ALREADY_EXISTS, "target already exists")
         self._delivered.add(number)
         worker = Worker("export")
+        size = 0
         try:
             await worker.run(target.open)
             while messages := await stream.receive_messages():
                 # Nothing more is read until this is written, which is what slows the daemon down.
                 self._spilled = self._spilled or target.streams
-                await worker.run(_write, target, messages)
+                size += await worker.run(_write, target, messages)
             await worker.run(target.commit)
+            self._deliveries[number] = Delivery(1, size)
         except BaseException:
             await outlast([worker.run(target.discard)], _CLEANUP_SECONDS)
             raise
@@ -272,8 +284,11 @@ def _user_failure(action: str) -> Iterator[None]:
         raise TransferError(f"failed to {action} the stream of an output: {error}") from error
 
 
-def _write(target: _Target, messages: list[bytes]) -> None:
-    target.write([decode_bytes_message(message) for message in messages])
+def _write(target: _Target, messages: list[bytes]) -> int:
+    """Write what messages carry; how many bytes that is."""
+    pieces = [decode_bytes_message(message) for message in messages]
+    target.write(pieces)
+    return sum(map(len, pieces))
 
 
 def _left_out(summary: ReceiveSummary) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -89,6 +89,14 @@ class FileSync:
             nonlocal summary
             summary = so_far
 
+        moved = 0
+
+        async def send_messages(messages: Iterable[bytes]) -> None:
+            nonlocal moved
+            messages = list(messages)
+            moved += sum(map(len, messages))
+            await stream.send_messages(messages)
+
         selection = Selection(
             includes=values(stream.metadata, "include-patterns"),
             excludes=values(stream.metadata, "exclude-patterns"),
@@ -98,7 +106,7 @@ class FileSync:
             lost = await self._lost_ignore_files(root, selection) if self._on_transfer else ()
             await send(
                 stream.receive_messages,
-                stream.send_messages,
+                send_messages,
                 root,
                 includes=selection.includes,
                 excludes=selection.excludes,
@@ -113,6 +121,7 @@ class FileSync:
         finally:
             if self._on_transfer:
                 transfer = _transfer(name, summary, began, clock() - began, complete=complete)
+                transfer = transfer._replace(bytes_moved=moved)
                 paths = map(os.fsdecode, unreadable.paths if unreadable else ())
                 self._on_transfer(transfer._replace(unreadable=tuple(paths), lost_ignore_files=lost))
 

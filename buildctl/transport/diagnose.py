@@ -29,12 +29,13 @@ _BAD_PREFACE = "error reading server preface: "
 # X509_V_ERR_*, which the ssl module hands on as numbers (openssl/x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _WRONG_HOST, _WRONG_IP = 9, 10, 62, 64
 
+_EXPIRED_ALERT = "expired certificate"
 # The alerts a daemon answers to a client's certificate: OpenSSL's name of the reason, and Go's words.
 _ALERTS = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "certificate required",
     "SSLV3_ALERT_BAD_CERTIFICATE": "bad certificate",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "handshake failure",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "expired certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": _EXPIRED_ALERT,
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "unknown certificate",
     "TLSV1_ALERT_UNKNOWN_CA": "unknown certificate authority",
     "TLSV1_ALERT_ACCESS_DENIED": "access denied",
@@ -112,7 +113,7 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
         if alert := _ALERTS.get(error.reason or ""):
             place = _BAD_PREFACE if shaken else _HANDSHAKE
             return connection_error(
-                f"{place}remote error: tls: {alert}", _certificate_hint(tls), lasting=True
+                f"{place}remote error: tls: {alert}", _certificate_hint(tls, alert), lasting=True
             )
         problem = "tls: first record does not look like a TLS handshake"
     except OSError:
@@ -128,7 +129,9 @@ async def _diagnose_tls(dial: Dial, tls: TLSFiles, server_name: str, http1: bool
     )
 
 
-def _certificate_hint(tls: TLSFiles) -> str:
+def _certificate_hint(tls: TLSFiles, alert: str) -> str:
+    if tls.cert and alert == _EXPIRED_ALERT:
+        return "the client certificate has expired: have a new one signed for --tlscert; or is a clock wrong?"
     if tls.cert:
         return "the daemon does not take this client certificate: check which it is, and who signed it"
     return "the daemon wants a client certificate (cert) with its key (key)"

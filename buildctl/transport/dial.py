@@ -25,6 +25,10 @@ _PORTS |= {"imap3": 220, "imaps": 993, "pop3": 110, "pop3s": 995, "smtp": 25, "s
 _PORTS |= {"telnet": 23}
 
 _LAST_PORT = 65535
+_START_ENGINE = (
+    "is the Docker Engine running? start it (sudo systemctl start docker), or name another with --addr or "
+    "DOCKER_HOST"
+)
 _START_DAEMON = "is a daemon running? start buildkitd, or name another with --addr or BUILDKIT_HOST"
 
 
@@ -166,12 +170,32 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno or errno.EINVAL).lower()
 
 
+def _permission_hint(path: str) -> str:
+    """Who may use the socket: members of its group where it is for a group, else root."""
+    import grp
+    import stat
+
+    try:
+        found = os.stat(path)
+        group = grp.getgrgid(found.st_gid).gr_name if found.st_gid and found.st_mode & stat.S_IWGRP else ""
+    except (OSError, KeyError):  # also where its folder may not be looked into
+        group = ""
+    if not group:
+        return f"{path} is for root alone: run the command with sudo, or ask for a rootless daemon"
+    if found.st_gid in (os.getegid(), *os.getgroups()):
+        return f"you are in the group {group} of {path} and still may not use it: look at its folders"
+    return (
+        f"{path} is for members of the group {group}: have yourself added to it "
+        f"(sudo usermod -aG {group} $USER) and log in anew, or run the command with sudo"
+    )
+
+
 def _unix_hint(error: OSError, path: str) -> str:
     match error.errno:
         case errno.EACCES | errno.EPERM:
-            return f"run as a user who may write to {path}: a member of its group, or root"
+            return _permission_hint(path)
         case errno.ENOENT | errno.ECONNREFUSED:
-            return _START_DAEMON
+            return _START_ENGINE if os.path.basename(path).startswith("docker") else _START_DAEMON
         case None:
             return "a socket's path may be no longer than about 100 bytes"
         case _:

@@ -103,6 +103,7 @@ def test_static_answers_start_no_python_and_come_at_once(desk: Desk) -> None:
     ("line", "answers", "ran"),
     [
         ("buildctl debug logs ", {"pwxhhv1x2y9r", "zk3n0b6gmq4t"}, "buildctl __complete refs"),
+        ("buildctl replay z", {"zk3n0b6gmq4t"}, "buildctl __complete refs"),
         ("buildctl debug ctl --pin z", {"zk3n0b6gmq4t"}, "buildctl __complete refs"),
         ("buildctl debug monitor --ref=p", {"--ref=pwxhhv1x2y9r"}, "buildctl __complete refs"),
         ("buildctl debug workers -f id==", {"id==l4nhpfnzql9o"}, "buildctl __complete workers"),

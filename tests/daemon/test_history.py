@@ -18,7 +18,7 @@ import pytest
 
 from buildctl import Client, parse_address
 from tests.support.engines import Engine
-from tests.support.program import COMMAND, Ran, environment, run
+from tests.support.program import COMMAND, Ran, environment, run, run_in_terminal
 
 pytestmark = pytest.mark.daemon
 
@@ -258,3 +258,39 @@ def test_metadata_of_a_stopped_daemon(engine: Engine, tmp_path: Path) -> None:
     assert 'bucket "_index":' in lines
     assert any('"snapshot.createdAt"' in line or '"cache.createdAt"' in line for line in lines)
     assert any("local source for context" in line for line in lines)
+
+
+def test_a_failed_build_is_replayed_with_its_error_and_at_its_pace(new: Machine) -> None:
+    dockerfile = 'FROM scratch\nCOPY busybox /\nRUN ["/busybox", "sh", "-c", "/busybox sleep 1.2; exit 3"]\n'
+    (new.folder / "Dockerfile").write_text(dockerfile)
+    built = new("build", *FLAGS, *MORE, "--ref-file", "ref")
+    assert built.exit == 1
+    told = built.stderr[built.stderr.index("Dockerfile:3\n----") :]
+    ref = (new.folder / "ref").read_text()
+    began = time.monotonic()
+    ran = new("replay", "--progress", "plain", ref)
+    assert time.monotonic() - began > 1.2
+    assert (ran.exit, ran.stderr) == (1, told)
+    assert "exit code: 3" in ran.stdout
+
+
+def test_a_build_that_is_not_there_is_told_at_once(new: Machine) -> None:
+    for arguments in (("debug", "logs", "nope"), ("debug", "logs", "--trace", "nope"), ("replay", "a" * 25)):
+        began = time.monotonic()
+        ran = run_in_terminal("--addr", new.address, *arguments, cwd=new.folder)
+        assert time.monotonic() - began < 3  # 0.1 s for the daemon; it would wait 6
+        assert ran.exit == 1
+        assert f"no such job {arguments[-1]}" in ran.stdout
+        assert "hint: buildctl debug histories lists the refs" in ran.stdout
+
+
+def test_a_platform_that_the_daemon_cannot_run(new: Machine) -> None:
+    (new.folder / "Dockerfile").write_text('FROM scratch\nCOPY busybox /\nRUN ["/busybox", "false"]\n')
+    build = ("build", *FLAGS, "--opt", "force-network-mode=none")
+    there = ("--addr", new.address)
+    ran = run_in_terminal(*there, *build, "--opt", "platform=linux/s390x", cwd=new.folder)
+    assert ran.exit == 1
+    assert "not linux/s390x: install an emulator" in " ".join(ran.stdout.split())
+    ran = run_in_terminal(*there, *build, cwd=new.folder)
+    assert ran.exit == 1
+    assert "emulator" not in ran.stdout

@@ -97,6 +97,10 @@ __buildctl_value() { # $1: the kind that is due, $2: what is typed of it, $3: wh
             __buildctl_words args "$typed" "$before" ''
             __buildctl_lines "$typed" "$before" more < <(__buildctl_dockerfile args)
             ;;
+        builds)
+            __buildctl_paths -f "$typed" "$before"
+            __buildctl_value refs "$typed" "$before"
+            ;;
         refs | workers)
             __buildctl_lines "$typed" "$before" '' < <("${words[0]}" "${connection[@]}" __complete "$kind" 2>/dev/null)
             ;;

@@ -109,6 +109,9 @@ function __buildctl_value --argument-names kind typed before # kind: what is due
         case args
             __buildctl_words args "$typed" "$before"
             __buildctl_names "$before" (__buildctl_dockerfile args)
+        case builds
+            __buildctl_paths file "$typed" "$before"
+            __buildctl_value refs "$typed" "$before"
         case refs workers
             __buildctl_names "$before" ($__buildctl_program $__buildctl_connection __complete $kind 2>/dev/null)
         case 'words *'

@@ -88,6 +88,10 @@ __buildctl_value() { # $1: the kind that is due; what is typed of it is in $PREF
         (dockerfile) _files -W places ;;
         (targets) __buildctl_dockerfile targets && compadd -a found ;;
         (args) __buildctl_dockerfile args; __buildctl_words args ;;
+        (builds)
+            __buildctl_value refs
+            _files
+            ;;
         (refs|workers)
             found=(${(f)"$($words[1] $connection __complete $1 2>/dev/null)"})
             found=(${(M)found:#[A-Za-z0-9_][A-Za-z0-9_.=-]#})

@@ -18,6 +18,9 @@ _SHOW = ("build", "debug logs")
 
 VARIABLES = (
     Variable("BUILDKIT_HOST", "The daemon's address; --addr counts more."),
+    Variable("BUILDKIT_TLS_DIR", "As --tlsdir; so BUILDKIT_TLS_CACERT, _CERT, _KEY and _SERVERNAME."),
+    Variable("XDG_CONFIG_HOME", "Where buildctl/config.toml is. Default: ~/.config."),
+    Variable("BUILDCTL_CONFIG", "off leaves all settings files aside."),
     Variable("DOCKER_HOST", "The Docker Engine of docker://."),
     Variable("XDG_RUNTIME_DIR", "Where a rootless daemon's socket is looked for."),
     Variable("HTTPS_PROXY", "Proxy of tcp:// addresses; NO_PROXY names hosts without."),
@@ -40,7 +43,11 @@ VARIABLES = (
     ),
     Variable("BUILDKIT_COLORS", "Colours: run=green:warning=yellow:error=red:cancel=255,165,0.", _SHOW),
     Variable("NO_COLOR", "No colours at all.", _SHOW),
-    Variable("BUILDKIT_TTY_LOG_LINES", "Log lines of a running step on a terminal. Default: 6.", _SHOW),
+    Variable(
+        "BUILDKIT_TTY_LOG_LINES",
+        "Log lines of a running step on a terminal. Default: 6, more where there is room.",
+        _SHOW,
+    ),
     Variable("TTY_DISPLAY_RATE", "Milliseconds between two pictures.", _SHOW),
     Variable("PROGRESS_NO_TRUNC", "0 shortens names in plain progress.", _SHOW),
     Variable("XDG_CACHE_HOME", "Where --context-check=content keeps digests. Default: ~/.cache.", _BUILD),

@@ -9,8 +9,9 @@ class Word(NamedTuple):
     """A word that can be typed, or the beginning of one: a text such as `dest=` wants more.
 
     `value` says how what follows is completed: nothing for a whole word, `free` for a text that nobody can
-    guess, `file`, `dir`, `dockerfile`, `targets`, `args`, `refs`, `workers`; or `words SET`, `list SET` (with
-    commas between), `fields SET` (attributes, those of `SET.TYPE` once the type is known). `*=` is any key.
+    guess, `file`, `dir`, `dockerfile`, `targets`, `args`, `refs`, `workers`, `builds` (files and refs); or
+    `words SET`, `list SET` (with commas between), `fields SET` (attributes, those of `SET.TYPE` once the
+    type is known). `*=` is any key.
     """
 
     text: str

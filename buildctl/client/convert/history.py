@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from google.protobuf.message import DecodeError
+
 from buildctl._pb import control_pb2, status_pb2
 from buildctl.client.convert.errors import error_detail
 from buildctl.client.convert.instant import instant
+from buildctl.errors import ProtocolError
 from buildctl.model.history import (
     BuildError,
     BuildHistoryEvent,
@@ -63,3 +66,11 @@ def _result_info(message: control_pb2.BuildResultInfo) -> BuildResultInfo:
         if message.HasField("ResultDeprecated")
         else None,
     )
+
+
+def parse_build_error(data: bytes) -> BuildError:
+    """The error in a blob of a record (`BuildRecord.external_error`). Raises `ProtocolError`."""
+    try:
+        return _build_error(status_pb2.Status.FromString(data))
+    except DecodeError as error:
+        raise ProtocolError(f"the error that the daemon keeps of the build cannot be read: {error}") from None

@@ -377,9 +377,9 @@ async def inspected(
         await asyncio.gather(*(ref.evaluate() for ref in refs if ref is not None))
     except SolveError as failure:
         await inspector.failed(build, failure)
-        if isinstance(failure.__cause__, RPCError):  # which takes the way of all failures
+        # BuildKit before 0.9 wraps what is passed on to it in more words. Told nothing, it finds the same.
+        if failure.details and isinstance(failure.__cause__, RPCError):
             raise failure.__cause__ from None
-        raise
     return response
 
 

@@ -144,7 +144,7 @@ def test_a_clock_that_is_set_moves_no_duration(monkeypatch: pytest.MonkeyPatch) 
 def test_a_fault_of_the_system_that_nobody_expects_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     monkeypatch.setattr(running, "run", fail)
@@ -157,7 +157,7 @@ def test_a_fault_of_the_program_is_said_through_the_door(
 ) -> None:
     """Its traceback, too, may quote what a daemon has sent."""
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyError("::set-env name=x::\n::error::\x1b[2J")
 
     monkeypatch.setattr(running, "run", fail)
@@ -169,3 +169,11 @@ def test_a_fault_of_the_program_is_said_through_the_door(
     assert "Traceback" in text
     assert text.endswith("error: a fault of buildctl: KeyError\n")
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
+
+
+def test_a_wrong_flag_is_said_once_to_a_person(tmp_path: Path) -> None:
+    words = "flag provided but not defined: -frontned"
+    piped = run("build", "--frontned", "x", cwd=tmp_path)
+    assert piped.stderr.count(words) == 2
+    shown = run_in_terminal("build", "--frontned", "x", cwd=tmp_path)
+    assert (shown.exit, shown.stdout.count(words)) == (1, 1)

@@ -20,9 +20,12 @@ ALLOWED = {
     ("cli/environment.py", "write_all"): "the same for text, of what follows",
     ("cli/output.py", "write_all"): "the door",
     ("cli/output.py", "say_as_it_is"): "the door",
+    ("progress/hold.py", "write_all"): "what puts a terminal right before Ctrl-\\\\ ends the process",
     ("progress/writer.py", "write_all"): "a display's stream, and files that grow",
     ("progress/show.py", "sys.stderr"): "where the library's Progress shows, unless the user names a stream",
     ("progress/modes.py", "StreamWriter"): "a display, with the masker and what makes it harmless",
+    ("cli/listing.py", "print"): "rich's, into a string",
+    ("cli/listing.py", "write_as_it_is"): "colours and columns of ours around cleaned text",
     ("cli/linefile.py", "StreamWriter"): "a file",
     ("cli/eventfile.py", "write_all"): "a file, or the descriptor of --events",
     ("cli/recordings.py", "write_all"): "a file of cache metrics",
@@ -49,6 +52,7 @@ PRIVILEGED = {
     "write_pieces",
     "StreamWriter",
     "say_as_it_is",
+    "write_as_it_is",
 }
 PRINTING = {
     "print",

@@ -225,7 +225,7 @@ def test_errors_and_warnings_are_counted_and_seen() -> None:
         '│   process "sh" did not x…' + "x" * 29 + " exit code: 42",
         "│   ┊ what went wrong",
         "│ ◦ 2/2 RUN",
-        "✘ c 1/1 RUN" + " " * 45 + "canceled  1.0s",
+        "⊘ c 1/1 RUN" + " " * 45 + "canceled  1.0s",
         "  WARN: Casing: wrong",
     ]
     assert draw(*statuses, at=2, width=70, height=4)[1:] == [
@@ -248,7 +248,7 @@ def test_the_last_frame_is_the_whole_tree() -> None:
         "│ ✔ 3/3 RUN 1.3                     1.0s",
         "▾ s2  2/3 steps, 1 cached           5.0s",
         "│ ✔ 1/3 RUN 2.1                   cached",
-        "│ ✘ 2/3 RUN 2.2           canceled  5.0s",
+        "│ ⊘ 2/3 RUN 2.2           canceled  5.0s",
         "│ ◦ 3/3 RUN 2.3",
         "◦ s3  not run",
     ]

@@ -54,6 +54,27 @@ def test_the_transfers_of_one_folder_are_one_line() -> None:
     ]
 
 
+def test_nothing_is_told_of_what_took_no_time_or_sent_nothing() -> None:
+    trace = Trace()
+    trace.update(merged(vertex("a", 0, 2), vertex("b", 2, 2.01), vertex("c", 2.01, 2.02)))
+    nothing = Transfer("context", 5, 1, 5, 0, 0, 0, 0.0, 0.1, bytes_moved=30)
+    broken = Transfer("other", 5, 1, 5, 1, 0, 0, 0.0, 0.1, complete=False)
+    lines = summary(take_timings(trace), [nothing, broken])
+    assert [line.split()[0] for line in lines[1:]] == ["2.0s", "Critical", "Sent"]
+    assert lines[-1].startswith("Sent other: ")
+    assert "not complete" in lines[-1]
+
+
+def test_sizes_are_those_that_the_daemon_counts() -> None:
+    sent = Transfer("context", 5, 1, 5, 1, 1, 1000, 0.0, 0.0, bytes_moved=1300)
+    line = summary(take_timings(built()), [sent, sent])[-1]
+    assert line == "Sent context: 5 files walked, 2 requested, 2 sent, 2.60kB in 0.0s"
+
+
+def test_after_a_failure_one_line() -> None:
+    assert summary(take_timings(built()), brief=True) == summary(take_timings(built()))[:1]
+
+
 def test_clipped_logs() -> None:
     clippings = Clippings()
     note = b"cut\n[output clipped, log limit %s reached]\n"

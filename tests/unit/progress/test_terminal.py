@@ -23,7 +23,7 @@ from buildctl.progress.terminal import Colors, TerminalOptions, parse_colors
         ({"TERM": "vt100"}, TerminalOptions(glyphs=False, color_system=None)),
         ({"TERM": "xterm", "LANG": "C"}, TerminalOptions(utf8=False, glyphs=False)),
         ({"TERM": "xterm", "LANG": "C", "LC_ALL": "C.utf8"}, TerminalOptions()),
-        ({"TERM": "xterm", "BUILDKIT_TTY_LOG_LINES": "12"}, TerminalOptions(log_lines=12)),
+        ({"TERM": "xterm", "BUILDKIT_TTY_LOG_LINES": "12"}, TerminalOptions(log_lines=12, most_log_lines=12)),
         ({"TERM": "xterm", "BUILDKIT_TTY_LOG_LINES": "0"}, TerminalOptions()),
         ({"TERM": "xterm", "BUILDKIT_TTY_LOG_LINES": "-1"}, TerminalOptions()),
         ({"TERM": "xterm", "BUILDKIT_TTY_LOG_LINES": "many"}, TerminalOptions()),

@@ -96,10 +96,30 @@ def test_a_picture_replaces_itself() -> None:
     assert not shown.terminal.cursor_hidden()
     assert shown.terminal.all_rows[2:] == [
         "[+] Building 4.0s (1/2) CANCELED",
-        "✘ x  2/2 steps" + " " * 62 + "4.0s",
+        "⊘ x  2/2 steps" + " " * 62 + "4.0s",
         "│ ✔ 1/2 COPY" + " " * 64 + "1.0s",
-        "│ ✘ 2/2 RUN make" + " " * 50 + "canceled  3.0s",
+        "│ ⊘ 2/2 RUN make" + " " * 50 + "canceled  3.0s",
     ]
+
+
+def test_a_build_that_failed_before_a_step_did_is_not_finished() -> None:
+    for canceled, word in ((False, "FAILED"), (True, "CANCELED")):
+        shown = Shown()
+        shown.tell(vertex("a", 0, 1, name="[internal] load build definition"), at=1)
+        shown.renderer.note_failure(canceled=canceled)
+        shown.end(at=1)
+        assert shown.terminal.all_rows[2] == f"[+] Building 1.0s (1/1) {word}"
+
+
+def test_a_picture_that_was_left_is_drawn_anew_below() -> None:
+    shown = Shown()
+    shown.tell(*two_steps(), at=2)
+    shown.terminal.feed(shown.renderer.leave(2 * SECOND))
+    assert not shown.terminal.cursor_hidden()
+    shown.terminal.feed(b"$ fg\r\n")
+    shown.tell(at=3)
+    heads = [row for row in shown.terminal.all_rows if row.startswith(("[+]", "$ fg"))]
+    assert [row[:20] for row in heads] == ["[+] Building 2.0s (1", "$ fg", "[+] Building 3.0s (1"]
 
 
 def test_a_frame_that_looks_the_same_is_not_written() -> None:
@@ -140,7 +160,7 @@ def test_logs_of_failed_steps_stay() -> None:
         "[+] Building 2.0s (2/2) FAILED",
         "✘ x 1/2 RUN make \\x1b[2J" + " " * 32 + "2.0s",
         "  exit code: 2",
-        "✘ y 1/1 RUN" + " " * 35 + "canceled  2.0s",
+        "⊘ y 1/1 RUN" + " " * 35 + "canceled  2.0s",
         "------",
         " > [x 1/2] RUN make \\x1b[2J:",
         "0.500 redrt",
@@ -170,7 +190,7 @@ def test_a_resize_does_not_break_the_picture(size: tuple[int, int], rewraps: boo
     shown.end(at=3)
     rows = shown.terminal.rows
     assert sum("Building" in row for row in rows) == 1
-    assert rows[-1].startswith("│ ✘ 7/7")
+    assert rows[-1].startswith("│ ⊘ 7/7")
 
 
 def test_a_shrunken_window_shows_the_picture_whole() -> None:

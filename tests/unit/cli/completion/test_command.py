@@ -28,9 +28,9 @@ def test_an_unknown_shell(tmp_path: Path) -> None:
     assert ran == program.Ran(1, "", expected)
 
 
-def test_helpers_of_completion_are_not_listed(tmp_path: Path) -> None:
+def test_completion_is_listed_and_its_helper_is_not(tmp_path: Path) -> None:
     listed = program.run("--help", cwd=tmp_path).stdout
-    assert "completion" not in listed
+    assert "completion" in listed
     assert "__complete" not in listed
 
 

@@ -12,7 +12,7 @@ from buildctl.cli.main import root
 
 COMPLETIONS = Path(__file__).parents[4] / "completions"
 
-PLAIN = {"", "free", "file", "dir", "dockerfile", "targets", "args", "refs", "workers"}
+PLAIN = {"", "free", "file", "dir", "dockerfile", "targets", "args", "refs", "workers", "builds"}
 
 
 @pytest.mark.parametrize(("shell", "name"), FILES.items())
