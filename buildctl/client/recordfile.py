@@ -22,11 +22,11 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2
 from buildctl.client.convert.recordjson import record_from_json, record_to_json
-from buildctl.client.convert.repair import parse_message
 from buildctl.client.convert.status import solve_status
 from buildctl.errors import BuildctlError, RPCError
 from buildctl.model import gojson
 from buildctl.model.history import BuildRecord, Descriptor
+from buildctl.model.repair import parse_message
 
 if TYPE_CHECKING:
     from buildctl.model.status import SolveStatus

@@ -17,10 +17,10 @@ from google.protobuf.message import DecodeError
 
 from buildctl.client.calls import SESSION_PATH, Method, Request, Response
 from buildctl.client.convert.errors import error_details
-from buildctl.client.convert.repair import parse_message
 from buildctl.client.details import wrapping
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS, Heard, Liveness
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
+from buildctl.model.repair import parse_message
 from buildctl.telemetry.trace import Trace
 
 if TYPE_CHECKING:

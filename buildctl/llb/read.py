@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from buildctl._pb import ops_pb2
 from buildctl.errors import UsageError
 from buildctl.llb.wire import check_wire
+from buildctl.model.repair import parse_message
 
 MOST_BYTES = 64 << 20
 """Of a definition that is read; a daemon takes a message of 16 MiB."""
@@ -56,7 +57,7 @@ def decode_op(data: bytes, prefix: str) -> ops_pb2.Op:
 def _decode(data: bytes, kind: type[_Message], prefix: str) -> _Message:
     try:
         check_wire(data, kind)
-        return kind.FromString(data)
+        return parse_message(kind, data)
     except (UsageError, DecodeError) as error:
         hint = "give a serialized LLB definition, as an LLB generator writes it"
         raise UsageError(f"{prefix}{error}", hint=hint) from None

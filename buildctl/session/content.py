@@ -20,6 +20,7 @@ from buildctl._pb import content_pb2 as pb
 from buildctl.errors import Code, ServiceError
 from buildctl.fsutil.worker import Worker
 from buildctl.model.quote import quote
+from buildctl.model.repair import parse_message
 from buildctl.oci.digest import Digest, parse_digest
 from buildctl.oci.ingest import IngestStatus, Writer
 from buildctl.oci.store import Blob, Store
@@ -114,7 +115,7 @@ def _disk_failures(store: Store) -> Iterator[None]:
 
 def _decoded(kind: type[Request], message: bytes) -> Request:
     try:
-        return kind.FromString(message)
+        return parse_message(kind, message)
     except DecodeError:
         raise ServiceError(Code.INVALID_ARGUMENT, f"the request is no {kind.DESCRIPTOR.name}") from None
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from google.protobuf.message import DecodeError
 
 from buildctl.errors import Code, ServiceError
+from buildctl.model.repair import parse_message
 from buildctl.model.sessionrequest import SessionRequest
 from buildctl.session.metadata import value, values
 from buildctl.session.stream import Attachable, Handler, ServerStream
@@ -135,7 +136,7 @@ def _fields(path: str, message: bytes) -> _Asked:
         return {}
     kind, names = found
     try:
-        request = kind.FromString(message)
+        request = parse_message(kind, message)
     except DecodeError:
         return {}
     asked: _Asked = {}

@@ -8,6 +8,7 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from buildctl.errors import Code, ServiceError
+from buildctl.model.repair import parse_message
 from buildctl.session.stream import Handler, ServerStream
 
 Request = TypeVar("Request", bound=Message)
@@ -28,7 +29,7 @@ async def read_request(request_type: type[Request], stream: ServerStream) -> Req
     stream.narrow()
     messages = await stream.receive_messages()
     try:
-        return request_type.FromString(b"".join(messages[:1]))
+        return parse_message(request_type, b"".join(messages[:1]))
     except DecodeError:
         raise ServiceError(
             Code.INVALID_ARGUMENT, f"the request is no {request_type.DESCRIPTOR.name}"

@@ -127,7 +127,7 @@ async def open_connection(
                 route = await _relayed(stack, partial(_distrust, route.dial, files, server_name), environ)
             elif nameless is None:  # it may come up, with whatever certificate
                 route = await _relayed(stack, partial(_checked, route.dial, files, server_name), environ)
-        authority = server_name if files else (address.host or _default_name(address))
+        authority = _text(server_name if files else (address.host or _default_name(address)))
 
         def open_another() -> grpc.aio.Channel:
             channel = _open_channel(route, files, server_name, authority)
@@ -155,7 +155,7 @@ def _open_channel(route: _Route, tls: TLSFiles | None, server_name: str, authori
     if tls is None:
         return grpc.aio.insecure_channel(route.target, options=options)
     credentials = grpc.ssl_channel_credentials(tls.ca or None, tls.key or None, tls.cert or None)
-    options.append(("grpc.ssl_target_name_override", server_name))
+    options.append(("grpc.ssl_target_name_override", _text(server_name)))
     return grpc.aio.secure_channel(route.target, credentials, options=options)
 
 
@@ -165,7 +165,12 @@ def _escaped(path: str) -> str:
         return path
     from urllib.parse import quote
 
-    return quote(path)
+    return quote(os.fsencode(path))
+
+
+def _text(name: str) -> str:
+    """A name of bytes that are not UTF-8 as grpcio can take it; dialling it says what is wrong with it."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _default_name(address: Address) -> str:

@@ -191,7 +191,7 @@ def _pair_problem(error: Exception) -> str:
     match getattr(error, "reason", None):
         case "KEY_VALUES_MISMATCH":
             return "tls: private key does not match public key"
-        case "KEY_TYPE_MISMATCH":
+        case "KEY_TYPE_MISMATCH" | "NO_CERTIFICATE_ASSIGNED":  # which it is depends on the OpenSSL
             return "tls: private key type does not match public key type"
         case _:
             return "tls: failed to parse certificate or private key"

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 
 from buildctl._pb import status_pb2
 from buildctl.errors import ErrorDetail
+from buildctl.model.repair import parse_message
 
 
 def error_details(status: bytes) -> tuple[ErrorDetail, ...]:
@@ -16,7 +17,7 @@ def error_details(status: bytes) -> tuple[ErrorDetail, ...]:
     BuildKit's carry JSON; a value that is not a JSON object is kept in `raw` alone.
     """
     try:
-        message = status_pb2.Status.FromString(status)
+        message = parse_message(status_pb2.Status, status)
     except DecodeError:
         return ()
     return tuple(error_detail(detail.type_url, detail.value) for detail in message.details)

@@ -95,8 +95,10 @@ def load_docker_config(environ: Mapping[str, str]) -> DockerConfig:
     """
     directory = environ.get("DOCKER_CONFIG") or os.path.join(_home(environ), ".docker")
     warnings: list[str] = []
-    settings = _read(os.path.join(directory, "config.json"), warnings)
-    accounts = _accounts(settings, warnings, os.path.join(directory, "config.json"))
+    path = os.path.join(directory, "config.json")
+    settings = _read(path, warnings)
+    warnings += [f"WARNING: Error parsing config file ({path}): {misfit}" for misfit in _misfits(settings)]
+    accounts = _accounts(settings, warnings, path)
     helpers = {key: name for key, name in _table(settings, "credhelpers").items() if isinstance(name, str)}
     store = _text(settings, "credsstore")
     if not (accounts or helpers or store):
@@ -160,6 +162,16 @@ def _read(path: str, warnings: list[str]) -> _Object:
         warnings.append(f"WARNING: Error parsing config file ({path}): {error}")
         return _Object()
     return settings or _Object()
+
+
+def _misfits(settings: _Object) -> Iterator[str]:
+    """The settings of registries that are of another kind, which Go refuses; they count for nothing."""
+    for name, value in settings:
+        match name.casefold():
+            case "auths" | "credhelpers" if not isinstance(value, _Object | None):
+                yield f"{name} is not a JSON object"
+            case "credsstore" if not isinstance(value, str | None):
+                yield f"{name} is not a string"
 
 
 def _accounts(settings: _Object, warnings: list[str], path: str) -> dict[str, Account]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildctl._pb import control_pb2
-from buildctl.client.convert.repair import repair_text
+from buildctl.model.repair import repair_text
 
 KIND = control_pb2.BuildHistoryEvent.DESCRIPTOR
 EVENT = control_pb2.BuildHistoryEvent(

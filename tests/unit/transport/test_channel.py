@@ -430,6 +430,9 @@ async def test_permission_denied(tmp_path: Path) -> None:
         ("tcp://", "dial tcp: missing address"),
         ("tcp://[::1]", "dial tcp: address [::1]: missing port in address"),
         ("tcp://host.invalid:1", "dial tcp: lookup host.invalid: no such host"),
+        ("tcp://x\udce9:1", "dial tcp: lookup x\\xe9: no such host"),
+        ("\udce9", "dial tcp: address \\xe9: missing port in address"),
+        ("unix:///\udce9", "dial unix /\\xe9: connect: no such file or directory"),
         ("docker:///nonexistent.sock", "dial unix /nonexistent.sock: connect: no such file or directory"),
     ],
 )

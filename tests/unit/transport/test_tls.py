@@ -28,6 +28,8 @@ def folder(tmp_path: Path) -> Path:
     certificate.cert_chain_pems[0].write_to_path(tmp_path / "certificate")
     certificate.private_key_pem.write_to_path(tmp_path / "secret")
     trustme.CA().issue_cert("other").private_key_pem.write_to_path(tmp_path / "other")
+    rsa = trustme.CA().issue_cert("rsa", key_type=trustme.KeyType.RSA)
+    rsa.private_key_pem.write_to_path(tmp_path / "rsa")
     (tmp_path / "junk").write_text("junk")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     (tmp_path / "empty").touch()
@@ -130,6 +132,11 @@ def test_incomplete_directory(tmp_path: Path, present: tuple[str, ...], message:
             TLSOptions(ca="authority", cert="certificate", key="other"),
             ConnectError,
             f"{NO_PAIR}private key does not match public key: certificate, other",
+        ),
+        (
+            TLSOptions(ca="authority", cert="certificate", key="rsa"),
+            ConnectError,
+            f"{NO_PAIR}private key type does not match public key type: certificate, rsa",
         ),
         (
             TLSOptions(ca="authority", cert="junk", key="secret"),

@@ -167,7 +167,7 @@ def test_the_platforms_store_where_nothing_is_configured(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", " \n", "{}", '{"auths": null}', '{"auths": []}', '{"credsStore": 1}', "{} trailing"]
+    "text", ["", " \n", "{}", '{"auths": null}', '{"credsStore": null, "psFormat": 1}', "{} trailing"]
 )
 def test_nothing_in_it(tmp_path: Path, text: str) -> None:
     config = load(tmp_path, text)
@@ -187,6 +187,22 @@ def test_what_is_no_configuration(tmp_path: Path, text: str, reason: str) -> Non
     """As Python's json says it."""
     path = tmp_path / "config.json"
     assert load(tmp_path, text).warnings == (f"WARNING: Error parsing config file ({path}): {reason}",)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"auths": []}, "auths is not a JSON object"),
+        ({"Auths": "r"}, "Auths is not a JSON object"),
+        ({"credHelpers": ["pass"]}, "credHelpers is not a JSON object"),
+        ({"credsStore": {"r": "pass"}}, "credsStore is not a string"),
+    ],
+)
+def test_a_setting_of_another_kind_is_told(tmp_path: Path, setting: dict[str, Any], reason: str) -> None:
+    config = load(tmp_path, setting)
+    path = tmp_path / "config.json"
+    assert config.warnings == (f"WARNING: Error parsing config file ({path}): {reason}",)
+    assert (config.account("r"), config.helper("r")) == (Account(), "")
 
 
 @pytest.mark.parametrize(
