@@ -16,6 +16,15 @@ from buildctl.errors import ErrorDetail, FailedStep, SolveError
 from buildctl.model.status import SolveStatus, UnreadLogs, Vertex, VertexLog
 
 LOG_BYTES = 1 << 16
+_MOST_PIECES = 1 << 12
+"""Messages with logs of a step that are kept at most, however little they say."""
+_ALL_LOG_BYTES = 16 << 20
+"""Of the logs of all steps together; those of steps that have been silent for longest go first."""
+_STEPS_BYTES = 16 << 20
+"""Of what is known of steps besides their logs; those heard of longest ago go first."""
+_STEP_COST = 500
+_LOG_COST = 150
+_INPUT_COST = 130
 _SAID_SECONDS = 1.0
 """How long what Status says of a failed step may come after the call that failed."""
 
@@ -25,15 +34,23 @@ class _Tail:
 
     def __init__(self) -> None:
         self._pieces: deque[tuple[Sequence[VertexLog], int]] = deque()
-        self._size = 0
+        self._size = self._count = 0
         self._is_cut = False
+
+    @property
+    def cost(self) -> int:
+        """Bytes that it takes, more or less."""
+        return self._size + _LOG_COST * self._count + _STEP_COST * len(self._pieces)
 
     def add(self, logs: Sequence[VertexLog]) -> None:
         size = logs.size_bytes if isinstance(logs, UnreadLogs) else sum(len(log.data) for log in logs)
         self._pieces.append((logs, size))
         self._size += size
-        while self._size - self._pieces[0][1] >= LOG_BYTES:
-            self._size -= self._pieces.popleft()[1]
+        self._count += len(logs)
+        while self._size - self._pieces[0][1] >= LOG_BYTES or len(self._pieces) > _MOST_PIECES:
+            some, size = self._pieces.popleft()
+            self._size -= size
+            self._count -= len(some)
             self._is_cut = True
 
     def read(self) -> tuple[bytes, bool]:
@@ -48,7 +65,9 @@ class Steps:
     def __init__(self) -> None:
         self._vertexes: dict[str, Vertex] = {}
         self._tails: dict[str, _Tail] = {}
-        self._failed: list[str] = []
+        self._failed: dict[str, None] = {}
+        self._vertexes_cost = 0
+        self._tails_cost = 0
         self._news = asyncio.Event()
 
     def note(self, status: SolveStatus) -> None:
@@ -58,16 +77,39 @@ class Steps:
                 status.logs.by_vertex() if isinstance(status.logs, UnreadLogs) else _by_vertex(status.logs)
             )
             for digest, logs in by_vertex.items():
-                self._tails.setdefault(digest, _Tail()).add(logs)
+                self._add_logs(digest, logs)
         for vertex in status.vertexes:
-            self._vertexes[vertex.digest] = vertex
+            self._add_vertex(vertex)
             if vertex.completed_ns is None:
                 continue
-            if not vertex.error:
-                self._tails.pop(vertex.digest, None)
-            elif vertex.digest not in self._failed:
-                self._failed.append(vertex.digest)
+            if vertex.error:
+                self._failed.setdefault(vertex.digest)
+            elif (tail := self._tails.pop(vertex.digest, None)) is not None:
+                self._tails_cost -= tail.cost
         self._news.set()
+
+    def _add_logs(self, digest: str, logs: Sequence[VertexLog]) -> None:
+        tail = self._tails.pop(digest, None)
+        if tail is None:
+            tail = _Tail()
+        else:
+            self._tails_cost -= tail.cost
+        tail.add(logs)
+        self._tails[digest] = tail
+        self._tails_cost += tail.cost
+        while self._tails_cost > _ALL_LOG_BYTES and len(self._tails) > 1:
+            self._tails_cost -= self._tails.pop(next(iter(self._tails))).cost
+
+    def _add_vertex(self, vertex: Vertex) -> None:
+        known = self._vertexes.pop(vertex.digest, None)
+        if known is not None:
+            self._vertexes_cost -= _cost(known)
+        self._vertexes[vertex.digest] = vertex
+        self._vertexes_cost += _cost(vertex)
+        while self._vertexes_cost > _STEPS_BYTES and len(self._vertexes) > 1:
+            oldest = next(iter(self._vertexes))
+            self._vertexes_cost -= _cost(self._vertexes.pop(oldest))
+            self._failed.pop(oldest, None)
 
     async def explain(self, error: SolveError) -> None:
         """Say in `error` which step it was, once Status has told its end."""
@@ -104,6 +146,11 @@ class Steps:
             tuple(solve.mountIDs),
             solve.op.SerializeToString() if solve.HasField("op") else b"",
         )
+
+
+def _cost(vertex: Vertex) -> int:
+    texts = len(vertex.digest) + len(vertex.name) + len(vertex.error)
+    return _STEP_COST + texts + len(vertex.inputs) * _INPUT_COST
 
 
 def _by_vertex(logs: Sequence[VertexLog]) -> Mapping[str, Sequence[VertexLog]]:
