@@ -192,7 +192,7 @@ def solve(
         display = open_display()
         if not retries.limit:  # of many attempts only the last has the error that is shown at the end
             display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
-        serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
+        serving = serve_offers(offers, app.environment, display.update_own, masker.learn_token)
         async with serving as attachables, app.connect() as client, display:
             return await client.solve(
                 replace(opt, ref=ref),

@@ -25,16 +25,34 @@ ANSWERS = control_pb2.SolveResponse(ExporterResponse={f"{n}": "" for n in range(
 CASES = [
     pytest.param("vertexes of nothing", STATUS, b"\x0a\0" * (MOST // 2), LEFT_OUT, id="vertexes of nothing"),
     pytest.param("logs of nothing", STATUS, b"\x1a\0" * (MOST // 2), LEFT_OUT, id="logs of nothing"),
-    pytest.param("fields that nobody knows", STATUS, b"\x78\0" * (MOST // 2), LEFT_OUT, id="fields that nobody knows"),
+    pytest.param(
+        "fields that nobody knows", STATUS, b"\x78\0" * (MOST // 2), LEFT_OUT, id="fields that nobody knows"
+    ),
     pytest.param(
         *("as many vertexes as may be", STATUS, NAMES.SerializeToString(), "left out: "),
         marks=pytest.mark.long,
         id="as many vertexes as may be",
     ),
-    pytest.param("as many logs as may be", STATUS, b"\x1a\4\x0a\2ab" * 430_000, "", id="as many logs as may be"),
-    pytest.param("workers of nothing", LIST_WORKERS, b"\x0a\0" * (MOST // 2), TOO_LARGE, id="workers of nothing"),
-    pytest.param("a result of nothing", GATEWAY_SOLVE, b"\x12\4\x1a\2\x0a\0" * (MOST // 6), "", id="a result of nothing"),
-    pytest.param("as many answers of exporters as may be", SOLVE, ANSWERS.SerializeToString(), "", id="as many answers of exporters as may be"),
+    pytest.param(
+        "as many logs as may be", STATUS, b"\x1a\4\x0a\2ab" * 430_000, "", id="as many logs as may be"
+    ),
+    pytest.param(
+        "workers of nothing", LIST_WORKERS, b"\x0a\0" * (MOST // 2), TOO_LARGE, id="workers of nothing"
+    ),
+    pytest.param(
+        "a result of nothing",
+        GATEWAY_SOLVE,
+        b"\x12\4\x1a\2\x0a\0" * (MOST // 6),
+        "",
+        id="a result of nothing",
+    ),
+    pytest.param(
+        "as many answers of exporters as may be",
+        SOLVE,
+        ANSWERS.SerializeToString(),
+        "",
+        id="as many answers of exporters as may be",
+    ),
 ]
 
 

@@ -76,3 +76,28 @@ def test_a_report_obeys_nothing_that_was_printed() -> None:
     assert "\x07" not in report
     assert "exit code: 3\n" in report
     assert "\tred" in report
+
+
+def test_what_is_kept_of_steps_that_never_end_is_bounded() -> None:
+    steps = Steps()
+    text = b"x" * 1000
+    for number in range(60_000):
+        digest = f"{number}"
+        steps.note(SolveStatus((Vertex(digest, "n" * 400, error="no"),), logs=(VertexLog(digest, text),)))
+    assert len(steps._tails) < 20_000
+    assert len(steps._vertexes) < 20_000
+    assert sum(tail.cost for tail in steps._tails.values()) == steps._tails_cost
+    steps.note(
+        SolveStatus((Vertex("bad", "late", completed_ns=2, error="x"),), logs=(VertexLog("bad", b"log"),))
+    )
+    error = failed()
+    steps.describe(error)
+    assert error.step
+    assert (error.step.name, error.step.log) == ("late", b"log")
+
+
+def test_a_tail_of_many_small_pieces_is_bounded() -> None:
+    steps = Steps()
+    for _ in range(20_000):
+        steps.note(SolveStatus(logs=(VertexLog("a", b"."),)))
+    assert len(steps._tails["a"]._pieces) < 5000
