@@ -21,6 +21,7 @@ class ExitCode(enum.IntEnum):
     OK = 0
     ERROR = 1
     UNKNOWN_TOPIC = 3  # a command or help topic that does not exist
+    NOT_CACHED = 4  # a build that succeeded, but not from the cache, as --assert-cached wanted
     HANGUP = 129  # 128 + SIGHUP, what a shell says of the reference, which that signal ends
 
 
@@ -70,14 +71,33 @@ class UsageError(BuildctlError):
     """A value on the command line, or an argument of the library, that cannot be meant."""
 
 
+class NotCachedError(BuildctlError):
+    """A build succeeded in which steps ran that were to come from the cache; a line each."""
+
+    exit_code = ExitCode.NOT_CACHED
+
+
 class FlagError(UsageError):
-    """A flag that does not exist, lacks its value, or has one that does not parse."""
+    """A flag that does not exist, lacks its value, or has one that does not parse.
+
+    Of one that does not exist, `typed` is its name and `known` those that do.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", typed: str = "", known: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.typed = typed
+        self.known = known
 
 
 class UnknownTopicError(BuildctlError):
-    """A command or help topic that does not exist; printed without `error:`."""
+    """A command or help topic that does not exist; printed without `error:`. `known` are those that do."""
 
     exit_code = ExitCode.UNKNOWN_TOPIC
+
+    def __init__(self, message: str, *, typed: str = "", known: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.typed = typed
+        self.known = known
 
 
 class ConnectError(BuildctlError):

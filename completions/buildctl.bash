@@ -5,6 +5,7 @@ __buildctl_rows() { # $1: a set. Its rows, text|value, into the caller's $rows; 
     case $1 in
         'global flags') rows='--debug|
 --addr|words addr
+--daemon|free
 --log-format|words log-format
 --tlsservername|free
 --tlscacert|file
@@ -22,18 +23,40 @@ prune|
 prune-histories|
 build|
 debug|
+ps|
+attach|
+history|
+check|
+outline|
+targets|
+why|
+compare|
 context|
 timeline|
 replay|
+doctor|
+daemon|
+config|
 help|' ;;
         'names buildctl') rows='du|buildctl du
 prune|buildctl prune
 prune-histories|buildctl prune-histories
 build|buildctl build
 debug|buildctl debug
+ps|buildctl ps
+attach|buildctl attach
+history|buildctl history
+check|buildctl check
+outline|buildctl outline
+targets|buildctl targets
+why|buildctl why
+compare|buildctl compare
 context|buildctl context
 timeline|buildctl timeline
 replay|buildctl replay
+doctor|buildctl doctor
+daemon|buildctl daemon
+config|buildctl config
 dial-stdio|buildctl dial-stdio
 completion|buildctl completion
 b|buildctl build
@@ -42,6 +65,13 @@ help|buildctl' ;;
 -f|words filter
 --verbose|
 -v|
+--sort|words sort
+--top|free
+--tree|
+--group-by|words group-by
+--since|free
+--until|free
+--rules|
 --format|words format' ;;
         'flags buildctl prune') rows='--keep-duration|free
 --keep-storage|free
@@ -52,6 +82,7 @@ help|buildctl' ;;
 --all|
 --verbose|
 -v|
+--dry-run|
 --format|words format' ;;
         'flags buildctl prune-histories') rows='--format|words format' ;;
         'flags buildctl build') rows='--frontend|words frontend
@@ -66,6 +97,7 @@ help|buildctl' ;;
 --import-cache|fields import-cache
 --oci-layout|words oci-layout
 --no-cache|
+--assert-cached|
 --retries|free
 --progress|words progress
 --secret|fields secret
@@ -87,7 +119,25 @@ help|buildctl' ;;
 --session-log|file
 --events|file
 --log-dir|dir
+--tag|free
+-t|free
+--file|file
+-f|file
+--target|free
+--build-arg|free
+--label|free
+--annotation|free
+--platform|free
+--push|
+--load|
+--pull|
+--build-context|free
+--no-cache-filter|free
+--iidfile|file
+--dry-run|
+--format|words format
 --debug-json-cache-metrics|words metrics' ;;
+        'argument buildctl build') rows='|dir' ;;
         'commands buildctl debug') rows='dump-llb|
 dump-metadata|
 workers|
@@ -127,6 +177,64 @@ help|buildctl debug' ;;
 --delete|' ;;
         'argument buildctl debug ctl') rows='|refs' ;;
         'flags buildctl debug histories') rows='--format|words format' ;;
+        'flags buildctl ps') rows='--quiet|
+-q|' ;;
+        'flags buildctl attach') rows='--progress|words progress' ;;
+        'argument buildctl attach') rows='|refs' ;;
+        'commands buildctl history') rows='ls|
+inspect|
+logs|
+open|
+export|
+import|
+rm|
+help|' ;;
+        'names buildctl history') rows='ls|buildctl history ls
+inspect|buildctl history inspect
+logs|buildctl history logs
+open|buildctl history open
+export|buildctl history export
+import|buildctl history import
+rm|buildctl history rm
+help|buildctl history' ;;
+        'flags buildctl history ls') rows='--limit|free
+--imported|
+--format|words format' ;;
+        'flags buildctl history inspect') rows='--format|words format' ;;
+        'argument buildctl history inspect') rows='|refs' ;;
+        'flags buildctl history logs') rows='--progress|words progress' ;;
+        'argument buildctl history logs') rows='|refs' ;;
+        'argument buildctl history open') rows='|refs' ;;
+        'flags buildctl history export') rows='--output|fields output
+-o|fields output
+--all|' ;;
+        'argument buildctl history export') rows='|refs' ;;
+        'argument buildctl history import') rows='|file' ;;
+        'flags buildctl history rm') rows='--all|' ;;
+        'argument buildctl history rm') rows='|refs' ;;
+        'flags buildctl check') rows='--file|file
+-f|file
+--build-arg|free
+--target|free
+--format|words format
+--strict|' ;;
+        'argument buildctl check') rows='|dir' ;;
+        'flags buildctl outline') rows='--file|file
+-f|file
+--build-arg|free
+--target|free
+--format|words format' ;;
+        'argument buildctl outline') rows='|dir' ;;
+        'flags buildctl targets') rows='--file|file
+-f|file
+--build-arg|free
+--target|free
+--format|words format' ;;
+        'argument buildctl targets') rows='|dir' ;;
+        'flags buildctl why') rows='--against|refs
+--format|words format' ;;
+        'argument buildctl why') rows='|refs' ;;
+        'argument buildctl compare') rows='|refs' ;;
         'commands buildctl context') rows='ls|
 diff|
 explain|
@@ -158,6 +266,24 @@ help|buildctl context' ;;
         'flags buildctl replay') rows='--speed|free
 --progress|words progress' ;;
         'argument buildctl replay') rows='|file' ;;
+        'flags buildctl doctor') rows='--format|words format' ;;
+        'commands buildctl daemon') rows='ls|
+add|
+use|
+rm|
+inspect|
+import|
+help|' ;;
+        'names buildctl daemon') rows='ls|buildctl daemon ls
+add|buildctl daemon add
+use|buildctl daemon use
+rm|buildctl daemon rm
+inspect|buildctl daemon inspect
+import|buildctl daemon import
+help|buildctl daemon' ;;
+        'flags buildctl daemon add') rows='--use|' ;;
+        'flags buildctl daemon use') rows='--none|' ;;
+        'flags buildctl config') rows='--origin|' ;;
         'argument buildctl completion') rows='|words shell' ;;
         'frontend') rows='dockerfile.v0|
 gateway.v0|' ;;
@@ -460,6 +586,12 @@ source.git.checkout|
 exec.cachemount|' ;;
         'worker-filter') rows='id==|workers
 labels.|free' ;;
+        'sort') rows='size|
+last-used|
+count|
+created|' ;;
+        'group-by') rows='type|
+description|' ;;
         'format') rows='json|' ;;
         'local') rows='context=|dir
 dockerfile=|dir

@@ -9,6 +9,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         'global flags' = @(
             '--debug||Show debug messages, and where errors come from.'
             '--addr|words addr|The daemon: unix://, tcp://, docker://, daemonless://.'
+            '--daemon|free|A daemon of the settings; buildctl daemon ls lists them.'
             '--log-format|words log-format|Format of log messages: text or json.'
             '--tlsservername|free|The name in the daemon''s certificate. Default: the address''s host.'
             '--tlscacert|file|CA certificate (PEM) that the daemon''s certificate must be signed by.'
@@ -30,9 +31,20 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune-histories||clean up build histories'
             'build||build'
             'debug||debug utilities'
+            'ps||list the builds that run now'
+            'attach||watch a build that runs'
+            'history||builds that have run: list, logs, files'
+            'check||look for mistakes in a Dockerfile'
+            'outline||what a Dockerfile takes: arguments, secrets'
+            'targets||which stages a Dockerfile has'
+            'why||why steps of a build were not cached'
+            'compare||two builds side by side in time'
             'context||what a build sends of a folder, and why'
             'timeline||where the time of a build went'
             'replay||show a saved build again'
+            'doctor||look at all that a build depends on'
+            'daemon||daemons by name'
+            'config||which settings hold, and who said so'
             'help||show help for a command'
         )
         'names buildctl' = @(
@@ -41,9 +53,20 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             'prune-histories|buildctl prune-histories|'
             'build|buildctl build|'
             'debug|buildctl debug|'
+            'ps|buildctl ps|'
+            'attach|buildctl attach|'
+            'history|buildctl history|'
+            'check|buildctl check|'
+            'outline|buildctl outline|'
+            'targets|buildctl targets|'
+            'why|buildctl why|'
+            'compare|buildctl compare|'
             'context|buildctl context|'
             'timeline|buildctl timeline|'
             'replay|buildctl replay|'
+            'doctor|buildctl doctor|'
+            'daemon|buildctl daemon|'
+            'config|buildctl config|'
             'dial-stdio|buildctl dial-stdio|'
             'completion|buildctl completion|'
             'b|buildctl build|'
@@ -54,6 +77,13 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '-f|words filter|Only records that match, e.g. type==regular.'
             '--verbose||Every field of each record.'
             '-v||Every field of each record.'
+            '--sort|words sort|Largest first: size, last-used, count or created.'
+            '--top|free|The first N records alone.'
+            '--tree||Each record below the one that it was built on.'
+            '--group-by|words group-by|Sums by type or description.'
+            '--since|free|Used since then: 2h, 7d, or an instant such as 2026-11-30T12:00:00Z.'
+            '--until|free|Not used after then.'
+            '--rules||Which of the daemon''s garbage collection rules would take each record.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'flags buildctl prune' = @(
@@ -66,6 +96,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--all||Also internal records, frontends and shared ones.'
             '--verbose||Every field of each record.'
             '-v||Every field of each record.'
+            '--dry-run||Remove nothing, and show what would go. An estimate: the daemon knows more.'
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
         'flags buildctl prune-histories' = @(
@@ -84,6 +115,7 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--import-cache|fields import-cache|Where a cache comes from: type=registry,ref=NAME or type=local,src=cache.'
             '--oci-layout|words oci-layout|Let the build read an OCI layout: --opt context:NAME=oci-layout://ID@DIGEST.'
             '--no-cache||Run every step, cached or not.'
+            '--assert-cached||Fail, with exit code 4, if steps ran; with a value only those whose names match.'
             '--retries|free|Run a build again, N times at most, when the daemon or the way to it was lost.'
             '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
             '--secret|fields secret|Offer a secret: id=npm,src=.npmrc or id=token,env=TOKEN.'
@@ -105,7 +137,27 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
             '--session-log|file|Append what the daemon asked of this machine, and how that ended, as lines of JSON.'
             '--events|file|Write the build as lines of JSON for programs, to a file, fd:N for an open descriptor, or -.'
             '--log-dir|dir|Keep the log of each step, and the events, as files in a new folder below DIR.'
+            '--tag|free|Name of the image, as with docker build.'
+            '-t|free|Name of the image, as with docker build.'
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--target|free|The stage to build.'
+            '--build-arg|free|Build argument; without value, the variable''s.'
+            '--label|free|Label of the image.'
+            '--annotation|free|Annotation of the image''s manifest.'
+            '--platform|free|What is built for: linux/amd64,linux/arm64.'
+            '--push||Push the image to its registry.'
+            '--load||Load the image into the Docker Engine here.'
+            '--pull||Look for newer base images.'
+            '--build-context|free|A folder, URL or image as a named context.'
+            '--no-cache-filter|free|Run every step of these stages.'
+            '--iidfile|file|Write the digest of the image.'
+            '--dry-run||Build nothing; tell the long form, and what would be sent and written.'
+            '--format|words format|Of --dry-run: text or json.'
             '--debug-json-cache-metrics|words metrics|Write how much came from the cache as JSON, to a file, stdout or stderr.'
+        )
+        'argument buildctl build' = @(
+            '|dir|'
         )
         'commands buildctl debug' = @(
             'dump-llb||dump LLB in human-readable form; needs no daemon'
@@ -172,6 +224,114 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         'flags buildctl debug histories' = @(
             '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
         )
+        'flags buildctl ps' = @(
+            '--quiet||Refs alone, a line each.'
+            '-q||Refs alone, a line each.'
+        )
+        'flags buildctl attach' = @(
+            '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
+        )
+        'argument buildctl attach' = @(
+            '|refs|'
+        )
+        'commands buildctl history' = @(
+            'ls||list builds'
+            'inspect||tell what was built, how and with what result'
+            'logs||show what a build said'
+            'open||show where a build''s time went, in a browser'
+            'export||write builds as a .dockerbuild file'
+            'import||keep the builds of a .dockerbuild file'
+            'rm||remove builds from the history'
+            'help||show help for a command'
+        )
+        'names buildctl history' = @(
+            'ls|buildctl history ls|'
+            'inspect|buildctl history inspect|'
+            'logs|buildctl history logs|'
+            'open|buildctl history open|'
+            'export|buildctl history export|'
+            'import|buildctl history import|'
+            'rm|buildctl history rm|'
+            'help|buildctl history|'
+        )
+        'flags buildctl history ls' = @(
+            '--limit|free|The newest N alone; 0 is all.'
+            '--imported||Builds kept from .dockerbuild files instead of the daemon''s.'
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'flags buildctl history inspect' = @(
+            '--format|words format|Print through a Go template such as ''{{range .}}{{.ID}} {{end}}'', or all of it as json.'
+        )
+        'argument buildctl history inspect' = @(
+            '|refs|'
+        )
+        'flags buildctl history logs' = @(
+            '--progress|words progress|Display: auto, tty, plain, rawjson, quiet, errors, grouped, or a CI service''s, such as github.'
+        )
+        'argument buildctl history logs' = @(
+            '|refs|'
+        )
+        'argument buildctl history open' = @(
+            '|refs|'
+        )
+        'flags buildctl history export' = @(
+            '--output|fields output|Where the file goes. Default: standard output.'
+            '-o|fields output|Where the file goes. Default: standard output.'
+            '--all||All builds that have ended.'
+        )
+        'argument buildctl history export' = @(
+            '|refs|'
+        )
+        'argument buildctl history import' = @(
+            '|file|'
+        )
+        'flags buildctl history rm' = @(
+            '--all||All builds that have ended and are not pinned.'
+        )
+        'argument buildctl history rm' = @(
+            '|refs|'
+        )
+        'flags buildctl check' = @(
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--build-arg|free|Build argument.'
+            '--target|free|The stage that is looked at.'
+            '--format|words format|text, json, sarif or github.'
+            '--strict||Warnings fail, too.'
+        )
+        'argument buildctl check' = @(
+            '|dir|'
+        )
+        'flags buildctl outline' = @(
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--build-arg|free|Build argument.'
+            '--target|free|The stage that is looked at.'
+            '--format|words format|text or json.'
+        )
+        'argument buildctl outline' = @(
+            '|dir|'
+        )
+        'flags buildctl targets' = @(
+            '--file|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '-f|file|The Dockerfile; - is standard input. Default: PATH/Dockerfile.'
+            '--build-arg|free|Build argument.'
+            '--target|free|The stage that is looked at.'
+            '--format|words format|text or json.'
+        )
+        'argument buildctl targets' = @(
+            '|dir|'
+        )
+        'flags buildctl why' = @(
+            '--against|refs|The build to compare with. Default: the last one of the same name.'
+            '--format|words format|text or json.'
+        )
+        'argument buildctl why' = @(
+            '|refs|'
+        )
+        'argument buildctl compare' = @(
+            '|refs|'
+        )
         'commands buildctl context' = @(
             'ls||list what would be sent, and how big it is'
             'diff||list what has changed since the last build'
@@ -226,6 +386,36 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         )
         'argument buildctl replay' = @(
             '|file|'
+        )
+        'flags buildctl doctor' = @(
+            '--format|words format|text or json.'
+        )
+        'commands buildctl daemon' = @(
+            'ls||list daemons'
+            'add||give a daemon a name'
+            'use||choose the daemon that is used unless another is named'
+            'rm||forget names'
+            'inspect||tell of a daemon, and whether it answers'
+            'import||take over buildx''s builders and Docker''s contexts'
+            'help||show help for a command'
+        )
+        'names buildctl daemon' = @(
+            'ls|buildctl daemon ls|'
+            'add|buildctl daemon add|'
+            'use|buildctl daemon use|'
+            'rm|buildctl daemon rm|'
+            'inspect|buildctl daemon inspect|'
+            'import|buildctl daemon import|'
+            'help|buildctl daemon|'
+        )
+        'flags buildctl daemon add' = @(
+            '--use||Use it from now on, unless another is named.'
+        )
+        'flags buildctl daemon use' = @(
+            '--none||None of them: BUILDKIT_HOST, or the daemon that is found.'
+        )
+        'flags buildctl config' = @(
+            '--origin||Who said each value.'
         )
         'argument buildctl completion' = @(
             '|words shell|'
@@ -614,6 +804,16 @@ Register-ArgumentCompleter -Native -CommandName buildctl -ScriptBlock {
         'worker-filter' = @(
             'id==|workers|worker with this id'
             'labels.|free|KEY==VALUE, workers with this label'
+        )
+        'sort' = @(
+            'size||largest first'
+            'last-used||last used first'
+            'count||most often used first'
+            'created||newest first'
+        )
+        'group-by' = @(
+            'type||kinds of record'
+            'description||what made them'
         )
         'format' = @(
             'json||JSON instead of a Go template'

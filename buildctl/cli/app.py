@@ -19,6 +19,7 @@ from buildctl.model.quote import quote
 from buildctl.telemetry.selection import Selection, select_exporter
 
 if TYPE_CHECKING:
+    from buildctl.cli.settings.load import Settings
     from buildctl.client.client import Client
     from buildctl.errors import RPCError
     from buildctl.model.address import TLSOptions
@@ -28,6 +29,13 @@ T = TypeVar("T")
 
 STREAM_INTERRUPTED = "rpc error: code = Canceled desc = context canceled"
 """What the reference says when a stream that it reads is interrupted."""
+TLS_VARIABLES = (
+    "BUILDKIT_TLS_CACERT",
+    "BUILDKIT_TLS_CERT",
+    "BUILDKIT_TLS_KEY",
+    "BUILDKIT_TLS_DIR",
+    "BUILDKIT_TLS_SERVERNAME",
+)
 _WAIT_INTERRUPTED = "got SIGTERM/SIGINT, forcing shutdown"
 
 
@@ -37,6 +45,8 @@ class GlobalFlags(NamedTuple):
     debug: bool = False
     addr: str | None = None
     """None where it was not given, which is not the same as empty."""
+    daemon: str = ""
+    """The name of a daemon of the settings."""
     log_format: str = "text"
     tlsservername: str = ""
     tlscacert: str = ""
@@ -60,6 +70,10 @@ class App:
         self.flags = GlobalFlags()
         self.exporter = Selection()
         self._waiting = False
+        self.typed = GlobalFlags()
+        """The global flags as they were typed."""
+        self.settings: Settings | None = None
+        """What holds without being typed; None where there are no settings files."""
         self.trace: Trace | None = None
         """The trace that the running command belongs to."""
 
@@ -69,8 +83,29 @@ class App:
             raise UsageError(f"unsupported log type {quote(flags.log_format)}", hint="use text or json")
         from buildctl.cli import log
 
+        self.typed = flags
+        if (
+            flags.daemon
+            or self.settings is not None
+            or any(map(self.environment.variables.get, TLS_VARIABLES))
+        ):
+            from buildctl.cli.settings.load import Settings
+            from buildctl.cli.settings.target import resolve_daemon
+
+            settings = self.settings or Settings()
+            flags, _ = resolve_daemon(flags, settings, self.environment.variables)
         self.flags = flags
         log.configure(self.output, flags.log_format, debug=flags.debug)
+
+    def load_settings(self) -> None:
+        """Read the settings files, if there are any. Raises `UsageError`."""
+        from buildctl.cli.settings.find import has_settings
+
+        variables = self.environment.variables
+        if has_settings(variables):
+            from buildctl.cli.settings.load import load_settings
+
+            self.settings = load_settings(variables)
 
     def select_exporter(self) -> None:
         """Choose where traces go. Raises `UsageError`: whatever is asked for, it fails then."""

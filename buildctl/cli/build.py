@@ -6,8 +6,7 @@ The order in which flags are read, and so which of two mistakes is reported, is 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -39,8 +38,10 @@ from buildctl.cli.metadata import format_metadata
 from buildctl.cli.offers import Offers, find_offers, offered_values, serve_offers
 from buildctl.cli.recordings import Recordings
 from buildctl.cli.retries import Retries
-from buildctl.errors import BuildctlError, SolveError
+from buildctl.cli.shortform import ShortForm, add_short_form, is_short
+from buildctl.errors import BuildctlError, SolveError, UsageError
 from buildctl.model.identity import new_id
+from buildctl.model.quote import quote
 from buildctl.model.solve import SolveOpt
 from buildctl.progress.masking import mask_error
 from buildctl.system.outfile import write_whole
@@ -49,15 +50,15 @@ if TYPE_CHECKING:
     from buildctl.client.gateway.build import Inspector
     from buildctl.model.solve import SolveResult
     from buildctl.progress.display import Display
-
-
-EXPORTERS = ("image", "local", "tar", "oci", "docker")
+    from buildctl.session.stream import Attachable
 
 
 @click.command(
     "build",
     cls=Command,
+    argument="[PATH|URL|-]",
     epilog="""
+    $ buildctl build -t registry.example/me/app --push .
     $ buildctl build --frontend dockerfile.v0 --local context=. --local dockerfile=. \\
         --output type=local,dest=out
     $ buildctl build --frontend dockerfile.v0 --opt target=test --opt build-arg:VERSION=1.2 \\
@@ -66,8 +67,11 @@ EXPORTERS = ("image", "local", "tar", "oci", "docker")
     """,
 )
 @build_flags
-def command(app: App, flags: BuildFlags) -> None:
-    """Build from a frontend such as a Dockerfile, or from LLB on standard input."""
+def command(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
+    """Build a folder with a Dockerfile, from another frontend, or from LLB on standard input."""
+    if flags.dry_run:
+        dry_run(app, flags, args)
+        return
     insight = find_insight(app.environment, flags)
     recordings = Recordings(
         app.output,
@@ -79,10 +83,27 @@ def command(app: App, flags: BuildFlags) -> None:
         log_dir=flags.log_dir,
     )
     with recordings.concluded():
-        build(app, flags, recordings)
+        build(app, flags, args, recordings)
 
 
-def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
+def dry_run(app: App, flags: BuildFlags, args: tuple[str, ...]) -> None:
+    """Tell what a build would do. Raises `BuildctlError`; asks no daemon."""
+    from buildctl.cli.dryrun import describe, format_description
+    from buildctl.model import gojson
+    from buildctl.transport.discovery import choose_address
+
+    if flags.style not in ("", "text", "json"):
+        raise UsageError(f"invalid format {quote(flags.style)}", hint="use text or json")
+    opt = read_opt(app, flags, args).opt
+    address = choose_address(app.flags.addr, app.environment.variables).address
+    description = describe(opt, flags, address.text)
+    if flags.style == "json":
+        app.output.write(gojson.encode(description, indent=1, escape_html=False) + b"\n")
+    else:
+        app.output.write(format_description(description))
+
+
+def build(app: App, flags: BuildFlags, args: tuple[str, ...], recordings: Recordings) -> None:
     """Build, with what is recorded of it. Raises `BuildctlError`."""
     masker = app.output.masker
     offers = find_offers(
@@ -94,7 +115,7 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
     )
     for value in offered_values(offers.secrets, app.environment.variables):
         masker.learn(value)
-    opt = read_opt(app, flags)
+    opt, extra = read_opt(app, flags, args)
     shells = parse_shell(
         flags.on_error,
         flags.debug_shell,
@@ -106,12 +127,22 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
 
         offers = offers._replace(admits=admitted_hosts(offers.auth_hosts, opt))
 
+    if app.output.stderr_is_terminal:
+        from buildctl.cli.hints import option_hints
+
+        for hint in option_hints(opt.frontend, opt.frontend_attrs):
+            app.output.say(f"hint: {hint}\n")
     retries = Retries(flags.retries, opt.ref, app.output.say)
     try:
         mode = build_mode(app.environment, flags.progress)
         recordings.begin(opt)
+        asserted = None
+        if flags.assert_cached not in ("", "false"):
+            from buildctl.cli.assertcached import CacheAssertion
+
+            asserted = CacheAssertion(flags.assert_cached)
         report = CIReport(app.output, mode, opt)
-        sinks = (*recordings.sinks, *report.sinks)
+        sinks = (*recordings.sinks, *report.sinks, *([asserted.update] if asserted else []))
 
         def open_display() -> Display:
             return display_on(
@@ -123,10 +154,15 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
             )
 
         with report:
-            result = solve(app, opt, offers, open_display, recordings, retries, shells)
+            result = solve(app, opt, offers, open_display, recordings, retries, shells, extra)
         recordings.note_result(result)
         if flags.metadata_file and result.exporter_response:
             write_whole(flags.metadata_file, format_metadata(result.exporter_response, app.output.mask))
+        if asserted is not None:
+            cached = asserted
+            app.run(lambda: cached.check(app, retries.ref))
+        if flags.iidfile:
+            write_whole(flags.iidfile, image_id(result).encode())
         if "requestid" in opt.frontend_attrs:
             app.output.write(subrequest_text(result))
     finally:
@@ -135,7 +171,13 @@ def build(app: App, flags: BuildFlags, recordings: Recordings) -> None:
         recordings.report(opt.on_unreadable)
 
 
-def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
+def image_id(result: SolveResult) -> str:
+    """What docker calls an image's id: the digest of its configuration, else of its manifest."""
+    response = result.exporter_response
+    return response.get("containerimage.config.digest") or response.get("containerimage.digest", "")
+
+
+def read_opt(app: App, flags: BuildFlags, args: tuple[str, ...] = ()) -> ShortForm:
     """What is to be built, by the flags. Raises `UsageError`; reads the files that the flags name."""
     allowed = tuple(map(parse_entitlement, flags.entitlements))
     exports = tuple(check_destination(app, parse_output(text)) for text in flags.outputs)
@@ -146,8 +188,10 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
     attrs = parse_opts(flags.opts, variables)
     directories = {name: check_local(path) for name, path in parse_locals(flags.local_dirs).items()}
     layouts = check_layouts(parse_oci_layouts(flags.oci_layouts))
-    definition = None if flags.frontend else read_definition(app, no_cache=flags.no_cache)
-    if flags.frontend and flags.no_cache:
+    short = is_short(flags, args)
+    takes_frontend = bool(flags.frontend) or short
+    definition = None if takes_frontend else read_definition(app, no_cache=flags.no_cache)
+    if takes_frontend and flags.no_cache:
         attrs["no-cache"] = ""
     check_caches(exported)
     check_files(flags, exports, exported, stdout=app.environment.stdout)
@@ -168,11 +212,12 @@ def read_opt(app: App, flags: BuildFlags) -> SolveOpt:
         shared_key=flags.shared_key,
         ref=new_id(),
     )
-    if not opt.local_dirs:
-        return opt
+    form = add_short_form(app, opt, flags, args) if short else ShortForm(opt)
+    if not form.opt.local_dirs:
+        return form
     from buildctl.client.defaults import with_own_places  # which may read and write files
 
-    return with_own_places(opt, variables)
+    return form._replace(opt=with_own_places(form.opt, variables))
 
 
 def solve(
@@ -183,6 +228,7 @@ def solve(
     recordings: Recordings,
     retries: Retries,
     shells: ShellOptions,
+    extra: Sequence[Attachable] = (),
 ) -> SolveResult:
     """Solve, with a display on standard error for each attempt. Raises `BuildctlError`, without secrets."""
 
@@ -199,7 +245,7 @@ def solve(
                 display.update,
                 on_transfer=recordings.note_transfer,
                 on_request=recordings.request_sink(ref),
-                attachables=attachables,
+                attachables=[*attachables, *extra],
                 inspector=inspector_of(shells, display),
             )
 
@@ -213,7 +259,9 @@ def solve(
             return app.run(run, interrupted="failed to solve: Canceled: context canceled")
     except BuildctlError as error:
         if isinstance(error, SolveError):
-            error.hint = error.hint or hint_for(opt)
+            from buildctl.cli.hints import failed_build_hint
+
+            error.hint = error.hint or failed_build_hint(opt, error)
         mask_error(masker, error)
         raise
 
@@ -225,19 +273,6 @@ def inspector_of(shells: ShellOptions, display: Display) -> Inspector | None:
     from buildctl.cli.debugshell import DebugShell
 
     return DebugShell(shells, display)
-
-
-def hint_for(opt: SolveOpt) -> str:
-    """What to look at first when a build of this kind fails, from what was asked; often nothing."""
-    unusual = [export.type for export in opt.exports if export.type not in EXPORTERS]
-    if unusual:
-        return f"--output type={unusual[0]} is unusual; daemons know {', '.join(EXPORTERS)}"
-    if opt.frontend.startswith("dockerfile") and not opt.local_dirs and "context" not in opt.frontend_attrs:
-        return "no folder was offered: add --local context=. --local dockerfile=."
-    missing = [path for path in opt.oci_layouts.values() if not os.path.isdir(path)]
-    if missing:
-        return f"--oci-layout names a folder that does not exist: {missing[0]}"
-    return ""
 
 
 def subrequest_text(result: SolveResult) -> bytes:

@@ -9,7 +9,7 @@ import click
 
 from buildctl.cli.app import App, pass_app
 from buildctl.cli.format import format_flag, parse_format, write_formatted
-from buildctl.cli.grammar import BOOL, Command, flag
+from buildctl.cli.grammar import BOOL, INT, Command, flag
 from buildctl.cli.table import Row, align_tabs
 from buildctl.model.bytesize import format_bytes
 
@@ -27,6 +27,8 @@ _RECLAIMABLE_WIDTH = 11
     epilog="""
     $ buildctl du                                  # all records, smallest first
     $ buildctl du -v --filter type==source.local   # every field of the local contexts
+    $ buildctl du --sort size --top 10             # what is worth a look
+    $ buildctl du --group-by type --since 7d
     $ buildctl du --format '{{range .}}{{.ID}} {{.Size}}{{println}}{{end}}'
     """,
 )
@@ -39,18 +41,58 @@ _RECLAIMABLE_WIDTH = 11
     help="Only records that match, e.g. type==regular.",
 )
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@flag("--sort", metavar="KEY", help="Largest first: size, last-used, count or created.")
+@flag("--top", type=INT, metavar="N", help="The first N records alone.")
+@flag("--tree", type=BOOL, help="Each record below the one that it was built on.")
+@flag("--group-by", metavar="KEY", help="Sums by type or description.")
+@flag("--since", metavar="TIME", help="Used since then: 2h, 7d, or an instant such as 2026-11-30T12:00:00Z.")
+@flag("--until", metavar="TIME", help="Not used after then.")
+@flag("--rules", type=BOOL, help="Which of the daemon's garbage collection rules would take each record.")
 @format_flag
 @pass_app
-def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) -> None:
+def command(
+    app: App,
+    filters: tuple[str, ...],
+    verbose: bool,
+    sort: str,
+    top: int,
+    tree: bool,
+    group_by: str,
+    since: str,
+    until: str,
+    rules: bool,
+    template: str,
+) -> None:
     """Show what the daemon's build cache holds and how much of it can be freed."""
+    environment = app.environment
+    chosen = None
+    for_people = app.output.stdout_is_terminal and not (verbose or template)
+    if for_people or sort or top or tree or group_by or since or until or rules:
+        from buildctl.cli.cachetable import read_selection
+
+        chosen = read_selection(sort, top, tree, group_by, since, until, environment.now_ns())
 
     async def run() -> None:
+        by_rule = None
         async with app.connect() as client:
             records = await client.disk_usage(filters)
+            if rules:
+                from buildctl.cli.gcrules import rules_of_records
+
+                everything = await client.disk_usage() if filters else records
+                by_rule = await rules_of_records(client, everything, environment.now_ns())
+        if chosen is not None and (template or verbose):
+            records = chosen.select(records)
         if parsed := parse_format(template):
             from buildctl.cli.gorecords import usage_infos
 
             write_formatted(parsed, usage_infos(records), app.output.write)
+            return
+        if chosen is not None and not verbose:
+            from buildctl.cli.cachetable import show_cache, show_totals
+
+            show_cache(app.output, records, chosen, rules=by_rule)
+            show_totals(app.output, records)
             return
         write_table = app.output.write_table
         write_table(

@@ -86,6 +86,13 @@ class Environment(NamedTuple):
             columns, lines = 0, 0
         return columns or 80, lines or 10
 
+    def open_in_browser(self, path: str) -> None:
+        """Show a file in the user's browser, if there is one: BROWSER names it, else the desktop does."""
+        import webbrowser  # loads much, for one command
+        from pathlib import Path
+
+        webbrowser.open(Path(path).absolute().as_uri())
+
 
 def write_all(descriptor: int, text: str | bytes) -> None:
     """Write every byte to the descriptor; text that came from bytes goes out as those bytes."""

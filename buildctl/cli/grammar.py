@@ -43,7 +43,9 @@ STRING = GoType("string", str, "")
 BOOL = GoType("", _parse_bool_flag, False)
 SWITCH = GoType("", _parse_bool_flag, None)
 """A boolean of which it matters whether it was given at all."""
-BOOLEANS = (BOOL, SWITCH)
+OPTIONAL = GoType("", str, "")
+"""A text that may be left out: `--flag` alone is `--flag=true`."""
+BOOLEANS = (BOOL, SWITCH, OPTIONAL)
 """The types that need no value."""
 INT = GoType("int", parse_int, 0)
 FLOAT = GoType("float", parse_float, 0.0)
@@ -55,7 +57,8 @@ class Flag(click.Option):
     """An option in Go's grammar; a repeated one collects its values, each as typed.
 
     `absent` is its value when it is not given. A `local` flag is known to its own command only; every other
-    one to the commands below it too. click keeps the names and the texts, and converts nothing.
+    one to the commands below it too. `group` is the title of its section in the help, where it has one of
+    its own. click keeps the names and the texts, and converts nothing.
     """
 
     def __init__(
@@ -64,11 +67,13 @@ class Flag(click.Option):
         type: GoType = STRING,  # noqa: A002  click's word
         default: Any = None,
         local: bool = False,
+        group: str = "",
         **attrs: Any,
     ) -> None:
         super().__init__(list(declarations), type=str, **attrs)
         self.go_type = type
         self.local = local
+        self.group = group
         self.absent = () if self.multiple else type.absent if default is None else default
 
     def names(self) -> Iterator[str]:
@@ -91,6 +96,8 @@ class Command(click.Command):
         attrs.setdefault("add_help_option", False)
         super().__init__(*args, **attrs)
         self.argument = argument
+        self.takes_stdin = "-" in argument.strip("[]").split("|")
+        """Whether a lone `-` is an argument like others; else it ends the line, as in the reference."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill `ctx.params` with the flags' values and `ctx.args` with the positionals.
@@ -101,6 +108,10 @@ class Command(click.Command):
         persistent = [param for param in above if not param.local]
         own = flags_of(self)
         ctx.params.update({param.name: param.absent for param in own if param.name})
+        if ctx.obj is not None and ctx.obj.settings is not None:
+            from buildctl.cli.settings.defaults import fill
+
+            fill(ctx, own)
         if args[:1] == ["help"] or args[:1] == ["h"]:
             args = ["--help", *args[1:]]
             ctx.meta[_HELP_BY_WORD] = True
@@ -141,6 +152,8 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
             positionals.append(typed)
         elif word == "--":
             return positionals + args
+        elif word == "-" and getattr(ctx.command, "takes_stdin", False):
+            positionals.append(word)
         elif word == "-":
             return [*positionals, word]  # what follows is dropped, as in the reference
         elif not word.startswith("-"):
@@ -156,7 +169,7 @@ def _read(ctx: click.Context, own: list[Flag], persistent: list[Flag], args: lis
                 continue
             param = by_name.get(name)
             if param is None:
-                raise FlagError(f"flag provided but not defined: -{name}")
+                raise FlagError(f"flag provided but not defined: -{name}", typed=name, known=tuple(by_name))
             if param.go_type in BOOLEANS:
                 value = value or "true"
             elif not equals:
@@ -229,7 +242,9 @@ class Group(Command, click.Group):
             return ctx.obj.show_help(ctx, rest)
         command = self.get_command(ctx, name)
         if command is None:
-            raise UnknownTopicError(f"No help topic for '{name}'")
+            raise UnknownTopicError(
+                f"No help topic for '{name}'", typed=name, known=tuple(self.list_commands(ctx))
+            )
         with command.make_context(name, rest, parent=ctx) as child:
             return child.command.invoke(child)
 

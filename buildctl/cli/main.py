@@ -41,9 +41,20 @@ _FLAGS_OF_PARAMETERS = (
         "prune-histories": ("buildctl.cli.prune_histories", "clean up build histories"),
         "build": ("buildctl.cli.build", "build"),
         "debug": ("buildctl.cli.debug.group", "debug utilities"),
+        "ps": ("buildctl.cli.ps", "list the builds that run now"),
+        "attach": ("buildctl.cli.attach", "watch a build that runs"),
+        "history": ("buildctl.cli.history.group", "builds that have run: list, logs, files"),
+        "check": ("buildctl.cli.check", "look for mistakes in a Dockerfile"),
+        "outline": ("buildctl.cli.outline", "what a Dockerfile takes: arguments, secrets"),
+        "targets": ("buildctl.cli.targets", "which stages a Dockerfile has"),
+        "why": ("buildctl.cli.why", "why steps of a build were not cached"),
+        "compare": ("buildctl.cli.compare", "two builds side by side in time"),
         "context": ("buildctl.cli.context.group", "what a build sends of a folder, and why"),
         "timeline": ("buildctl.cli.timeline", "where the time of a build went"),
         "replay": ("buildctl.cli.replay", "show a saved build again"),
+        "doctor": ("buildctl.cli.doctor.command", "look at all that a build depends on"),
+        "daemon": ("buildctl.cli.daemon.group", "daemons by name"),
+        "config": ("buildctl.cli.config", "which settings hold, and who said so"),
         "dial-stdio": ("buildctl.cli.dial_stdio", "proxy standard input and output to the daemon"),
         "completion": ("buildctl.cli.completion.command", "print a shell's completion script"),
         "__complete": ("buildctl.cli.completion.ask", "answer a completion script"),
@@ -59,6 +70,7 @@ _FLAGS_OF_PARAMETERS = (
     metavar="URL",
     help="The daemon: unix://, tcp://, docker://, daemonless://.",
 )
+@flag("--daemon", metavar="NAME", help="A daemon of the settings; buildctl daemon ls lists them.")
 @flag("--log-format", default="text", metavar="FORMAT", help="Format of log messages: text or json.")
 @flag(
     "--tlsservername",
@@ -104,6 +116,8 @@ def main(arguments: Sequence[str] | None = None, environment: Environment | None
             app.output.flush()
     except UnknownTopicError as error:
         app.output.say(f"{error}\n")
+        if app.output.stderr_is_terminal and (hint := _near(error, "buildctl ")):
+            app.output.say(f"hint: {hint}\n")
         return error.exit_code
     except BuildctlError as error:
         return _report(app, error)
@@ -144,6 +158,7 @@ def _report_fault(app: App, error: Exception) -> int:
 
 def _run(app: App, arguments: list[str]) -> int:
     app.select_exporter()
+    app.load_settings()
     try:
         ctx = root.make_context("buildctl", arguments, obj=app)
     except FlagError as error:
@@ -153,6 +168,13 @@ def _run(app: App, arguments: list[str]) -> int:
     with ctx:
         if ctx.params["version"]:
             app.output.write(f"buildctl {PACKAGE} v{__version__} \n")
+            return ExitCode.OK
+        if not (arguments or app.environment.variables.get("CI")) and app.environment.is_terminal(
+            app.environment.stdout
+        ):
+            from buildctl.cli.welcome import welcome_text
+
+            app.output.write(welcome_text(app))
             return ExitCode.OK
         try:
             ctx.command.invoke(ctx)
@@ -187,6 +209,15 @@ def _report(app: App, error: BuildctlError) -> int:
         from buildctl.cli.stacks import format_stacks
 
         say(format_stacks(error, shown_arguments(program_arguments())))
-    if error.hint and app.output.stderr_is_terminal:
-        say(f"hint: {with_flags(error.hint)}\n")
+    if app.output.stderr_is_terminal and (
+        hint := error.hint or (_near(error, "--") if isinstance(error, FlagError) else "")
+    ):
+        say(f"hint: {with_flags(hint)}\n")
     return error.exit_code
+
+
+def _near(error: FlagError | UnknownTopicError, prefix: str) -> str:
+    """What may have been meant by a name that does not exist."""
+    from buildctl.cli.hints import did_you_mean
+
+    return did_you_mean(error.typed, error.known, prefix)

@@ -86,6 +86,21 @@ class Output:
         cell = _one_line(self.stdout_is_terminal)
         self.write(align("".join("\t".join(map(cell, row)) + "\n" for row in rows)))
 
+    def clean_cell(self, text: str) -> str:
+        """A piece of a line as standard output may be given it, for who puts marks of his own around it."""
+        from buildctl.progress.visible import visible
+
+        text = visible(self.mask(text))
+        if self.in_ci:
+            from buildctl.progress.ci.inert import inert
+
+            text = inert(_encoded(text)).decode("utf-8", "surrogateescape")
+        return text
+
+    def write_as_it_is(self, text: str) -> None:
+        """Write what is made of cleaned pieces and marks of ours, such as the colours of a table."""
+        self._write(_encoded(text))
+
     def write_content(self, data: bytes) -> None:
         """Write what is for programs, such as a blob, in pieces; a terminal gets it as text all the same."""
         if self.stdout_is_terminal:

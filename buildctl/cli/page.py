@@ -51,7 +51,10 @@ def page_of(ctx: click.Context) -> Page:
     everywhere = [flag for flag in flags_of(root) if not (ctx.parent and flag.local)]
     sections = [
         Section("Commands", tuple(_commands(ctx))),
-        Section("Flags", tuple(_flags(own))),
+        *(
+            Section(title or "Flags", tuple(_flags(flag for flag in own if flag.group == title)))
+            for title in dict.fromkeys(["", *(flag.group for flag in own)])
+        ),
         *_vocabulary(" ".join(path[1:]), own),
         Section("Global flags", tuple(_flags(everywhere))),
         Section("Environment", tuple((v.name, v.help) for v in variables_of(" ".join(path[1:])))),

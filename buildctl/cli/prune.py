@@ -20,6 +20,7 @@ from buildctl.model.bytesize import format_bytes
     $ buildctl prune --keep-storage 10GB      # until 10 GB are left
     $ buildctl prune --keep-duration 7d       # what nobody used for a week
     $ buildctl prune --filter type==source.local
+    $ buildctl prune --keep-storage 10GB --dry-run
     $ buildctl prune --format '{{.ID}} {{.Size}}'   # a line for each record
     """,
 )
@@ -52,6 +53,9 @@ from buildctl.model.bytesize import format_bytes
 )
 @flag("--all", "everything", type=BOOL, help="Also internal records, frontends and shared ones.")
 @flag("--verbose", "-v", type=BOOL, help="Every field of each record.")
+@flag(
+    "--dry-run", type=BOOL, help="Remove nothing, and show what would go. An estimate: the daemon knows more."
+)
 @format_flag
 @pass_app
 def command(
@@ -63,6 +67,7 @@ def command(
     filters: tuple[str, ...],
     everything: bool,
     verbose: bool,
+    dry_run: bool,
     template: str,
 ) -> None:
     """Remove build cache that is not in use, within the limits given, and show what went."""
@@ -78,8 +83,36 @@ def command(
     )
 
     parsed = parse_format(template)
+    environment = app.environment
+    for_people = app.output.stdout_is_terminal and not verbose
+
+    async def estimate() -> None:
+        from buildctl.model.pruneestimate import estimate_prune
+
+        async with app.connect() as client:
+            records = await client.disk_usage()
+            matching = {record.id for record in await client.disk_usage(filters)} if filters else None
+        gone = estimate_prune(records, opt, environment.now_ns(), matching=matching)
+        if parsed is not None:
+            from buildctl.cli.gorecords import usage_info
+
+            for record in gone:
+                write_formatted(parsed, usage_info(record), app.output.write)
+            return
+        if verbose:
+            app.output.write_table(du.verbose_rows(gone), align_tabs)
+        else:
+            from buildctl.cli.cachetable import Selection, show_cache
+
+            show_cache(app.output, gone, Selection())
+        freed = format_bytes(sum(record.size_bytes for record in gone))
+        count = f"{len(gone)} of {len(records)} records"
+        app.output.write(f"would remove {count}, {freed} (an estimate)\n")
 
     async def run() -> None:
+        if dry_run:
+            await estimate()
+            return
         if parsed is None:
             await show()
             return
@@ -98,6 +131,10 @@ def command(
                 total += record.size_bytes
                 if verbose:
                     write_table(du.verbose_rows([record]), align_tabs)
+                elif for_people:
+                    from buildctl.cli.cachetable import show_removed
+
+                    show_removed(app.output, record)
                 else:  # each row is aligned alone, but for the first, which is with the header
                     write_table([*header, du.table_row(record)], align_tabs)
                     header = []

@@ -29,9 +29,11 @@ from buildctl.system.smallfile import read_found
 _LOG = logging.getLogger("buildctl")
 _VERSION = 1
 _FASTEST = 1
-_MOST = 100
+_MOST = 200
+"""Files in the folder of the records, two for a directory; the oldest go first."""
+_BEFORE = "-before"
+"""Ends the name of the record that a newer one has taken the place of."""
 _MOST_BYTES = 512 << 20
-"""Records in one folder; the oldest go first."""
 
 
 class Selection(NamedTuple):
@@ -78,6 +80,8 @@ class Recorder:
         try:
             path = _path(self._records, self._directory, self._name)
             make_private(self._records)
+            with suppress(FileNotFoundError):
+                os.replace(path, path + _BEFORE)
             replace_file(path, [*self._out, self._compressor.flush()], 0o600)
             _remove_oldest(self._records)
         except OSError as error:
@@ -89,7 +93,34 @@ def read(records: str, directory: str, name: str) -> Announced | None:
 
     Raises `TransferError` where the record cannot be read.
     """
-    path = _path(records, directory, name)
+    return _read(_path(records, directory, name))
+
+
+def read_pairs(records: str, start_ns: int, end_ns: int) -> list[tuple[Announced, Announced]]:
+    """What transfers that ended between two instants announced, each after what the one before it did.
+
+    Directories that were sent for the first time, or again since, are not among them. Raises `TransferError`.
+    """
+    pairs = []
+    try:
+        with os.scandir(records) as found:
+            paths = [
+                entry.path
+                for entry in found
+                if not entry.name.startswith(".")
+                and not entry.name.endswith(_BEFORE)
+                and start_ns <= entry.stat().st_mtime_ns <= end_ns
+            ]
+    except OSError:
+        return []
+    for path in sorted(paths):
+        before, after = _read(path + _BEFORE), _read(path)
+        if before is not None and after is not None:
+            pairs.append((before, after))
+    return pairs
+
+
+def _read(path: str) -> Announced | None:
     try:
         data = zlib.decompress(read_found(path, limit=_MOST_BYTES, links=False))
         ended_ns = os.stat(path).st_mtime_ns

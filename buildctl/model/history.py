@@ -93,6 +93,22 @@ class BuildRecord:
     """The blob of the error with all its details."""
     warnings: int = 0
 
+    @property
+    def duration_ns(self) -> int | None:
+        """From the beginning to the end; None while one of them is unknown."""
+        if self.created_at_ns is None or self.completed_at_ns is None:
+            return None
+        return max(0, self.completed_at_ns - self.created_at_ns)
+
+    @property
+    def state(self) -> str:
+        """`running`, `completed`, `canceled` or `failed`."""
+        if self.completed_at_ns is None:
+            return "running"
+        if self.error is None:
+            return "completed"
+        return "canceled" if self.error.code == Code.CANCELED else "failed"
+
 
 @dataclass(frozen=True, slots=True)
 class BuildHistoryEvent:

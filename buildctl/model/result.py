@@ -78,8 +78,8 @@ def embedded(value: str, *, lists: bool = False) -> Any:
     """The non-empty JSON object, or with `lists` list, that a value is base64 of; else the value itself.
 
     JSON of more than a quarter of a million parts is left as it is: a list of nothing is three bytes, and
-    more than twenty times that in memory. Source: cmd/buildctl/build.go of BuildKit, writeMetadataFile; buildx
-    adds lists (commands/build.go).
+    more than twenty times that in memory.
+    Source: cmd/buildctl/build.go of BuildKit, writeMetadataFile; buildx adds lists (commands/build.go).
     """
     try:
         text = base64.b64decode(value, validate=True)

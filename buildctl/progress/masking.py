@@ -64,7 +64,7 @@ class Masker:
         self._is_stale = True
 
     def learn_token(self, token: bytes) -> None:
-        """The same for one of many secrets, which is forgotten once enough others have been learned after it."""
+        """The same for one of many secrets, forgotten once enough others have been learned after it."""
         if token in self._learned:
             return
         forms = self._tokens.pop(token, None)

@@ -1,5 +1,5 @@
-"""Messages that are small on the wire and large in memory: what a daemon says of a build is left out, an answer
-that something depends on is an error."""
+"""Messages that are small on the wire and large in memory: what a daemon says of a build is left out, an
+answer that something depends on is an error."""
 
 from __future__ import annotations
 

@@ -89,6 +89,8 @@ def recording(argv: Sequence[str]) -> str:
     text = " ".join(argv)
     for word, case in (
         ("requestid=frontend.lint", "build-lint"),
+        ("check", "build-lint"),
+        ("outline", "build-outline"),
         ("requestid=frontend.outline", "build-outline"),
         ("prune", "prune-all"),
         ("workers", "workers"),

@@ -45,6 +45,9 @@ def command(app: App, template: str) -> None:
                 write_formatted(parsed, build_history_event(event), app.output.write)
 
     async def show() -> None:
+        if app.output.stdout_is_terminal:
+            await show_to_people(app)
+            return
         header: list[Row] = [(*TABLE_HEADER, "PINNED")]
         async with app.connect() as client:
             async for event in client.listen_build_history(early_exit=True):
@@ -56,6 +59,17 @@ def command(app: App, template: str) -> None:
         app.output.write_table(header, align_tabs)
 
     app.run(run, interrupted=STREAM_INTERRUPTED)
+
+
+async def show_to_people(app: App) -> None:
+    """The records as `history ls` shows them, which fits the window."""
+    from buildctl.cli.history.choose import list_records
+    from buildctl.cli.history.rows import COLUMNS, record_row
+    from buildctl.cli.listing import show_listing
+
+    async with app.connect() as client:
+        records = await list_records(client)
+    show_listing(app.output, COLUMNS, [record_row(record, app.environment) for record in records])
 
 
 def table_row(event: BuildHistoryEvent, environment: Environment) -> Row:

@@ -15,6 +15,7 @@ from buildctl.cli.table import Row, align_tabs
 from buildctl.model.bytesize import format_bytes_short
 
 if TYPE_CHECKING:
+    from buildctl.cli.output import Output
     from buildctl.model.platform import Platform
     from buildctl.model.workers import CDIDevice, GCPolicy, WorkerRecord
 
@@ -58,6 +59,9 @@ def command(app: App, filters: tuple[str, ...], verbose: bool, template: str) ->
 
             write_formatted(parsed, worker_infos(workers), app.output.write)
             return
+        if app.output.stdout_is_terminal and not verbose:
+            show_to_people(workers, app.output)
+            return
         app.output.write_table(verbose_rows(workers) if verbose else table_rows(workers), align_tabs)
 
     app.run(run)
@@ -68,6 +72,27 @@ def table_rows(workers: Iterable[WorkerRecord]) -> Iterator[Row]:
     yield "ID", "PLATFORMS"
     for worker in workers:
         yield worker.id, format_platforms(worker.platforms)
+
+
+def show_to_people(workers: Iterable[WorkerRecord], output: Output) -> None:
+    """A line a worker, as wide as the window; what it builds for last, for that may be long."""
+    from buildctl.cli.listing import Column, show_listing
+
+    rows = []
+    for worker in workers:
+        version = worker.buildkit_version
+        labels = {key.rpartition(".")[2]: value for key, value in worker.labels.items()}
+        rows.append(
+            (
+                worker.id,
+                labels.get("hostname", ""),
+                version.version if version else "",
+                labels.get("snapshotter", ""),
+                format_platforms(worker.platforms),
+            )
+        )
+    columns = [Column("ID"), Column("HOST"), Column("BUILDKIT"), Column("SNAPSHOTTER")]
+    show_listing(output, [*columns, Column("PLATFORMS", flexible=True)], rows)
 
 
 def verbose_rows(workers: Iterable[WorkerRecord]) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from buildctl.cli.vocabulary import caches, exporters, frontend
 from buildctl.cli.vocabulary.word import BOOLEANS, Word
 
 FLAGS = {
+    "--against": "refs",
     "--addr": "words addr",
     "--allow": "words allow",
     "--context-check": "words context-check",
@@ -13,6 +14,8 @@ FLAGS = {
     "--export-cache": "fields export-cache",
     "--filter": "words filter",
     "--format": "words format",
+    "--group-by": "words group-by",
+    "--sort": "words sort",
     "--frontend": "words frontend",
     "--import-cache": "fields import-cache",
     "--local": "words local",
@@ -32,12 +35,15 @@ FLAGS = {
 """By name; the others by what their metavar says."""
 
 METAVARS = {
+    "PATH|URL|-": "dir",
     "FILE": "file",
     "FILE|REF": "file",
     "REF|FILE": "file",
     "DIR": "dir",
     "PATH": "file",
     "REF": "refs",
+    "REF...": "refs",
+    "FILE...": "file",
     "SHELL": "words shell",
 }
 
@@ -90,6 +96,13 @@ SETS: dict[str, tuple[Word, ...]] = {
         Word("id==", "worker with this id", "workers"),
         Word("labels.", "KEY==VALUE, workers with this label", "free"),
     ),
+    "sort": (
+        Word("size", "largest first"),
+        Word("last-used", "last used first"),
+        Word("count", "most often used first"),
+        Word("created", "newest first"),
+    ),
+    "group-by": (Word("type", "kinds of record"), Word("description", "what made them")),
     "format": (Word("json", "JSON instead of a Go template"),),
     "local": (
         Word("context=", "what COPY and ADD read", "dir"),

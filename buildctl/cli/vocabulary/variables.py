@@ -18,6 +18,9 @@ _SHOW = ("build", "debug logs")
 
 VARIABLES = (
     Variable("BUILDKIT_HOST", "The daemon's address; --addr counts more."),
+    Variable("BUILDKIT_TLS_DIR", "As --tlsdir; so BUILDKIT_TLS_CACERT, _CERT, _KEY and _SERVERNAME."),
+    Variable("XDG_CONFIG_HOME", "Where buildctl/config.toml is. Default: ~/.config."),
+    Variable("BUILDCTL_CONFIG", "off leaves all settings files aside."),
     Variable("DOCKER_HOST", "The Docker Engine of docker://."),
     Variable("XDG_RUNTIME_DIR", "Where a rootless daemon's socket is looked for."),
     Variable("HTTPS_PROXY", "Proxy of tcp:// addresses; NO_PROXY names hosts without."),

@@ -1,8 +1,8 @@
-"""The one place where a daemon's bytes become messages, and only where they will not fill the memory.
+"""The one place where a daemon's bytes become messages, unless they would fill the memory.
 
-An empty message of protobuf takes two bytes of another and a hundred or more of memory, and what is made of it
-in Python several times that: a message of 16 MiB, the most that a daemon sends, may become gigabytes. Protobuf
-has no limit for that, so what a large message will weigh is told from its bytes before it is read.
+An empty message of protobuf takes two bytes of another and a hundred or more of memory, and what is made of
+it in Python several times that: a message of 16 MiB, the most that a daemon sends, may become gigabytes.
+Protobuf has no limit for that, so what a large message will weigh is told from its bytes before it is read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
+from buildctl.client.convert.repair import parse_message
 from buildctl.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -42,13 +43,14 @@ class OversizeError(ProtocolError):
 
 
 def read_message(kind: type[Kind], data: bytes) -> Kind:
-    """Read a message. Raises DecodeError if it is none, `OversizeError` if it would come to more than `LIMIT`."""
+    """Read a message, repaired where needed. Raises DecodeError if it is not one, `OversizeError` if it
+    would come to more than `LIMIT`."""
     if len(data) > _SMALL_BYTES and _weight(cast("Descriptor", kind.DESCRIPTOR), data) > LIMIT:
         raise OversizeError(
             f"a message of {len(data):,} bytes would take more than {LIMIT >> 20} MiB of memory,"
             " which is the limit for one"
         )
-    return kind.FromString(data)
+    return parse_message(kind, data)
 
 
 def _weight(descriptor: Descriptor, data: bytes) -> int:

@@ -1,6 +1,5 @@
 """--metadata-file: the cases of the reference's TestWriteMetadataFile."""
 
-from base64 import b64encode
 import base64
 
 import pytest
@@ -32,7 +31,7 @@ def test_keys_are_sorted() -> None:
 
 
 def test_json_of_very_many_parts_stays_as_it_came() -> None:
-    many = b64encode(b'{"a":[' + b"[]," * 300_000 + b"[]]}").decode()
-    some = b64encode(b'{"a":[' + b"[]," * 30_000 + b"[]]}").decode()
+    many = base64.b64encode(b'{"a":[' + b"[]," * 300_000 + b"[]]}").decode()
+    some = base64.b64encode(b'{"a":[' + b"[]," * 30_000 + b"[]]}").decode()
     assert format_metadata({"key": many}) == b'{\n  "key": "%s"\n}' % many.encode()
     assert b'"a": [' in format_metadata({"key": some})

@@ -23,6 +23,8 @@ ALLOWED = {
     ("progress/writer.py", "write_all"): "a display's stream, and files that grow",
     ("progress/show.py", "sys.stderr"): "where the library's Progress shows, unless the user names a stream",
     ("progress/modes.py", "StreamWriter"): "a display, with the masker and what makes it harmless",
+    ("cli/listing.py", "print"): "rich's, into a string",
+    ("cli/listing.py", "write_as_it_is"): "colours and columns of ours around cleaned text",
     ("cli/linefile.py", "StreamWriter"): "a file",
     ("cli/eventfile.py", "write_all"): "a file, or the descriptor of --events",
     ("cli/recordings.py", "write_all"): "a file of cache metrics",
@@ -49,6 +51,7 @@ PRIVILEGED = {
     "write_pieces",
     "StreamWriter",
     "say_as_it_is",
+    "write_as_it_is",
 }
 PRINTING = {
     "print",

@@ -30,22 +30,23 @@ def app(tmp_path: Path) -> App:
 
 
 def test_by_default_metadata_counts_and_nothing_is_excused(app: App, tmp_path: Path) -> None:
-    opt = read_opt(app, flags(tmp_path))
+    opt = read_opt(app, flags(tmp_path)).opt
     assert (opt.content_records, opt.on_unreadable) == ("", "error")
     assert len(opt.shared_key) == 64
-    assert read_opt(app, flags(tmp_path)).shared_key == opt.shared_key
+    assert read_opt(app, flags(tmp_path)).opt.shared_key == opt.shared_key
 
 
 def test_what_is_asked_for(app: App, tmp_path: Path) -> None:
     given = {"context_check": "content", "on_unreadable": "skip", "shared_key": "team"}
-    opt = read_opt(app, flags(tmp_path, **given))
+    opt = read_opt(app, flags(tmp_path, **given)).opt
     assert opt.content_records == str(tmp_path / "home/.cache/buildctl/contexts")
     assert (opt.on_unreadable, opt.shared_key) == ("skip", "team")
 
 
 def test_the_cache_folder(tmp_path: Path) -> None:
     def records(**variables: str) -> str:
-        return read_opt(App(Environment(variables)), flags(tmp_path, context_check="content")).content_records
+        opt = read_opt(App(Environment(variables)), flags(tmp_path, context_check="content")).opt
+        return opt.content_records
 
     assert records(HOME="/h", XDG_CACHE_HOME="/c") == "/c/buildctl/contexts"
     assert records(HOME="/tmp", XDG_CACHE_HOME="c") == "/tmp/.cache/buildctl/contexts"
@@ -55,7 +56,7 @@ def test_the_cache_folder(tmp_path: Path) -> None:
 
 def test_no_folders_need_no_key(tmp_path: Path) -> None:
     app = App(Environment({"HOME": str(tmp_path)}))
-    assert read_opt(app, BuildFlags(**{**vars(flags(tmp_path)), "local_dirs": ()})).shared_key == ""
+    assert read_opt(app, BuildFlags(**{**vars(flags(tmp_path)), "local_dirs": ()})).opt.shared_key == ""
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,1 @@
+"""The commands below `buildctl daemon`, one file each."""

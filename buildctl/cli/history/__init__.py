@@ -1,0 +1,1 @@
+"""The commands below `buildctl history`, one file each, and what they share."""
