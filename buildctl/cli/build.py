@@ -255,7 +255,7 @@ def solve(
         display = open_display()
         if not retries.limit:  # of many attempts only the last has the error that is shown at the end
             display.say_before_failures = partial(recordings.take_report, on_unreadable=opt.on_unreadable)
-        serving = serve_offers(offers, app.environment, display.update_own, masker.learn)
+        serving = serve_offers(offers, app.environment, display.update_own, masker.learn_token)
         connecting = app.connect(sticky=key, platforms=platforms_of(opt), counts=True)
         async with serving as attachables, connecting as client, display:
             try:

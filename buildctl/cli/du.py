@@ -123,7 +123,7 @@ def command(
             rows: list[Row] = [] if verbose else [("DAEMON", *TABLE_HEADER)]
             for name, records in found:
                 if verbose:
-                    rows += [("Daemon:", name), *verbose_rows(records)]
+                    rows += [("Daemon:", name), *(row for record in records for row in verbose_rows(record))]
                 else:
                     rows += [(name, *table_row(record)) for record in records]
             app.output.write_table(rows, align_tabs)

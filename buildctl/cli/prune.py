@@ -168,7 +168,10 @@ def command(
             rows: list[Row] = [] if verbose else [("DAEMON", *du.TABLE_HEADER)]
             for name, records in found:
                 if verbose:
-                    rows += [("Daemon:", name), *du.verbose_rows(records)]
+                    rows += [
+                        ("Daemon:", name),
+                        *(row for record in records for row in du.verbose_rows(record)),
+                    ]
                 else:
                     rows += [(name, *du.table_row(record)) for record in records]
             total = sum(record.size_bytes for _, records in found for record in records)

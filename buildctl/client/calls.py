@@ -20,6 +20,8 @@ class Method(NamedTuple, Generic[Request, Response]):
     response: type[Response]
     streams: bool = False
     """Whether the answer is a stream of responses."""
+    is_news: bool = False
+    """Whether a response tells what happens and nobody depends on it: one that is too large is left out."""
 
     @property
     def name(self) -> str:
@@ -32,7 +34,9 @@ _CONTROL = "/moby.buildkit.v1.Control/"
 DISK_USAGE = Method(_CONTROL + "DiskUsage", control_pb2.DiskUsageRequest, control_pb2.DiskUsageResponse)
 PRUNE = Method(_CONTROL + "Prune", control_pb2.PruneRequest, control_pb2.UsageRecord, streams=True)
 SOLVE = Method(_CONTROL + "Solve", control_pb2.SolveRequest, control_pb2.SolveResponse)
-STATUS = Method(_CONTROL + "Status", control_pb2.StatusRequest, control_pb2.StatusEnvelope, streams=True)
+STATUS = Method(
+    _CONTROL + "Status", control_pb2.StatusRequest, control_pb2.StatusEnvelope, streams=True, is_news=True
+)
 LIST_WORKERS = Method(
     _CONTROL + "ListWorkers", control_pb2.ListWorkersRequest, control_pb2.ListWorkersResponse
 )

@@ -17,10 +17,10 @@ from google.protobuf.message import DecodeError
 
 from buildctl.client.calls import SESSION_PATH, Method, Request, Response
 from buildctl.client.convert.errors import error_details
+from buildctl.client.convert.reading import OversizeError, read_message
 from buildctl.client.details import wrapping
 from buildctl.client.liveness import DEFAULT_STALL_SECONDS, Heard, Liveness
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
-from buildctl.model.repair import parse_message
 from buildctl.telemetry.trace import Trace
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ class Caller:
                 with self._liveness.watching(call, method.name):
                     async for data in call:
                         self._liveness.heard()
-                        yield _parse(method, data)
+                        if (message := _parse_in_stream(method, data)) is not None:
+                            yield message
             except grpc.aio.AioRpcError as error:
                 streamed = connected or error.code() is not grpc.StatusCode.UNAVAILABLE
                 prefix = prefix if streamed else opening
@@ -293,9 +294,21 @@ class Duplex(Generic[Request, Response]):
 
 def _parse(method: Method[Request, Response], data: bytes) -> Response:
     try:
-        return parse_message(method.response, data)
-    except DecodeError as error:
-        raise ProtocolError(f"the daemon's answer to {method.path} cannot be read: {error}") from error
+        return read_message(method.response, data)
+    except (DecodeError, OversizeError) as error:
+        text = f"the daemon's answer to {method.path} cannot be read: {error}"
+        raise type(error)(text) if isinstance(error, OversizeError) else ProtocolError(text) from error
+
+
+def _parse_in_stream(method: Method[Request, Response], data: bytes) -> Response | None:
+    """None for a message that is too large and can be done without."""
+    try:
+        return _parse(method, data)
+    except OversizeError as error:
+        if not method.is_news:
+            raise
+        _LOG.warning("something is missing from what is shown of the build: %s", error)
+        return None
 
 
 def _status_details(error: grpc.aio.AioRpcError) -> tuple[ErrorDetail, ...]:

@@ -15,6 +15,7 @@ from typing import cast
 from google.protobuf.message import DecodeError
 
 from buildctl.client.calls import LIST_WORKERS, SESSION_PATH
+from buildctl.client.convert.reading import read_message
 from buildctl.errors import BuildctlError, Code, ConnectError, ProtocolError, RPCError, ServiceError
 from buildctl.http2 import grpc
 from buildctl.http2.client import ClientConnection
@@ -252,7 +253,7 @@ async def open_session(
         async with asyncio.timeout(OPENING_SECONDS):
             call = await connect(dial)
             answer = await call.ask(LIST_WORKERS.path, b"", headers)
-        found = {record.ID for record in LIST_WORKERS.response.FromString(answer).record}
+        found = {record.ID for record in read_message(LIST_WORKERS.response, answer).record}
         if workers is not None and found != set(workers):
             raise ConnectError("another daemon answers there")
         call.start(SESSION_PATH, (*metadata, *headers))

@@ -70,13 +70,22 @@ class BuildResult:
         return {name: embedded(value, lists=True) for name, value in sorted(self.exporter_response.items())}
 
 
+_MOST_PARTS = 250_000
+"""Values of JSON that are read; the largest provenance has some thousands."""
+
+
 def embedded(value: str, *, lists: bool = False) -> Any:
     """The non-empty JSON object, or with `lists` list, that a value is base64 of; else the value itself.
 
+    JSON of more than a quarter of a million parts is left as it is: a list of nothing is three bytes, and
+    more than twenty times that in memory.
     Source: cmd/buildctl/build.go of BuildKit, writeMetadataFile; buildx adds lists (commands/build.go).
     """
     try:
-        decoded = json.loads(base64.b64decode(value, validate=True))
+        text = base64.b64decode(value, validate=True)
+        if sum(map(text.count, (b"[", b"{", b","))) > _MOST_PARTS:
+            return value
+        decoded = json.loads(text)
     except (binascii.Error, ValueError, RecursionError):
         return value
     return decoded if isinstance(decoded, dict | list if lists else dict) and decoded else value

@@ -8,8 +8,9 @@ budget: who keeps them (`trace.Trace`) drops the oldest.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
+from operator import is_
+from sys import getsizeof
 from typing import NamedTuple, TypeVar
 
 from buildctl.model.status import SolveStatus, SourceInfo, Vertex, VertexStatus, VertexWarning
@@ -80,7 +81,10 @@ class Budget:
 
     def _vertex(self, vertex: Vertex) -> Vertex | None:
         known = self._steps.get(vertex.digest)
-        if known is not None and known.vertex == vertex:
+        if known is not None and _differs_in_time_alone(vertex, known.vertex):
+            if vertex.started_ns != known.vertex.started_ns:
+                vertex = self._started(vertex, known.vertex)
+            self._steps[vertex.digest] = _Known(vertex, known.price)
             return vertex
         if len(vertex.name) > TEXT_LIMIT or len(vertex.error) > TEXT_LIMIT:
             self.left_out["ends of long texts"] += 1
@@ -89,10 +93,7 @@ class Budget:
         if known is None:
             return self._new_vertex(vertex, price)
         before = known.vertex
-        is_restart = vertex.started_ns is not None and vertex.started_ns != before.started_ns
-        if is_restart and before.started_ns is not None and not self._take(_START):
-            self.left_out["restarts"] += 1
-            vertex = vertex._replace(started_ns=before.started_ns)
+        vertex = self._started(vertex, before)
         group = vertex.progress_group
         grown = max(price - known.price, 0)
         if group is not None and group.id not in self._groups:
@@ -109,6 +110,14 @@ class Budget:
         elif group is not None:
             self._groups.add(group.id)
         self._steps[vertex.digest] = _Known(vertex, max(price, known.price))
+        return vertex
+
+    def _started(self, vertex: Vertex, before: Vertex) -> Vertex:
+        """With the start that it had before, if there is no room for another."""
+        is_restart = vertex.started_ns is not None and vertex.started_ns != before.started_ns
+        if is_restart and before.started_ns is not None and not self._take(_START):
+            self.left_out["restarts"] += 1
+            return vertex._replace(started_ns=before.started_ns)
         return vertex
 
     def _new_vertex(self, vertex: Vertex, price: int) -> Vertex | None:
@@ -157,23 +166,30 @@ class Budget:
         return warning
 
 
+def _differs_in_time_alone(vertex: Vertex, before: Vertex) -> bool:
+    """Whether this is what most messages are: nothing that costs anything has changed."""
+    return (
+        vertex.name == before.name
+        and vertex.inputs == before.inputs
+        and vertex.error == before.error
+        and vertex.cached == before.cached
+        and vertex.progress_group == before.progress_group
+    )
+
+
 def _replaced(items: tuple[Item, ...], admitted: list[Item | None]) -> tuple[Item, ...]:
     """What was admitted; `items` itself if that is all of them."""
-    if all(one is other for one, other in zip(items, admitted, strict=True)):
+    if all(map(is_, items, admitted)):
         return items
     return tuple([one for one in admitted if one is not None])
 
 
 def _size(item: tuple[object, ...]) -> int:
     """Bytes of all that is in a tuple, however its fields are nested and whatever they are called."""
-    size = 0
+    size = getsizeof(item)
     rest: list[tuple[object, ...]] = [item]
     while rest:
         some = rest.pop()
-        size += sys.getsizeof(some)
-        for value in some:
-            if isinstance(value, tuple):
-                rest.append(value)
-            elif value is not None:
-                size += sys.getsizeof(value)
+        size += sum(map(getsizeof, some))
+        rest += [value for value in some if isinstance(value, tuple)]
     return _COPIES * size

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from buildctl.errors import BuildctlError, SolveError
 from buildctl.model.status import SolveStatus, SourceInfo, Vertex, VertexLog, VertexStatus, VertexWarning
@@ -26,6 +26,10 @@ _MOVES_BACK = re.compile(rb"\x08|(?:\x1b\[|\xc2\x9b)[0-9;]*[DG]")
 _TOKEN = re.compile(rb"\n|\x1b\[[0-9;:]*m|[^\n\x1b]+|\x1b")
 
 _NEWLINE = 0x0A
+_TOKENS = 32
+"""Tokens that are hidden, the latest; a daemon may have as many made as it likes."""
+_STREAMS = 2048
+"""Streams of steps of which an end is kept, some kilobytes of each at most."""
 
 Span = tuple[int, int]
 
@@ -35,9 +39,13 @@ class Masker:
 
     def __init__(self) -> None:
         self._learned: set[bytes] = set()
+        self._lasting: set[bytes] = set()
+        self._tokens: dict[bytes, set[bytes]] = {}
+        """The forms of each, the one learned last at the end."""
+        self._is_stale = False
         self._forms: list[bytes] = []
         self._known: set[bytes] = set()
-        self._pattern: re.Pattern[bytes] | None = None
+        self._compiled: re.Pattern[bytes] | None = None
         self._lengths: dict[bytes, list[int]] = {}
         self._first_bytes: frozenset[int] = frozenset()
         self._longest = 0
@@ -52,7 +60,33 @@ class Masker:
         from buildctl.progress.secretforms import secret_forms
 
         self._learned.add(secret)
-        self._known |= secret_forms(secret)
+        self._lasting |= secret_forms(secret)
+        self._is_stale = True
+
+    def learn_token(self, token: bytes) -> None:
+        """The same for one of many secrets, forgotten once enough others have been learned after it."""
+        if token in self._learned:
+            return
+        forms = self._tokens.pop(token, None)
+        if forms is None:
+            from buildctl.progress.secretforms import secret_forms
+
+            forms = secret_forms(token)
+            self._is_stale = True
+        self._tokens[token] = forms
+        if len(self._tokens) > _TOKENS:
+            del self._tokens[next(iter(self._tokens))]
+
+    @property
+    def _pattern(self) -> re.Pattern[bytes] | None:
+        """What finds prefixes of forms; made when it is needed, for many secrets may be learned at once."""
+        if self._is_stale:
+            self._is_stale = False
+            self._compile()
+        return self._compiled
+
+    def _compile(self) -> None:
+        self._known = self._lasting.union(*self._tokens.values())
         if not self._known:
             return
         self._forms = sorted(self._known)
@@ -65,7 +99,7 @@ class Masker:
             lengths = self._lengths.setdefault(prefixes[-1], [])
             if len(form) not in lengths:
                 lengths.append(len(form))
-        self._pattern = re.compile(_alternation(prefixes))
+        self._compiled = re.compile(_alternation(prefixes))
         self._first_bytes = frozenset(form[0] for form in self._forms)
         self._longest = max(map(len, self._forms))
 
@@ -94,10 +128,11 @@ class Masker:
 
         It is quick, and says so of most logs; of others it may say no.
         """
+        pattern = self._pattern
         return (
             data[-1:] == b"\n"
-            and self._pattern is not None
-            and self._pattern.search(data) is None
+            and pattern is not None
+            and pattern.search(data) is None
             and is_all_visible(data)
         )
 
@@ -159,10 +194,11 @@ class Masker:
 
     def _look(self, data: bytes) -> tuple[list[Span], int]:
         """The same for these bytes as they are."""
-        assert self._pattern is not None
+        pattern = self._pattern
+        assert pattern is not None
         spans: list[Span] = []
         until = len(data)
-        found = self._pattern.search(data)
+        found = pattern.search(data)
         while found:
             start = found.start()
             end, is_open = self._end(data, start, found[0])
@@ -172,7 +208,7 @@ class Masker:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             elif end:
                 spans.append((start, end))
-            found = self._pattern.search(data, start + 1)
+            found = pattern.search(data, start + 1)
         return spans, min(until, self._unfinished(data))
 
     def _unfinished(self, data: bytes) -> int:
@@ -211,14 +247,16 @@ class StatusMasker:
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._streams: dict[tuple[str, int], _Stream] = {}
+        self._streams: dict[str, dict[int, _Stream]] = {}
+        """By vertex; the one that has been silent for longest comes first."""
+        self._count = 0
 
     def mask(self, status: SolveStatus) -> SolveStatus:
         """The message without secrets; the last bytes of a log may come with a later one."""
         if not self._masker:
             return status
         logs: Sequence[VertexLog] = self._logs(status.logs) if status.logs else ()
-        completed = {vertex.digest for vertex in status.vertexes if vertex.completed_ns is not None}
+        completed = dict.fromkeys(one.digest for one in status.vertexes if one.completed_ns is not None)
         if completed and self._streams:
             logs = (*logs, *self._rest(completed))
         return SolveStatus(
@@ -230,32 +268,49 @@ class StatusMasker:
 
     def finish(self) -> SolveStatus:
         """What is still kept, for a build that has ended."""
-        return SolveStatus(logs=tuple(self._rest({vertex for vertex, _ in self._streams})))
+        return SolveStatus(logs=tuple(self._rest(tuple(self._streams))))
 
     def _logs(self, logs: Sequence[VertexLog]) -> tuple[VertexLog, ...]:
         masked: list[VertexLog] = []
         streams, passes = self._streams, self._masker.passes
         for log in logs:
-            key = log.vertex, log.stream
-            if passes(log.data) and key not in streams:
+            of_vertex = streams.get(log.vertex)
+            if passes(log.data) and (of_vertex is None or log.stream not in of_vertex):
                 masked.append(log)
                 continue
-            stream = streams.pop(key, None) or _Stream()
+            stream = self._taken(log.vertex, log.stream) or _Stream()
             data = stream.feed(self._masker, log.data)
             if stream.kept:
                 stream.timestamp_ns = log.timestamp_ns
-                streams[key] = stream
+                of_vertex = streams.pop(log.vertex, {})
+                of_vertex[log.stream] = stream
+                streams[log.vertex] = of_vertex
+                self._count += 1
             if data is log.data:
                 masked.append(log)
             elif data:
                 masked.append(log._replace(data=data))
+            if self._count > _STREAMS:
+                masked += self._rest((next(iter(streams)),), hidden=True)
         return tuple(masked)
 
-    def _rest(self, vertexes: set[str]) -> Iterator[VertexLog]:
-        for key in [key for key in self._streams if key[0] in vertexes]:
-            stream = self._streams.pop(key)
-            if data := stream.end(self._masker):
-                yield VertexLog(key[0], data, key[1], stream.timestamp_ns)
+    def _taken(self, vertex: str, number: int) -> _Stream | None:
+        of_vertex = self._streams.get(vertex)
+        if of_vertex is None or (stream := of_vertex.pop(number, None)) is None:
+            return None
+        self._count -= 1
+        if not of_vertex:
+            del self._streams[vertex]
+        return stream
+
+    def _rest(self, vertexes: Iterable[str], *, hidden: bool = False) -> Iterator[VertexLog]:
+        """What is kept of these; `hidden` where more may follow, so that it may be a part of a secret."""
+        for vertex in vertexes:
+            of_vertex = self._streams.pop(vertex, {})
+            self._count -= len(of_vertex)
+            for number, stream in of_vertex.items():
+                if data := MASK if hidden else stream.end(self._masker):
+                    yield VertexLog(vertex, data, number, stream.timestamp_ns)
 
     def _vertex(self, vertex: Vertex) -> Vertex:
         text = self._masker.mask_text

@@ -1,7 +1,7 @@
 """All that a build has said so far: a fold over the Status stream, which knows no clock and no width.
 
-A display asks a `Trace` for its vertexes and draws them. What is kept is bounded: logs by `log_budget` (see
-`Trace`), everything else by a `Budget`.
+A display asks a `Trace` for its vertexes and draws them. Logs are bounded by `log_budget` (see `Trace`);
+everything else by the `Budget` of `display.Display`, which is asked once, before anybody gets a message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from buildctl.model.status import (
     VertexStatus,
     VertexWarning,
 )
-from buildctl.progress.budget import Budget
 from buildctl.progress.intervals import Interval, Spans
 from buildctl.progress.log import PIECE_OVERHEAD, Log
 
@@ -164,11 +163,10 @@ class Trace:
 
     `log_budget` bounds the logs kept, in bytes. Once it is exceeded, logs of vertexes completed without
     an error go first, then the oldest pieces of the longest log; `Log.dropped_bytes` says how much went.
-    None keeps all: for a display that takes pieces out of `VertexTrace.log` as it prints them. All else is
-    bounded by `budget`, which is asked before anything is kept.
+    None keeps all: for a display that takes pieces out of `VertexTrace.log` as it prints them.
     """
 
-    def __init__(self, *, log_budget: int | None = LOG_BUDGET, budget: Budget | None = None) -> None:
+    def __init__(self, *, log_budget: int | None = LOG_BUDGET) -> None:
         self.vertexes: list[VertexTrace] = []
         """Those to be shown, in the order in which they started (a group: was revealed, which errors of
         its members can do before any has started)."""
@@ -179,11 +177,9 @@ class Trace:
         self._groups: dict[str, VertexTrace] = {}
         self._log_budget = log_budget
         self._log_cost = 0
-        self._budget = budget or Budget()
 
     def update(self, status: SolveStatus) -> dict[VertexTrace, bool]:
         """Take in a message. Returns the vertexes it was about; False: only by a warning."""
-        status = self._budget.admit(status)
         touched: dict[VertexTrace, bool] = {}
         if status.vertexes:
             self._update_vertexes(status.vertexes, touched)

@@ -37,7 +37,8 @@ _LONGEST_PATH = 103  # of a sockaddr_un, on the system with the least room for i
 
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_receive_message_length", 64 * _MEBIBYTE),
+    # What buildkitd and the reference send and take at most (containerd's defaults.DefaultMaxRecvMsgSize).
+    ("grpc.max_receive_message_length", 16 * _MEBIBYTE),
     # A build's failure carries its sources and stacks in the trailers.
     ("grpc.max_metadata_size", _MEBIBYTE),
     ("grpc.absolute_max_metadata_size", _MEBIBYTE),

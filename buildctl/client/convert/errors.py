@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from google.protobuf.message import DecodeError
 
 from buildctl._pb import status_pb2
+from buildctl.client.convert.reading import OversizeError, read_message
 from buildctl.errors import ErrorDetail
-from buildctl.model.repair import parse_message
 
 
 def error_details(status: bytes) -> tuple[ErrorDetail, ...]:
@@ -17,8 +17,8 @@ def error_details(status: bytes) -> tuple[ErrorDetail, ...]:
     BuildKit's carry JSON; a value that is not a JSON object is kept in `raw` alone.
     """
     try:
-        message = parse_message(status_pb2.Status, status)
-    except DecodeError:
+        message = read_message(status_pb2.Status, status)
+    except (DecodeError, OversizeError):
         return ()
     return tuple(error_detail(detail.type_url, detail.value) for detail in message.details)
 

@@ -28,3 +28,10 @@ def test_values(value: str, expected: str) -> None:
 
 def test_keys_are_sorted() -> None:
     assert format_metadata({"b": "2", "a": "1"}) == b'{\n  "a": "1",\n  "b": "2"\n}'
+
+
+def test_json_of_very_many_parts_stays_as_it_came() -> None:
+    many = base64.b64encode(b'{"a":[' + b"[]," * 300_000 + b"[]]}").decode()
+    some = base64.b64encode(b'{"a":[' + b"[]," * 30_000 + b"[]]}").decode()
+    assert format_metadata({"key": many}) == b'{\n  "key": "%s"\n}' % many.encode()
+    assert b'"a": [' in format_metadata({"key": some})

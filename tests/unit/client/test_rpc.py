@@ -13,9 +13,11 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.message import DecodeError
 
 from buildctl._pb import control_pb2, status_pb2
 from buildctl.client.calls import DISK_USAGE, STATUS
+from buildctl.client.convert.reading import read_message
 from buildctl.client.details import passed_on, solve_error
 from buildctl.client.rpc import Caller
 from buildctl.errors import Code, ConnectError, ErrorDetail, ProtocolError, RPCError
@@ -244,3 +246,47 @@ async def test_a_daemon_killed_in_mid_call(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "failed: rpc error: code = Unavailable desc = error reading from server: EOF"
     )
+
+
+EMPTY = b"\x0a\0" * 1_000_000
+"""A million entries of a list that is the first field."""
+
+
+async def test_an_answer_that_is_large_in_memory_alone_is_refused_with_its_limit(tmp_path: Path) -> None:
+    async with calling(tmp_path / "s", Failing(grpc.StatusCode.OK, "", b"", EMPTY)) as caller:
+        with pytest.raises(ProtocolError, match="DiskUsage.*2,000,000 bytes would take more than 80 MiB"):
+            await usage(caller)
+
+
+async def test_what_is_said_of_a_build_goes_on_after_a_message_that_is_too_large(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    after = control_pb2.StatusResponse(vertexes=[{"digest": "d", "name": "after"}]).SerializeToString()
+    async with calling(tmp_path / "s", Failing(grpc.StatusCode.OK, "", b"", EMPTY, after)) as caller:
+        found = [message async for message in caller.stream(STATUS, control_pb2.StatusRequest())]
+    assert [message.vertexes[0].name for message in found] == ["after"]
+    assert "a message of 2,000,000 bytes would take more than 80 MiB" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "broken", [b"\x0a\x05abc", b"\x0a\xff", b"\x0f", b"\x08" + b"\xff" * 20, b"\x0a\x03\x0a\x05a"]
+)
+def test_a_large_message_that_is_none_is_none_for_both(broken: bytes) -> None:
+    kind = control_pb2.DiskUsageResponse
+    large = b"\x7a\x03abc" * 20_000
+    for data in (large + broken, broken + large):
+        try:
+            kind.FromString(data)
+        except DecodeError:
+            with pytest.raises(DecodeError):
+                read_message(kind, data)
+        else:
+            assert read_message(kind, data) == kind.FromString(data)
+
+
+def test_large_messages_of_ordinary_daemons_are_read() -> None:
+    record = {"ID": "k" * 25, "Parents": ["p" * 25], "CreatedAt": {"seconds": 1}, "Description": "d" * 80}
+    usage = control_pb2.DiskUsageResponse(record=[record] * 60_000)
+    assert len(read_message(type(usage), usage.SerializeToString()).record) == 60_000
+    logs = control_pb2.StatusResponse(logs=[{"vertex": "v" * 71, "msg": b"m" * 40}] * 100_000)
+    assert len(read_message(control_pb2.StatusEnvelope, logs.SerializeToString()).logs) == 100_000

@@ -263,7 +263,7 @@ def test_ten_megabytes_that_nobody_sees_are_not_kept() -> None:
     assert shown(stream.mask(log("a", b"12 sec"))) == b"12 "
     for _ in range(100):
         assert shown(stream.mask(log("a", b"\0" * 100_000))) == b""
-    assert sum(len(kept.kept) for kept in stream._streams.values()) < 1000
+    assert sum(len(kept.kept) for some in stream._streams.values() for kept in some.values()) < 1000
     assert shown(stream.mask(log("a", b"ret\n"))) == b"***\n"
     assert time.process_time() - began < 10
 
@@ -426,3 +426,45 @@ def test_an_error() -> None:
     assert "secret" not in str(error) + error.message + repr(error.excerpts) + repr(error.denials)
     assert "secret" not in error.hint
     assert error.excerpts[0].ranges == ((2, 2),)
+
+
+def test_of_many_tokens_the_latest_are_hidden_and_what_was_offered_always_is() -> None:
+    known = masker(b"offered-secret")
+    sizes = []
+    for number in range(200):
+        known.learn_token(b"token-%04d-of-an-account" % number)
+        known.learn_token(b"token-0000-of-an-account")  # which is in use
+        assert known.mask(b"token-%04d-of-an-account" % number) == b"***"
+        sizes.append(len(known._known))
+    assert sizes[-1] == sizes[40]
+    assert known.mask(b"token-0000-of-an-account offered-secret") == b"*** ***"
+    assert known.mask(b"token-0001-of-an-account") == b"token-0001-of-an-account"
+
+
+def test_a_token_that_was_offered_too_is_never_forgotten() -> None:
+    known = masker(b"offered-secret")
+    known.learn_token(b"offered-secret")
+    for number in range(100):
+        known.learn_token(b"token-%04d" % number)
+    assert known.mask(b"offered-secret") == b"***"
+
+
+def test_ends_of_streams_that_nobody_announced_are_bounded_and_hidden() -> None:
+    stream = StatusMasker(masker(b"secret"))
+    given = [stream.mask(log(f"{number}", b"sec")) for number in range(5000)]
+    assert shown(stream.mask(log("4999", b"ret\n"))) == b"***\n"
+    assert set(map(shown, given)) == {b"", b"***"}
+    assert shown(stream.finish()).count(b"sec") < 3000
+
+
+def test_a_completion_costs_the_same_however_many_streams_are_kept() -> None:
+    def seconds(streams: int) -> float:
+        masking = StatusMasker(masker(b"secret"))
+        for number in range(streams):
+            masking.mask(log(f"{number}", b"sec"))
+        began = time.process_time()
+        for number in range(3000):
+            masking.mask(vertex(f"v{number}", 1, 2))
+        return time.process_time() - began
+
+    assert min(seconds(2000) for _ in range(3)) < 4 * min(seconds(1) for _ in range(3))
