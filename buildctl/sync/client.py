@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from buildctl.client import client as awaited
 from buildctl.client.connect import connect as connect_awaited
@@ -45,6 +45,9 @@ class Client:
         environ: Mapping[str, str] | None = None,
         trace: Trace | None = None,
         stall_seconds: float = DEFAULT_STALL_SECONDS,
+        sticky: str = "none",
+        platforms: Collection[str] = (),
+        counts: bool = True,
     ) -> Iterator[Client]:
         """A client of the daemon at `address`, disconnected at the end, as `buildctl.Client.connect` has it.
 
@@ -52,7 +55,14 @@ class Client:
             client.workers()
         """
         connection = awaited.Client.connect(
-            address, tls=tls, environ=environ, trace=trace, stall_seconds=stall_seconds
+            address,
+            tls=tls,
+            environ=environ,
+            trace=trace,
+            stall_seconds=stall_seconds,
+            sticky=sticky,
+            platforms=platforms,
+            counts=counts,
         )
         with entered(connection) as client:
             yield cls(client)
@@ -122,6 +132,8 @@ def connect(
     environ: Mapping[str, str] | None = None,
     trace: Trace | None = None,
     stall_seconds: float = DEFAULT_STALL_SECONDS,
+    sticky: str = "none",
+    platforms: Collection[str] = (),
 ) -> Iterator[Client]:
     """A client of the daemon that the command line would take, as `buildctl.connect` has it.
 
@@ -130,6 +142,14 @@ def connect(
     with connect() as client:
         print(client.build(".", tags=["app"]).digest)
     """
-    connection = connect_awaited(address, tls=tls, environ=environ, trace=trace, stall_seconds=stall_seconds)
+    connection = connect_awaited(
+        address,
+        tls=tls,
+        environ=environ,
+        trace=trace,
+        stall_seconds=stall_seconds,
+        sticky=sticky,
+        platforms=platforms,
+    )
     with entered(connection) as client:
         yield Client(client)

@@ -20,7 +20,7 @@ EXACT = {
     "buildctl --debug b": {"build"},
     "buildctl --addr unix:///x --wait du --v": {"--verbose"},
     "buildctl --log-format ": {"text", "json"},
-    "buildctl --addr d": {"daemonless://", "dns:///", "docker://", "docker-container://"},
+    "buildctl --addr d": {"daemonless://", "dns:///", "dns+tcp://", "docker://", "docker-container://"},
     "buildctl -addr=un": {"-addr=unix://", "-addr=unix-abstract:"},
     "buildctl b --pro": {"--progress", "--proxy-network"},
     "buildctl build --progress ": PROGRESS,

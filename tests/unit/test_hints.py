@@ -12,6 +12,8 @@ from buildctl.cli.main import with_flags
 PACKAGE = Path(buildctl.__file__).parent
 # What only commands do, though it is below them: reading LLB from standard input, and saved builds.
 COMMANDS_ALONE = {"llb/read.py", "progress/saved.py"}
+# kubectl's own flags, in a command to type.
+OTHERS = {"transport/pool/members.py"}
 
 
 def advice(tree: ast.AST) -> list[str]:
@@ -46,4 +48,4 @@ def test_hints_of_the_library_speak_of_no_flags() -> None:
         if re.search(r"(?<!-)--[a-z]", text)
     }
     assert len(modules) > 150
-    assert set(said) <= COMMANDS_ALONE, said
+    assert set(said) <= COMMANDS_ALONE | OTHERS, said

@@ -686,7 +686,7 @@ async def refused(opening: asyncio.Task[SocketCall], peer: CallPeer) -> str:
         (ListWorkersResponse(record=[WorkerRecord(ID="three")]).SerializeToString(), "0", "another daemon"),
         (b"", "0", "another daemon"),
         (WORKERS, "12", "Unimplemented: why"),
-        (b"\xff", "0", "Error parsing message"),
+        (b"\xff", "0", "the message is cut off"),
         (bytes(1 << 21), "0", "received message larger than max"),
     ],
     ids=["another", "nobody", "a refusal", "garbage", "a long answer"],

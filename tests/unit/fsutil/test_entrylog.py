@@ -70,7 +70,7 @@ def test_a_list_has_an_end(log: EntryLog, monkeypatch: pytest.MonkeyPatch) -> No
         log.add(stat_packet(Entry(path)), OTHER)
     with pytest.raises(ProtocolError, match="more than 3 entries") as caught:
         log.add(stat_packet(Entry(PATHS[3])), OTHER)
-    assert "type=tar" in caught.value.hint
+    assert "output type tar" in caught.value.hint
 
 
 def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
