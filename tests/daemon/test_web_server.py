@@ -89,6 +89,7 @@ async def settled(measure: object, limit: int, seconds: float = 15) -> int:
     return found
 
 
+@pytest.mark.long
 async def test_fifty_clients_of_whom_half_leave(
     engine_26: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

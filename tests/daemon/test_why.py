@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def test_assert_cached(own_engine: Engine, tmp_path: Path) -> None:
 
     first = build("--assert-cached")
     assert (first.exit, first.stdout) == (4, "")
-    assert first.stderr.startswith("error: 2 steps ran that were to be cached\n  [2/3] RUN")
+    said = r"error: [23] steps ran that were to be cached\n  (\[1/3\] COPY busybox|\[2/3\] RUN)"
+    assert re.match(said, first.stderr)  # the first step may be in the cache by the other test
     assert build("--assert-cached") == Ran(0, "", "")
     (tmp_path / "h").write_text("changed")
     assert build("--assert-cached=*RUN*").exit == 0

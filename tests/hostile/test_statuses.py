@@ -146,7 +146,7 @@ AUTH = "/moby.filesync.v1.Auth/"
 FLOODS = [
     statuses("restarts of a step", 10_000, said.restarts, long=False),
     statuses("members of a progress group", 6_000, said.members, long=False),
-    statuses("steps", 50_000, said.vertexes, long=False),
+    statuses("steps", 50_000, said.vertexes),
     statuses("steps, with every recording", 20_000, said.vertexes, *RECORDED),
     statuses("names of 64 KiB", 1_000, said.names),
     statuses("names of 64 KiB, with every recording", 1_000, said.names, *RECORDED),

@@ -101,7 +101,9 @@ def test_ctrl_c_is_no_error_and_has_the_code_of_shells(desk: Desk) -> None:
     assert desk.shows_keys()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 1), (signal.SIGQUIT, 131)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 1), pytest.param(signal.SIGQUIT, 131, marks=pytest.mark.long)]
+)
 def test_other_signals_leave_the_terminal_as_it_was(desk: Desk, number: signal.Signals, code: int) -> None:
     process = desk.replay()
     os.kill(process, number)

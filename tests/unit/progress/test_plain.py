@@ -257,7 +257,7 @@ def test_what_was_never_printed_is_in_the_error_block() -> None:
     assert play.end(2) == "------\n > step b:\n0.000 one\n0.000 two\n------\n"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(any_statuses)
 def test_anything_can_be_printed(statuses: list[SolveStatus]) -> None:
     printer = PlainPrinter(trim_names=True)

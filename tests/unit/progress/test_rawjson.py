@@ -90,7 +90,7 @@ def test_an_instant_that_cannot_be_said_silences_its_message() -> None:
     assert line(SolveStatus(vertexes=(Vertex("a", started_ns=10**21),))) == ""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(any_statuses)
 def test_anything_becomes_json(statuses: list[SolveStatus]) -> None:
     renderer = RawJSONRenderer()
