@@ -139,9 +139,10 @@ def show_removed(output: Output, record: UsageRecord) -> None:
     from rich.text import Text
 
     kind = output.clean_cell(record.record_type or "regular")
-    line = Text(no_wrap=True, overflow="ellipsis")
+    line = Text()
     line.append(f"{format_bytes(record.size_bytes):>10}", style="green")
     line.append(f"  {kind:<18}  {output.clean_cell(record.description or record.id)}")
+    line.truncate(output.environment.terminal_size(output.environment.stdout)[0] - 1, overflow="ellipsis")
     show_styled(output, line)
 
 
